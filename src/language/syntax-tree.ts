@@ -1,0 +1,422 @@
+import type { Span } from "../diagnostics/source.js";
+
+/**
+ * The syntax tree of a `.virtio` file: plain data, one `kind` a node. It holds what the author wrote (number radix,
+ * clause order, documentation) and says nothing about whether it makes sense; `model/` decides that.
+ */
+
+interface Located {
+  readonly span: Span;
+}
+
+/** An identifier as written. Spec listings also have hyphens in field names (`command-specific-data`). */
+export interface Name extends Located {
+  readonly text: string;
+}
+
+/** Lines of `///` in front of a declaration, without the slashes; empty if there are none. */
+export type Documentation = readonly string[];
+
+// ---- expressions ----
+
+export interface NumberExpression extends Located {
+  readonly kind: "number";
+  readonly value: bigint;
+  /** As written: `0x10`, `16`, `'a'`. */
+  readonly text: string;
+}
+export interface TextExpression extends Located {
+  readonly kind: "text";
+  readonly value: string;
+}
+/** `config.num_queues`, `hdr.flags`, `MQ`. */
+export interface PathExpression extends Located {
+  readonly kind: "path";
+  readonly segments: readonly Name[];
+}
+export type UnaryOperator = "!" | "~" | "-";
+export interface UnaryExpression extends Located {
+  readonly kind: "unary";
+  readonly operator: UnaryOperator;
+  readonly operand: Expression;
+}
+export type BinaryOperator =
+  | "||" | "&&" | "|" | "^" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
+/** The words `or`, `and` and `not` are other spellings of `||`, `&&` and `!`. */
+export interface BinaryExpression extends Located {
+  readonly kind: "binary";
+  readonly operator: BinaryOperator;
+  readonly left: Expression;
+  readonly right: Expression;
+}
+export interface ConditionalExpression extends Located {
+  readonly kind: "conditional";
+  readonly condition: Expression;
+  readonly whenTrue: Expression;
+  readonly whenFalse: Expression;
+}
+/** `sizeof(struct fuse_out_header)`. */
+export interface SizeofExpression extends Located {
+  readonly kind: "sizeof";
+  readonly type: Name;
+}
+/** `min(a, b)`, or a function-like `#define`. */
+export interface CallExpression extends Located {
+  readonly kind: "call";
+  readonly callee: Name;
+  readonly arguments: readonly Expression[];
+}
+/** Stands where an expression should have been; the parser has already complained. */
+export interface MissingExpression extends Located {
+  readonly kind: "missing";
+}
+export type Expression =
+  | NumberExpression
+  | TextExpression
+  | PathExpression
+  | UnaryExpression
+  | BinaryExpression
+  | ConditionalExpression
+  | SizeofExpression
+  | CallExpression
+  | MissingExpression;
+
+// ---- clauses ----
+
+/**
+ * What may follow a declaration, in any order: `if MQ`, `since 1.3`, `as VIRTIO_BLK_T_*`, `@ 0x20`. One shape for all,
+ * so that a new clause is one word in the grammar and one rule in the model.
+ */
+export interface ExpressionClause extends Located {
+  readonly kind: "clause";
+  readonly word:
+    | "if" // a field or queue exists / may be read only under this condition
+    | "valid" // `valid if C`: always there, but means something only under this condition
+    | "requires" // a feature needs these to be negotiated too
+    | "offers" // a device that offers the feature offers these too
+    | "at" // `@ offset` of a field (asserted), index of a queue, bit of a flag
+    | "where" // what values are allowed
+    | "default" // value after reset
+    | "sized" // how many bytes the struct or field occupies, whatever is in it
+    | "stride" // how many bytes each element of an array occupies
+    | "ends" // an array ends after the first element for which this holds
+    | "merged" // `merged by hdr.num_buffers`: one message may span this many buffers
+    | "holds" // `holds N`: the smallest buffer that the driver may post
+    | "posted"; // `posted N`: the most buffers that may be posted at a time
+  readonly expression: Expression;
+}
+export interface VersionClause extends Located {
+  readonly kind: "clause";
+  readonly word: "since" | "until";
+  /** `1.3`. */
+  readonly version: string;
+}
+export interface NameClause extends Located {
+  readonly kind: "clause";
+  /**
+   * `as`: the identifier that the spec uses, `*` for the member's own name. `was`: its name in earlier versions.
+   * `phase`: from when on a config field may be written (`any`, `features_ok`, `driver_ok`). `only`: on which transport.
+   */
+  readonly word: "as" | "was" | "phase" | "only";
+  readonly name: Name;
+}
+export interface TextClause extends Located {
+  readonly kind: "clause";
+  /** `spec "5.2.6"`, `unit "512-byte sectors"`. */
+  readonly word: "spec" | "unit";
+  readonly text: string;
+}
+export interface WordClause extends Located {
+  readonly kind: "clause";
+  /**
+   * `mandatory`: offered and accepted always. `persists`: survives a device reset. `terminated`: the text ends with NUL.
+   * `strings`: a list of NUL-terminated texts.
+   */
+  readonly word: "mandatory" | "persists" | "terminated" | "strings";
+}
+export type Clause = ExpressionClause | VersionClause | NameClause | TextClause | WordClause;
+export type ClauseWord = Clause["word"];
+
+// ---- fields and layouts ----
+
+/** `le32`, `struct virtio_net_hdr`, `Type`, `le32<Cipher>`, `le32<bitset Cipher>`, `le64<address>`, `Vlf(flf.key_len)`. */
+export interface NamedType extends Located {
+  readonly kind: "named-type";
+  readonly keyword: "struct" | "union" | "enum" | undefined;
+  readonly name: Name;
+  readonly content: { readonly bitset: boolean; readonly name: Name } | undefined;
+  readonly arguments: readonly Expression[];
+}
+export type FieldType = NamedType | StructDeclaration;
+
+/** `[6]`, `[]` (the rest), `[bytes n]` (as many elements as fill n bytes exactly). */
+export interface ArrayDimension extends Located {
+  readonly length: Expression | undefined;
+  readonly unit: "elements" | "bytes";
+}
+
+export type FieldModifier = "reserved" | "volatile" | "ro" | "rw" | "wo" | "w1c" | "legacy";
+export interface FieldDeclaration extends Located {
+  readonly kind: "field";
+  readonly documentation: Documentation;
+  readonly modifiers: readonly { readonly word: FieldModifier; readonly span: Span }[];
+  readonly type: FieldType;
+  /** Missing for `reserved le32;` and for an anonymous `struct { ... };`. */
+  readonly name: Name | undefined;
+  readonly dimensions: readonly ArrayDimension[];
+  /** Width of a bit-field. */
+  readonly bits: Expression | undefined;
+  readonly clauses: readonly Clause[];
+}
+
+/** `if (C) { ... } else { ... }` among fields: one layout or the other; what is absent takes no place. */
+export interface ConditionalFields extends Located {
+  readonly kind: "conditional-fields";
+  readonly condition: Expression;
+  readonly whenTrue: readonly StructMember[];
+  readonly whenFalse: readonly StructMember[];
+}
+
+/** One value, an inclusive range, or `default`. */
+export type Pattern =
+  | (Located & { readonly kind: "value-pattern"; readonly value: Expression })
+  | (Located & { readonly kind: "range-pattern"; readonly low: Expression; readonly high: Expression })
+  | (Located & { readonly kind: "default-pattern" });
+
+/** `match tag { A => { fields } ... } name sized 48;`: a union with a tag, which may come before or after it. */
+export interface MatchFields extends Located {
+  readonly kind: "match-fields";
+  readonly documentation: Documentation;
+  readonly subject: Expression;
+  readonly arms: readonly MatchArm<StructMember>[];
+  readonly name: Name | undefined;
+  readonly clauses: readonly Clause[];
+}
+export interface MatchArm<Body> extends Located {
+  readonly documentation: Documentation;
+  readonly patterns: readonly Pattern[];
+  readonly clauses: readonly Clause[];
+  readonly body: readonly Body[];
+}
+export type StructMember = FieldDeclaration | ConditionalFields | MatchFields | ConstantDeclaration | MacroDeclaration;
+
+/**
+ * `struct`: fields one after the other. `union`: all at the same place. `header`: a struct of which only a prefix may be
+ * present, long enough for the last field whose condition holds (virtio_net_hdr).
+ */
+export interface StructDeclaration extends Located {
+  readonly kind: "struct";
+  readonly documentation: Documentation;
+  readonly keyword: "struct" | "union" | "header";
+  /** Missing for an inline anonymous one. */
+  readonly name: Name | undefined;
+  /** Values that the user of the struct passes in: `struct Vlf(key_len) { u8 key[key_len]; }`. */
+  readonly parameters: readonly Name[];
+  readonly clauses: readonly Clause[];
+  readonly members: readonly StructMember[];
+}
+
+// ---- constants ----
+
+/** `const A = 1;` or `#define A 1`. */
+export interface ConstantDeclaration extends Located {
+  readonly kind: "constant";
+  readonly documentation: Documentation;
+  readonly syntax: "const" | "define";
+  readonly name: Name;
+  /** Missing for a bare `#define A`. */
+  readonly value: Expression | undefined;
+  readonly clauses: readonly Clause[];
+}
+/** `#define OPCODE(service, op) (((service) << 8) | (op))`. */
+export interface MacroDeclaration extends Located {
+  readonly kind: "macro";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly parameters: readonly Name[];
+  readonly value: Expression;
+}
+
+/** `A = 1;`, `B;` (the next value), `C @ 3;` (bit 3), `D = 0x80..0xff;` (a range). */
+export interface EnumMember extends Located {
+  readonly kind: "enum-member";
+  readonly documentation: Documentation;
+  readonly legacy: boolean;
+  readonly name: Name;
+  readonly value: Expression | undefined;
+  /** End of an inclusive range. */
+  readonly rangeEnd: Expression | undefined;
+  /** In a table (`memory`, `capabilities`, ...): the type of what it names. */
+  readonly type: NamedType | undefined;
+  readonly clauses: readonly Clause[];
+}
+/** In `flags`: `enum kind mask 0x1f { NONE = 0; }`, a number inside the same word. */
+export interface MaskedEnum extends Located {
+  readonly kind: "masked-enum";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly mask: Expression;
+  readonly clauses: readonly Clause[];
+  readonly members: readonly EnumMember[];
+}
+/** `enum`: one of several values; `open` if others may occur. `flags`: any combination of bits. */
+export interface EnumDeclaration extends Located {
+  readonly kind: "enum";
+  readonly documentation: Documentation;
+  readonly keyword: "enum" | "flags";
+  readonly open: boolean;
+  readonly name: Name | undefined;
+  /** `: le32`; C's enums have none. */
+  readonly type: NamedType | undefined;
+  readonly clauses: readonly Clause[];
+  readonly members: readonly (EnumMember | MaskedEnum)[];
+}
+
+// ---- what only devices have ----
+
+export interface FeaturesBlock extends Located {
+  readonly kind: "features";
+  readonly clauses: readonly Clause[];
+  /** Members, and rules over several: `require CAN_CLASSIC || CAN_FD;`. */
+  readonly members: readonly (EnumMember | FeatureRule)[];
+}
+export interface FeatureRule extends Located {
+  readonly kind: "feature-rule";
+  readonly documentation: Documentation;
+  readonly condition: Expression;
+}
+export interface ConfigBlock extends Located {
+  readonly kind: "config";
+  readonly documentation: Documentation;
+  readonly clauses: readonly Clause[];
+  readonly members: readonly StructMember[];
+}
+/**
+ * Who puts buffers into a queue, and why. `request`: driver asks, device answers. `transmit`: driver to device, no answer.
+ * `receive`: driver posts empty buffers, device fills them when it wants. `held`: device keeps one buffer and returns it to
+ * ask (balloon statsq). `deferred`: answered when an event happens (gpio eventq).
+ */
+export type QueueRole = "request" | "transmit" | "receive" | "held" | "deferred";
+export interface QueueDeclaration extends Located {
+  readonly kind: "queue";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  /** `requestq[N]`. */
+  readonly count: Expression | undefined;
+  readonly role: Name | undefined;
+  readonly message: NamedType | undefined;
+  readonly clauses: readonly Clause[];
+}
+export interface QueuesBlock extends Located {
+  readonly kind: "queues";
+  readonly members: readonly QueueDeclaration[];
+}
+/** `let pairs = MQ || RSS ? config.max_virtqueue_pairs : 1;`. */
+export interface LetDeclaration extends Located {
+  readonly kind: "let";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly value: Expression;
+}
+/** `memory`: shared memory regions by id. The others: numbers of the admin commands, each with its payload. */
+export interface TableBlock extends Located {
+  readonly kind: "table";
+  readonly documentation: Documentation;
+  readonly table: "memory" | "capabilities" | "resources" | "parts";
+  readonly clauses: readonly Clause[];
+  readonly members: readonly EnumMember[];
+}
+/** `registers mmio { ro le32 MagicValue @ 0x000; }`: like a struct, but `@` places the fields. */
+export interface RegistersBlock extends Located {
+  readonly kind: "registers";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly clauses: readonly Clause[];
+  readonly members: readonly StructMember[];
+}
+/** `external v4l2_buffer sized 88;`: a layout that another standard defines. */
+export interface ExternalType extends Located {
+  readonly kind: "external";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly clauses: readonly Clause[];
+}
+
+// ---- requests ----
+
+export interface StreamPart extends Located {
+  readonly kind: "stream";
+  readonly direction: "readable" | "writable";
+  readonly members: readonly StructMember[];
+}
+export interface MatchPart extends Located {
+  readonly kind: "match-part";
+  readonly subject: Expression;
+  readonly arms: readonly MatchArm<RequestPart>[];
+}
+export interface ConditionalPart extends Located {
+  readonly kind: "conditional-part";
+  readonly condition: Expression;
+  readonly whenTrue: readonly RequestPart[];
+  readonly whenFalse: readonly RequestPart[];
+}
+export type RequestPart = StreamPart | MatchPart | ConditionalPart;
+export interface RequestDeclaration extends Located {
+  readonly kind: "request";
+  readonly documentation: Documentation;
+  readonly name: Name;
+  readonly clauses: readonly Clause[];
+  readonly parts: readonly RequestPart[];
+}
+
+// ---- files ----
+
+export interface SpecSection extends Located {
+  readonly kind: "spec-section";
+  readonly text: string;
+}
+export type Declaration =
+  | SpecSection
+  | FeaturesBlock
+  | ConfigBlock
+  | QueuesBlock
+  | StructDeclaration
+  | EnumDeclaration
+  | ConstantDeclaration
+  | MacroDeclaration
+  | LetDeclaration
+  | RequestDeclaration
+  | TableBlock
+  | RegistersBlock
+  | ExternalType
+  /** A field outside a struct: pasted listings have a few (`le64 offloads;`). */
+  | FieldDeclaration;
+
+/** `device blk = 2 { ... }`; `core virtio { ... }` for what all devices share, which has no number. */
+export interface DeviceDeclaration extends Located {
+  readonly kind: "device";
+  readonly documentation: Documentation;
+  readonly keyword: "device" | "core";
+  readonly name: Name;
+  readonly id: Expression | undefined;
+  readonly clauses: readonly Clause[];
+  readonly members: readonly Declaration[];
+}
+/** `import "core.virtio";`, relative to the file. */
+export interface ImportDeclaration extends Located {
+  readonly kind: "import";
+  readonly path: string;
+}
+export type TopLevel = ImportDeclaration | DeviceDeclaration | Declaration;
+
+/** A comment that is not documentation, for the printer. */
+export interface Comment extends Located {
+  readonly kind: "line-comment" | "block-comment";
+  /** With its delimiters. */
+  readonly text: string;
+}
+export interface SourceFile extends Located {
+  readonly kind: "file";
+  readonly items: readonly TopLevel[];
+  readonly comments: readonly Comment[];
+}
