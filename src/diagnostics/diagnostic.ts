@@ -1,6 +1,6 @@
 import { formatMessage, type MessageValues } from "./message.js";
 import type { Span } from "./source.js";
-import { diagnosticTable, type DiagnosticName, type DiagnosticParameters, type Severity } from "./table.js";
+import { diagnosticTable, type DiagnosticName, type DiagnosticParameters, type Severity, type TableEntry } from "./table.js";
 
 /** A second place that a diagnostic points at, such as the first of two declarations. */
 export interface Label {
@@ -40,12 +40,12 @@ export class DiagnosticBag {
     const key = `${name}\0${span.source.name}\0${String(span.start)}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    const entry = diagnosticTable[name];
+    const entry: TableEntry = diagnosticTable[name];
     this.#found.push({
       name,
       code: entry.code,
       severity: entry.severity,
-      message: formatMessage(entry.message, values),
+      message: formatMessage<string>(entry.message, values),
       span,
       labels: extras.labels ?? [],
       help: extras.help,

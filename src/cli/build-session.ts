@@ -1,0 +1,115 @@
+import { join, resolve } from "node:path";
+import { emitOutputs, type BuildResult, type EmitTarget } from "../compiler/build.js";
+import { compile, hasErrors, type CompileResult } from "../compiler/compile.js";
+import { ParseCache } from "../compiler/parse-sources.js";
+import type { Diagnostic } from "../diagnostics/diagnostic.js";
+import type { SourceFile } from "../language/syntax-tree.js";
+import type { Io } from "./io.js";
+import { load, type Loaded } from "./load.js";
+import { compareOutputs, staleness, type ComparedFile } from "./output-folder.js";
+import { SourceReader } from "./source-reader.js";
+import type { PhaseTimes } from "./summary.js";
+import { writeFiles, type FileText } from "./write-files.js";
+
+export interface BuildRequest {
+  readonly paths: readonly string[];
+  /** Output folder, as given. */
+  readonly out: string;
+  readonly emit: readonly EmitTarget[];
+  /** Compare only; write nothing. */
+  readonly check: boolean;
+}
+
+/** What one build found and did. */
+export interface BuildOutcome {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly result: BuildResult | undefined;
+  /** Orphans among them; `stale` and `missing` ones are written by now unless this was a check. */
+  readonly files: readonly ComparedFile[];
+  readonly times: PhaseTimes | undefined;
+}
+
+/** Builds the same paths again and again, reading and parsing only what has changed since. */
+export class BuildSession {
+  readonly #request: BuildRequest;
+  readonly #io: Io;
+  readonly #reader: SourceReader;
+  readonly #cache = new ParseCache();
+  #folders: readonly string[] = [];
+  #last: readonly unknown[] | undefined;
+
+  constructor(request: BuildRequest, io: Io) {
+    this.#request = request;
+    this.#io = io;
+    this.#reader = new SourceReader(io.cwd);
+  }
+
+  /** Folders that were searched, and paths of files that were read or looked for. */
+  get watched(): { readonly folders: readonly string[]; readonly files: readonly string[] } {
+    return { folders: this.#folders, files: this.#reader.paths };
+  }
+
+  /** Builds. `undefined` if nothing that goes in has changed since the last time. */
+  async build(): Promise<BuildOutcome | undefined> {
+    const started = performance.now();
+    this.#reader.refresh();
+    const loaded = await load(this.#request.paths, this.#reader, this.#io);
+    this.#folders = loaded.folders;
+    const read = performance.now() - started;
+    const compiled = this.#compile(loaded);
+    if (!this.#isNew(compiled)) return undefined;
+    if (!compiled.result) {
+      return { diagnostics: compiled.diagnostics, result: undefined, files: [], times: undefined };
+    }
+    const result = await emitOutputs(compiled.result, this.#request.emit);
+    if (hasErrors(result.diagnostics)) return { diagnostics: result.diagnostics, result, files: [], times: undefined };
+    const writeStarted = performance.now();
+    const { files, diagnostics } = this.#write(result);
+    const times = { ...result.times, read, write: performance.now() - writeStarted };
+    return { diagnostics: [...result.diagnostics, ...diagnostics], result, files, times };
+  }
+
+  #compile({ sources, diagnostics }: Loaded): {
+    readonly diagnostics: readonly Diagnostic[];
+    readonly result: CompileResult | undefined;
+    readonly files: readonly SourceFile[];
+  } {
+    // What could not be read is missing everywhere else: say that, and nothing that follows from it.
+    if (diagnostics.length > 0) return { diagnostics, result: undefined, files: [] };
+    const { resolve: find, compare } = this.#reader;
+    const result = compile(sources, { resolve: find, compare, cache: this.#cache });
+    return { diagnostics: result.diagnostics, result, files: result.files };
+  }
+
+  #isNew({ files, diagnostics }: { files: readonly SourceFile[]; diagnostics: readonly Diagnostic[] }): boolean {
+    // Trees of files that have not changed are the same objects; what else can change shows in the messages.
+    const now = [...files, ...diagnostics.map(({ code, message, help }) => `${code} ${message} ${help ?? ""}`)];
+    const last = this.#last;
+    this.#last = now;
+    return last?.length !== now.length || now.some((item, index) => item !== last[index]);
+  }
+
+  #write({ outputs }: BuildResult): { files: readonly ComparedFile[]; diagnostics: readonly Diagnostic[] } {
+    const { out, check } = this.#request;
+    const { cwd } = this.#io;
+    const folder = resolve(cwd, out);
+    const wanted: FileText[] = outputs.map(({ path, text }) => ({ path: join(folder, path), text }));
+    const { files, diagnostics } = compareOutputs(folder, wanted, cwd);
+    if (hasErrors(diagnostics)) return { files: [], diagnostics };
+    if (check) return { files, diagnostics: staleness(files, cwd, rebuildCommand(this.#request)) };
+    const changed = new Set(
+      files.filter(({ state }) => state === "stale" || state === "missing").map(({ path }) => path),
+    );
+    const problems = writeFiles(
+      wanted.filter(({ path }) => changed.has(path)),
+      cwd,
+    );
+    return { files: hasErrors(problems) ? [] : files, diagnostics: problems };
+  }
+}
+
+function rebuildCommand({ paths, out, emit }: BuildRequest): string {
+  const words = ["virtio-gen", "build", ...paths, "--out", out];
+  if (emit.join() !== "ts") words.push("--emit", emit.join());
+  return `run \`${words.join(" ")}\``;
+}

@@ -1,0 +1,66 @@
+import type { EmitTarget } from "../compiler/build.js";
+import { hasErrors } from "../compiler/compile.js";
+import { countOf } from "../diagnostics/render-text.js";
+import { BuildSession, type BuildOutcome, type BuildRequest } from "./build-session.js";
+import { ExitCode } from "./exit-code.js";
+import { shownPath } from "./file-span.js";
+import type { Io } from "./io.js";
+import { refuseStandardInput } from "./load.js";
+import { Reporter, type ReportOptions } from "./reporter.js";
+import { countsOf, countsText, roundedTimes, timesText } from "./summary.js";
+import { watchSources } from "./watch.js";
+
+export interface BuildFlags extends ReportOptions {
+  readonly out: string;
+  readonly emit: readonly EmitTarget[];
+  readonly check?: boolean;
+  readonly watch?: boolean;
+}
+
+/** `virtio-gen build`. */
+export async function buildCommand(paths: readonly string[], flags: BuildFlags, io: Io): Promise<ExitCode> {
+  refuseStandardInput(paths, "build");
+  const request: BuildRequest = { paths, out: flags.out, emit: flags.emit, check: flags.check ?? false };
+  const session = new BuildSession(request, io);
+  const reporter = new Reporter(io, flags);
+  const first = await session.build();
+  const exitCode = first ? report(first, request, reporter, io) : ExitCode.OK;
+  if (!flags.watch) return exitCode;
+  reporter.note(watchingText(session));
+  const problems = await watchSources(session.watched, io, async () => {
+    const outcome = await session.build();
+    if (outcome) {
+      report(outcome, request, reporter, io);
+      reporter.note(watchingText(session));
+    }
+    return session.watched;
+  });
+  return reporter.diagnostics(problems);
+}
+
+function watchingText(session: BuildSession): string {
+  return `watching ${countOf(session.watched.files.length, "file")} for changes; Ctrl-C stops`;
+}
+
+function report(outcome: BuildOutcome, request: BuildRequest, reporter: Reporter, io: Io): ExitCode {
+  const { diagnostics, result, files, times } = outcome;
+  const counts = result?.model ? countsOf(result.model) : undefined;
+  const exitCode = reporter.diagnostics(diagnostics, {
+    ...counts,
+    files: files.map(({ path, state }) => ({
+      path: shownPath(path, io.cwd),
+      state: request.check || state === "unchanged" || state === "orphaned" ? state : "written",
+    })),
+    ...(times ? { milliseconds: roundedTimes(times) } : {}),
+  });
+  if (!counts || !times || hasErrors(diagnostics)) return exitCode;
+  const unchanged = files.filter(({ state }) => state === "unchanged").length;
+  const written = files.filter(({ state }) => state === "stale" || state === "missing").length;
+  const { success, faint } = reporter.palette;
+  const done = request.check
+    ? `${countOf(unchanged, "file")} in ${request.out} up to date`
+    : `${countOf(written, "file")} written to ${request.out}, ${unchanged} unchanged`;
+  reporter.note(`${success(countsText(counts))}: ${done}`);
+  reporter.note(faint(timesText(times)));
+  return exitCode;
+}

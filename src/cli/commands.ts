@@ -1,0 +1,154 @@
+import { Option, type Command } from "commander";
+import { emitTargets } from "../compiler/build.js";
+import { buildCommand, type BuildFlags } from "./command-build.js";
+import { checkCommand, modelCommand } from "./command-check.js";
+import { explainCommand } from "./command-explain.js";
+import { fmtCommand, type FormatFlags } from "./command-fmt.js";
+import { newCommand, type NewFlags } from "./command-new.js";
+import type { ExitCode } from "./exit-code.js";
+import type { Io } from "./io.js";
+import { listOf, withReportOptions } from "./options.js";
+import type { ReportOptions } from "./reporter.js";
+
+const pathsHelp = "definitions, and folders to search for them (default: this folder)";
+const here = ["."];
+
+/** Adds every command to the program. `done` gets the exit code. */
+export function describeCommands(program: Command, io: Io, done: (exitCode: ExitCode) => void): void {
+  program.addHelpText(
+    "after",
+    `
+A definition says what a device is: features, configuration, queues, requests.
+From nothing to running code:
+
+  virtio-gen new thermometer              writes thermometer.virtio, with comments
+  virtio-gen build . --out generated      makes generated/thermometer.ts of it
+  virtio-gen help build                   tells more about a command
+
+Exit codes: 0 all is well, 1 errors were found or files are out of date,
+2 the command was used wrongly.`,
+  );
+
+  withReportOptions(
+    program
+      .command("build")
+      .summary("make TypeScript of definitions")
+      .description("Checks definitions and makes files of them. Nothing is written if there are errors.")
+      .argument("[paths...]", pathsHelp)
+      .option("-o, --out <folder>", "where the files go", "generated")
+      .addOption(
+        new Option("-e, --emit <kinds>", `what to make: ${emitTargets.join(", ")}`)
+          .argParser(listOf(emitTargets))
+          .default(["ts"], "ts"),
+      )
+      .option("--check", "write nothing; say what is out of date, missing, or left over")
+      .addOption(new Option("-w, --watch", "build again whenever a definition changes").conflicts("check")),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen build                        all definitions below this folder
+  virtio-gen build dsl --out generated    those in dsl
+  virtio-gen build blk.virtio --emit ts,json
+                                          blk.ts, and the model as model.json
+  virtio-gen build dsl --watch            and again after every change
+  virtio-gen build dsl --check            for CI: exit code 1 if a file in
+                                          generated is not what it should be`,
+    )
+    .action(async (paths: string[], flags: BuildFlags) => done(await buildCommand(orHere(paths), flags, io)));
+
+  withReportOptions(
+    program
+      .command("check")
+      .summary("find mistakes in definitions")
+      .description("Checks definitions and writes nothing.")
+      .argument("[paths...]", `${pathsHelp}; - is the standard input`),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen check                        all definitions below this folder
+  virtio-gen check blk.virtio --format plain
+                                          one line a finding, for editors
+  virtio-gen check dsl --format github    annotations in GitHub Actions
+  virtio-gen check - < blk.virtio         from the standard input`,
+    )
+    .action(async (paths: string[], flags: ReportOptions) => done(await checkCommand(orHere(paths), flags, io)));
+
+  program
+    .command("model")
+    .summary("print the checked model as JSON")
+    .description(
+      "Prints what the compiler has understood, as JSON: features, offsets, sizes, queues.\n" +
+        "schema/model.schema.json in the package describes it.",
+    )
+    .argument("<paths...>", "definitions, folders, or - for the standard input")
+    .option("--color", "use colours in messages even if nobody is looking")
+    .option("--no-color", "use no colours in messages")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen model blk.virtio
+  virtio-gen model dsl | jq '.devices[] | {name, id}'`,
+    )
+    .action(async (paths: string[], flags: Pick<ReportOptions, "color">) => done(await modelCommand(paths, flags, io)));
+
+  withReportOptions(
+    program
+      .command("fmt")
+      .summary("lay definitions out")
+      .description("Lays definitions out in the one usual form. Comments and the way numbers are written stay.")
+      .argument("[paths...]", `${pathsHelp}; - reads the standard input and prints`)
+      .option("--check", "write nothing; exit code 1 if something would change"),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen fmt                          all definitions below this folder
+  virtio-gen fmt dsl --check              for CI
+  virtio-gen fmt - < blk.virtio           prints the result`,
+    )
+    .action(async (paths: string[], flags: FormatFlags) => done(await fmtCommand(orHere(paths), flags, io)));
+
+  withReportOptions(
+    program
+      .command("new")
+      .summary("write a first definition")
+      .description("Writes <name>.virtio: a small definition with comments, which compiles as it is.")
+      .argument("<name>", "name of the device: small letters, digits, _")
+      .option("-d, --dir <folder>", "where to put it", ".")
+      .option("--id <number>", "number of the device; the default is for experiments", "0x3f")
+      .option("-f, --force", "replace the file if there is one"),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen new thermometer
+  virtio-gen new thermometer --dir devices --id 60`,
+    )
+    .action(async (name: string, flags: NewFlags) => done(await newCommand(name, flags, io)));
+
+  program
+    .command("explain")
+    .summary("tell what a message means and what to do about it")
+    .description("Prints the page about a diagnostic: what the rule is, an example, and a way out.")
+    .argument("[code]", "VG2001, 2001 or unknown-name; without one all codes are listed")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen explain VG2001
+  virtio-gen explain unknown-name
+  virtio-gen explain                      all codes`,
+    )
+    .action((code: string | undefined) => done(explainCommand(code, io)));
+}
+
+function orHere(paths: readonly string[]): readonly string[] {
+  return paths.length === 0 ? here : paths;
+}

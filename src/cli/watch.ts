@@ -1,0 +1,92 @@
+import { watch as watchFolder, type FSWatcher } from "node:fs";
+import { dirname, extname } from "node:path";
+import { DiagnosticBag, type Diagnostic } from "../diagnostics/diagnostic.js";
+import { fileErrorCode, reasonOrThrow } from "./file-errors.js";
+import { fileSpan, shownPath } from "./file-span.js";
+import type { Io } from "./io.js";
+
+/** Editors write a file in several steps; this is how long it must be quiet, in milliseconds. */
+const QUIET = 80;
+
+export interface Watched {
+  readonly folders: readonly string[];
+  readonly files: readonly string[];
+}
+
+/**
+ * Calls `onChange` whenever a definition in the watched folders, or beside a watched file, has come, gone or changed.
+ * `onChange` says what is to be watched from then on. Ends when the user asks to stop; gives what could not be watched.
+ */
+export async function watchSources(
+  first: Watched,
+  io: Io,
+  onChange: () => Promise<Watched>,
+): Promise<readonly Diagnostic[]> {
+  const watchers = new Map<string, FSWatcher>();
+  const bag = new DiagnosticBag();
+  let timer: NodeJS.Timeout | undefined;
+  return new Promise((resolve, reject) => {
+    let working = false;
+    let again = false;
+    let stopped = false;
+
+    const finish = (): void => {
+      stopped = true;
+      clearTimeout(timer);
+      for (const watcher of watchers.values()) watcher.close();
+      resolve(bag.sorted());
+    };
+
+    const work = async (): Promise<void> => {
+      if (working) {
+        again = true;
+        return;
+      }
+      working = true;
+      do {
+        again = false;
+        update(await onChange());
+      } while (again as boolean);
+      working = false;
+    };
+
+    const changed = (name: string | null): void => {
+      // A name without an extension may be a folder with definitions in it.
+      if (stopped || (name !== null && extname(name) !== ".virtio" && extname(name) !== "")) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        work().catch((error: unknown) => {
+          finish();
+          reject(error instanceof Error ? error : new Error(String(error)));
+        });
+      }, QUIET);
+    };
+
+    const update = ({ folders, files }: Watched): void => {
+      if (stopped) return;
+      const wanted = new Set([...folders, ...files.map((file) => dirname(file))]);
+      for (const [folder, watcher] of watchers) {
+        if (wanted.has(folder)) continue;
+        watcher.close();
+        watchers.delete(folder);
+      }
+      for (const folder of wanted) {
+        if (watchers.has(folder)) continue;
+        try {
+          const watcher = watchFolder(folder, (_event, name) => changed(name));
+          // The folder is gone; if it comes back, its parent tells.
+          watcher.on("error", () => watchers.delete(folder));
+          watchers.set(folder, watcher);
+        } catch (error) {
+          if (fileErrorCode(error) === "ENOENT") continue;
+          const shown = shownPath(folder, io.cwd);
+          bag.report("cannot-watch", fileSpan(shown), { path: shown, reason: reasonOrThrow(error) });
+        }
+      }
+      if (bag.hasErrors) finish();
+    };
+
+    io.onStop(finish);
+    update(first);
+  });
+}

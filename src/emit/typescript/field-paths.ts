@@ -1,0 +1,79 @@
+import type { FieldModel } from "../../model/device-model.js";
+import { code, type Code } from "./code.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { valueFunction } from "./enums.js";
+import type { Value } from "./formulas.js";
+import { isOptional, isVisible, propertyName } from "./struct-types.js";
+import { isWide, shapeOf, type Shape } from "./shapes.js";
+
+/** Where the value of a field of a list is to be found. */
+export type FieldAccess = (field: FieldModel) => Code;
+
+/** A field's value as a number, for formulas. The path leads through nested structs. */
+export function valueAtPath(
+  fields: readonly FieldModel[],
+  path: readonly string[],
+  access: FieldAccess,
+  scope: DeviceScope,
+  place: string,
+  maybeMissing = false,
+): Value {
+  const [name, ...rest] = path;
+  const field = fields.find((candidate) => candidate.name === name);
+  if (field === undefined) throw new EmitError(`a formula that refers to the unknown field ${path.join(".")}`, place);
+  const shape = shapeOf(field, scope);
+  const missing = maybeMissing || isOptional(field, shape);
+  if (rest.length === 0) {
+    if (!isVisible(field)) return countedValue(fields, field, access, scope, place);
+    return numberOf(access(field), shape, field, missing, scope, place);
+  }
+  if (shape.kind !== "struct") throw new EmitError(`a formula that refers to ${path.join(".")}`, place);
+  const parent = access(field);
+  const dot = missing ? "?." : ".";
+  const inner: FieldAccess = (child) => code`${parent}${dot}${propertyName(child)}`;
+  return valueAtPath(shape.struct.fields, rest, inner, scope, place, missing || shape.struct.kind === "union");
+}
+
+/** The value that a count has to have, from the array that it counts. */
+export function countedValue(
+  fields: readonly FieldModel[],
+  field: FieldModel,
+  access: FieldAccess,
+  scope: DeviceScope,
+  place: string,
+): Value {
+  const counts = field.counts;
+  const counted = counts === null ? undefined : fields.find((candidate) => candidate.name === counts.field);
+  if (counts === null || counted === undefined) throw new EmitError(`a formula that refers to the reserved field ${field.name}`, place);
+  const shape = shapeOf(counted, scope);
+  if (shape.kind === "text") throw new EmitError(`a count of the bytes of a text`, place);
+  const optional = isOptional(counted, shape);
+  const length = optional ? code`(${access(counted)}?.length ?? 0)` : code`${access(counted)}.length`;
+  if (counts.plus === 0) return { code: length, type: "number" };
+  const sign = counts.plus < 0 ? "-" : "+";
+  return { code: code`(${length} ${sign} ${Math.abs(counts.plus)})`, type: "number" };
+}
+
+function numberOf(
+  value: Code,
+  shape: Shape,
+  field: FieldModel,
+  missing: boolean,
+  scope: DeviceScope,
+  place: string,
+): Value {
+  if (shape.kind !== "scalar") throw new EmitError(`a formula that uses ${field.name}, which is not a number`, place);
+  const wide = isWide(shape, field);
+  const zero = wide ? "0n" : "0";
+  switch (shape.meaning.kind) {
+    case "boolean":
+      return { code: missing ? code`(${value} ?? false)` : value, type: "boolean" };
+    case "number":
+      return { code: missing ? code`(${value} ?? ${zero})` : value, type: wide ? "bigint" : "number" };
+    case "enum": {
+      const present = missing ? code`${value} ?? ${zero}` : value;
+      return { code: code`${valueFunction(shape.meaning.enum, scope)}(${present})`, type: wide ? "bigint" : "number" };
+    }
+  }
+}

@@ -1,0 +1,392 @@
+import type { FieldModel, Formula, ScalarType } from "../../model/device-model.js";
+import { code, type Code } from "./code.js";
+import { codecArguments, type CodecContext } from "./codec-parameters.js";
+import { fieldFormulas, visitFormula } from "./device-scope.js";
+import { EmitError, unreachable } from "./emit-error.js";
+import { nameFunction } from "./enums.js";
+import { valueAtPath } from "./field-paths.js";
+import { condition, count, type FormulaContext, type Value } from "./formulas.js";
+import { camelCase, localName } from "./names.js";
+import { readMatch } from "./read-match.js";
+import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
+import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
+
+/** Statements that read fields one after the other, and the properties of the value made from them. */
+export interface FieldReads {
+  readonly statements: readonly Code[];
+  readonly properties: readonly Code[];
+  /** Fields by name, as the code that follows can refer to them. */
+  readonly formulas: FormulaContext;
+}
+
+/** What it takes to read one value: statements before it, and the expression. */
+export interface ReadValue {
+  readonly setup: readonly Code[];
+  readonly value: Code;
+  /** The variable that the statements put it into, if they do. */
+  readonly variable?: string;
+}
+
+/** Reads single values; made once for a list of fields. */
+export interface ReadSite {
+  readonly context: CodecContext;
+  readonly formulas: FormulaContext;
+  /** Name of the variable with the reader. */
+  readonly reader: string;
+  /** A name for a variable that nobody else has. */
+  fresh(name: string): string;
+}
+
+/** Reads a list of fields in order. `readerAfter` names another reader from the field on that it is given for. */
+export function readFields(
+  fields: readonly FieldModel[],
+  context: CodecContext,
+  reader = "reader",
+  beforeField: (field: FieldModel, formulas: FormulaContext) => ReaderChange | undefined = () => undefined,
+): FieldReads {
+  const { scope } = context;
+  const taken = new Set<string>();
+  const fresh = (name: string): string => {
+    let candidate = localName(name);
+    for (let number = 2; taken.has(candidate); number++) candidate = `${localName(name)}${number}`;
+    taken.add(candidate);
+    return candidate;
+  };
+  const referred = referredFields(fields);
+  const locals = new Map<FieldModel, Code>();
+  const numbers = new Map<string, Value>();
+  const formulas: FormulaContext = {
+    ...context.formulas,
+    field: (where, path) => {
+      if (where !== "self") return context.formulas.field(where, path);
+      const known = path.length === 1 ? numbers.get(path[0] ?? "") : undefined;
+      return known ?? valueAtPath(fields, path, (field) => locals.get(field) ?? code`undefined`, scope, context.place);
+    },
+  };
+  const statements: Code[] = [];
+  const properties: Code[] = [];
+  let current = reader;
+  let word: Word | undefined;
+  for (const field of fields) {
+    const change = beforeField(field, formulas);
+    if (change !== undefined) {
+      statements.push(...change.statements);
+      current = change.reader;
+    }
+    const site: ReadSite = { context, formulas, reader: current, fresh };
+    const shape = shapeOf(field, scope);
+    if (field.bits !== null && shape.kind === "scalar") {
+      if (word === undefined || !word.holds(field)) {
+        word = newWord(field, shape.scalar, fresh);
+        statements.push(code`const ${word.name} = ${readScalar(shape.scalar, current)};`);
+      }
+      if (!isVisible(field)) continue;
+      const local = fresh(propertyName(field));
+      statements.push(code`const ${local} = ${interpret(word.extract(field), shape, scope)};`);
+      locals.set(field, code`${local}`);
+      properties.push(propertyOf(field, local));
+      continue;
+    }
+    word = undefined;
+    if (field.reserved) {
+      statements.push(skip(field, shape, site));
+      continue;
+    }
+    // A count is a number for formulas only, and so is an enum that a formula uses.
+    if (shape.kind === "scalar" && shape.meaning.kind === "enum" && referred.has(field.name) && !isOptional(field, shape)) {
+      const number = fresh(`${propertyName(field)}Number`);
+      statements.push(code`const ${number} = ${readScalar(shape.scalar, current)};`);
+      numbers.set(field.name, { code: code`${number}`, type: isWide(shape, field) ? "bigint" : "number" });
+      if (!isVisible(field)) continue;
+      const local = fresh(propertyName(field));
+      statements.push(code`const ${local} = ${interpret(code`${number}`, shape, scope)};`);
+      locals.set(field, code`${local}`);
+      properties.push(propertyOf(field, local));
+    } else {
+      const { local, setup } = readField(field, shape, site);
+      statements.push(...setup);
+      if (shape.kind === "scalar" && shape.meaning.kind !== "enum" && !isOptional(field, shape)) {
+        numbers.set(field.name, { code: code`${local}`, type: isWide(shape, field) ? "bigint" : "number" });
+      }
+      locals.set(field, code`${local}`);
+      if (isVisible(field)) properties.push(propertyOf(field, local));
+    }
+  }
+  return { statements, properties, formulas };
+}
+
+export interface ReaderChange {
+  readonly statements: readonly Code[];
+  readonly reader: string;
+}
+
+function propertyOf(field: FieldModel, local: string): Code {
+  const name = propertyName(field);
+  return name === local ? code`${name}` : code`${name}: ${local}`;
+}
+
+/** Names of fields that formulas of the same list refer to. */
+export function referredFields(fields: readonly FieldModel[], ...more: readonly (Formula | null)[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const formula of [...fieldFormulas(fields), ...more]) {
+    if (formula === null) continue;
+    visitFormula(formula, (part) => {
+      if (part.op === "field" && part.scope === "self") names.add(part.path[0] ?? "");
+    });
+  }
+  return names;
+}
+
+/** Reads a field into a variable. */
+function readField(field: FieldModel, shape: Shape, site: ReadSite): { readonly local: string; readonly setup: readonly Code[] } {
+  const { scope, owner, place } = site.context;
+  if (field.conditionTree === null || !field.moves) {
+    const read = sizedRead(field, shape, site);
+    if (read.variable !== undefined) return { local: read.variable, setup: read.setup };
+    const local = site.fresh(propertyName(field));
+    return { local, setup: [...read.setup, code`const ${local} = ${read.value};`] };
+  }
+  const local = site.fresh(propertyName(field));
+  const read = sizedRead(field, shape, site);
+  const present = condition(field.conditionTree, site.formulas);
+  if (read.setup.length === 0) return { local, setup: [code`const ${local} = ${present} ? ${read.value} : undefined;`] };
+  if (field.sizedTree !== null && shape.kind !== "struct") throw new EmitError("a conditional part of this kind", `${place}.${field.name}`);
+  return {
+    local,
+    setup: [
+      code`let ${local}: ${variableType(shape, field, owner, scope)} | undefined;`,
+      code`if (${present}) { ${read.setup} ${local} = ${read.value}; }`,
+    ],
+  };
+}
+
+function variableType(shape: Shape, field: FieldModel, owner: string, scope: CodecContext["scope"]): Code {
+  return shape.kind === "array" ? code`${elementType(shape.of, field, owner, scope)}[]` : typeOf(shape, field, owner, scope);
+}
+
+/** `sized`: the field has so many bytes, whatever is in it. */
+function sizedRead(field: FieldModel, shape: Shape, site: ReadSite): ReadValue {
+  if (field.sizedTree === null) return readShape(shape, field, site, propertyName(field));
+  const part = site.fresh(`${propertyName(field)}Bytes`);
+  const inner = readShape(shape, field, { ...site, reader: part }, propertyName(field));
+  const result = inner.variable ?? site.fresh(propertyName(field));
+  return {
+    setup: [
+      code`const ${part} = ${site.reader}.window(${count(field.sizedTree, site.formulas)});`,
+      ...inner.setup,
+      inner.variable === undefined && code`const ${result} = ${inner.value};`,
+      passError(part, site.reader),
+    ].filter((statement) => statement !== false),
+    value: code`${result}`,
+    variable: result,
+  };
+}
+
+/** A mistake inside a window is one of the whole. */
+export function passError(from: string, to: string): Code {
+  return code`if (${from}.error !== undefined) ${to}.fail(${from}.error.rule);`;
+}
+
+/** Reads a value of this shape at the reader's position. */
+export function readShape(shape: Shape, field: FieldModel, site: ReadSite, name: string): ReadValue {
+  const { context, reader } = site;
+  switch (shape.kind) {
+    case "scalar":
+      return { setup: [], value: interpret(readScalar(shape.scalar, reader), shape, context.scope) };
+    case "bytes":
+      return { setup: [], value: code`${reader}.bytes(${lengthOf(shape.length, field, site)})` };
+    case "text": {
+      const length = lengthOf(shape.length, field, site);
+      return {
+        setup: [],
+        value: shape.form === "list" ? code`${reader}.textList(${length})` : code`${reader}.text(${length}, "${shape.form}")`,
+      };
+    }
+    case "struct": {
+      const inner = { ...context, formulas: site.formulas };
+      return { setup: [], value: code`read${context.scope.typeName(shape.struct)}(${reader}${codecArguments(shape.struct, shape.arguments, inner)})` };
+    }
+    case "array":
+      return readArray(shape, field, site, name);
+    case "match":
+      return readMatch(shape, field, site, name);
+    default:
+      return unreachable(shape);
+  }
+}
+
+/** Number of elements or bytes, as an expression. */
+function lengthOf(length: Length, field: FieldModel, site: ReadSite): Code {
+  switch (length.kind) {
+    case "fixed":
+      return code`${length.count}`;
+    case "formula":
+      return count(length.formula, site.formulas);
+    case "rest": {
+      const tail = tailSize(field, site);
+      return tail === 0 ? code`${site.reader}.remaining` : code`${site.reader}.remaining - ${tail}`;
+    }
+  }
+}
+
+/** Bytes between the end of a rest part and the end of the stream: those of the fields behind it. */
+function tailSize(field: FieldModel, site: ReadSite): number {
+  return field.sizedTree === null ? (site.context.tailOf?.(field) ?? 0) : 0;
+}
+
+function readArray(shape: Shape & { kind: "array" }, field: FieldModel, site: ReadSite, name: string): ReadValue {
+  const { context, reader } = site;
+  const list = site.fresh(name);
+  const declaration = code`const ${list}: ${elementType(shape.of, field, context.owner, context.scope)}[] = [];`;
+  const elements = shape.unit === "bytes" ? site.fresh(`${name}Bytes`) : reader;
+  const element = readElement(shape, field, { ...site, reader: elements }, name);
+  const least = Math.max(shape.stride === null ? minimumSize(shape.of) : 0, 0);
+  const body = code`${element.setup} ${element.value}`;
+  if (shape.unit === "bytes") {
+    requireProgress(shape, site);
+    return {
+      setup: [
+        code`const ${elements} = ${reader}.window(${lengthOf(shape.length, field, site)});`,
+        declaration,
+        code`while (${elements}.remaining > 0) { ${body} }`,
+        passError(elements, reader),
+      ],
+      value: code`${list}`,
+      variable: list,
+    };
+  }
+  switch (shape.length.kind) {
+    case "rest": {
+      requireProgress(shape, site);
+      return { setup: [declaration, code`while (${reader}.remaining > ${tailSize(field, site)}) { ${body} }`], value: code`${list}`, variable: list };
+    }
+    case "fixed":
+      return { setup: [declaration, code`for (let left = ${shape.length.count}; left > 0; left--) { ${body} }`], value: code`${list}`, variable: list };
+    case "formula": {
+      const limit = code`${reader}.count(${count(shape.length.formula, site.formulas)}, ${least})`;
+      return { setup: [declaration, code`for (let left = ${limit}; left > 0; left--) { ${body} }`], value: code`${list}`, variable: list };
+    }
+  }
+
+  function readElement(array: Shape & { kind: "array" }, owner: FieldModel, at: ReadSite, base: string): ReadValue {
+    const strided = array.stride === null ? undefined : at.fresh("part");
+    const inner = readShape(array.of, owner, strided === undefined ? at : { ...at, reader: strided }, `${base}Element`);
+    const before = strided === undefined ? [] : [code`const ${strided} = ${at.reader}.window(${count(array.stride ?? zero, at.formulas)});`];
+    const after = strided === undefined ? [] : [passError(strided, at.reader)];
+    if (array.ends === null && after.length === 0) return { setup: [...before, ...inner.setup], value: code`${list}.push(${inner.value});` };
+    const last = at.fresh("element");
+    const stop = array.ends === null ? [] : [code`if (${condition(array.ends, elementContext(array.of, last, at))}) break;`];
+    return {
+      setup: [...before, ...inner.setup, code`const ${last} = ${inner.value};`, ...after],
+      value: code`${list}.push(${last}); ${stop}`,
+    };
+  }
+}
+
+const zero: Formula = { op: "number", value: 0 };
+
+/** In the condition that ends an array, fields are those of the element. */
+function elementContext(shape: Shape, element: string, site: ReadSite): FormulaContext {
+  return {
+    ...site.formulas,
+    field: (where, path) => {
+      if (where === "self" && shape.kind === "struct") {
+        const fields = shape.struct.fields;
+        if (fields.some((field) => field.name === path[0])) {
+          return valueAtPath(fields, path, (field) => code`${element}.${propertyName(field)}`, site.context.scope, site.context.place);
+        }
+      }
+      return site.formulas.field(where, path);
+    },
+  };
+}
+
+/** Elements that may be empty would be read for ever. */
+function requireProgress(shape: Shape & { kind: "array" }, site: ReadSite): void {
+  if (shape.stride === null && minimumSize(shape.of) === 0) {
+    throw new EmitError("an array up to the end whose elements may be empty", site.context.place);
+  }
+}
+
+function skip(field: FieldModel, shape: Shape, site: ReadSite): Code {
+  const size = field.size ?? fixedSize(shape);
+  if (size === null) throw new EmitError("reserved bytes of variable size", `${site.context.place}.${field.name}`);
+  const statement = code`${site.reader}.skip(${size});`;
+  if (field.conditionTree === null || !field.moves) return statement;
+  return code`if (${condition(field.conditionTree, site.formulas)}) ${statement}`;
+}
+
+const READERS: Readonly<Record<ScalarType, string>> = {
+  u8: "u8",
+  le16: "u16",
+  le32: "u32",
+  le64: "u64",
+  be16: "u16be",
+  be32: "u32be",
+  be64: "u64be",
+  u16: "u16",
+  u32: "u32",
+  u64: "u64",
+};
+
+/** Native numbers are little-endian here, as on every machine that runs JavaScript. */
+export function scalarMethod(scalar: ScalarType): string {
+  return READERS[scalar];
+}
+
+function readScalar(scalar: ScalarType, reader: string): Code {
+  return code`${reader}.${READERS[scalar]}()`;
+}
+
+/** What a number means. */
+export function interpret(number: Code, shape: Shape & { kind: "scalar" }, scope: CodecContext["scope"]): Code {
+  switch (shape.meaning.kind) {
+    case "number":
+    case "boolean":
+      return number;
+    case "enum":
+      return code`${nameFunction(shape.meaning.enum, scope)}(${number})`;
+    default:
+      return unreachable(shape.meaning);
+  }
+}
+
+/** An integer that several bit-fields share. */
+interface Word {
+  readonly name: string;
+  holds(field: FieldModel): boolean;
+  extract(field: FieldModel): Code;
+}
+
+function newWord(first: FieldModel, scalar: ScalarType, fresh: (name: string) => string): Word {
+  const name = fresh(`${camelCase(first.name)}Word`);
+  let end = (first.bits?.shift ?? 0) + (first.bits?.width ?? 0);
+  return {
+    name,
+    holds: (field) => {
+      const sameWord = field.type === first.type && field.offset === first.offset && (field.bits?.shift ?? 0) >= end;
+      if (sameWord) end = (field.bits?.shift ?? 0) + (field.bits?.width ?? 0);
+      return sameWord;
+    },
+    extract: (field) => extractBits(code`${name}`, field, scalar),
+  };
+}
+
+/** Bits of an integer, as a boolean, number or bigint. */
+export function extractBits(word: Code, field: FieldModel, scalar: ScalarType): Code {
+  const { shift, width } = field.bits ?? { shift: 0, width: 0 };
+  const bits = scalarSize(scalar) * 8;
+  if (bits === 64) {
+    const part = code`BigInt.asUintN(${width}, ${word} >> ${shift}n)`;
+    if (width === 1) return code`(${part} === 1n)`;
+    return width > 32 ? part : code`Number(${part})`;
+  }
+  if (width === 1) return code`(${word} & ${hex(2 ** shift)}) !== 0`;
+  const shifted = shift === 0 ? word : code`(${word} >>> ${shift})`;
+  if (shift + width === bits) return shifted;
+  return width === 32 ? code`${word}` : code`${shifted} & ${hex(2 ** width - 1)}`;
+}
+
+function hex(value: number): string {
+  return value < 10 ? String(value) : `0x${value.toString(16)}`;
+}

@@ -1,0 +1,59 @@
+import type { FieldModel } from "../../model/device-model.js";
+import { code, quoted, type Code } from "./code.js";
+import { codecArguments } from "./codec-parameters.js";
+import { count } from "./formulas.js";
+import type { ReadSite, ReadValue } from "./read-fields.js";
+import type { ArmShape, Shape } from "./shapes.js";
+import { isOptional, matchTypeName, shortName } from "./struct-types.js";
+
+/** Reads the struct that the subject selects; `undefined` where nothing belongs to it. */
+export function readMatch(shape: Shape & { kind: "match" }, field: FieldModel, site: ReadSite, name: string): ReadValue {
+  const { context, reader } = site;
+  const result = site.fresh(name);
+  const type = matchTypeName(context.owner, field);
+  const optional = isOptional(field, shape);
+  const tag = count(shape.subject, site.formulas);
+  const cases: Code[] = [];
+  const ranges: Code[] = [];
+  let otherwise: Code | undefined;
+  for (const arm of shape.arms) {
+    const read = (kind: Code): Code => {
+      if (arm.struct.fields.length === 0) return code``;
+      const codec = `read${context.scope.typeName(arm.struct)}`;
+      const inner = { ...context, formulas: site.formulas };
+      return code`${result} = { kind: ${kind}, ...${codec}(${reader}${codecArguments(arm.struct, arm.model.arguments, inner)}) };`;
+    };
+    if (arm.model.patterns.length === 0) {
+      otherwise = read(quoted("default"));
+      continue;
+    }
+    for (const pattern of arm.model.patterns) {
+      if (pattern.low !== pattern.high) {
+        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${read(code`tag`)} }`);
+        continue;
+      }
+      const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
+      cases.push(code`case ${pattern.low}: ${note(arm, pattern.name)}${read(kind)} break;`);
+    }
+  }
+  const fallback = ranges.length === 0 ? otherwise : chain(ranges, otherwise);
+  return {
+    setup: [
+      code`let ${result}: ${type}${optional ? " | undefined" : ""};`,
+      ranges.length > 0 ? code`const tag = ${tag};` : code``,
+      code`switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} ${fallback === undefined ? "" : code`default: ${fallback} break;`} }`,
+    ],
+    value: code`${result}`,
+    variable: result,
+  };
+}
+
+function note(arm: ArmShape, name: string | null): string {
+  return arm.struct.fields.length === 0 && name !== null ? `// ${shortName(name)}: nothing follows\n` : "";
+}
+
+function chain(ranges: readonly Code[], otherwise: Code | undefined): Code {
+  let result = otherwise === undefined ? undefined : code`{ ${otherwise} }`;
+  for (const range of [...ranges].reverse()) result = result === undefined ? range : code`${range} else ${result}`;
+  return result ?? code``;
+}

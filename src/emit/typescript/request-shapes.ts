@@ -1,0 +1,235 @@
+import type { FieldModel, PatternModel, QueueModel, ReplyModel, RequestModel, StructModel, VariantModel } from "../../model/device-model.js";
+import { code, joined, quoted, type Code } from "./code.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { isWideEnum, memberOf } from "./enums.js";
+import { camelCase, pascalCase } from "./names.js";
+import { fixedSize, shapeOf, type Shape } from "./shapes.js";
+import { isVisible, shortName } from "./struct-types.js";
+
+/** A request, or a struct that the driver sends, with its variants and the names of its types. */
+export interface RequestShape {
+  readonly specName: string | null;
+  readonly doc: string;
+  readonly spec: string | null;
+  readonly since: string;
+  /** Union of the variants as the device meets them: `BlkRequest`. */
+  readonly typeName: string;
+  /** In front of the names of other types: `BlkRequest`. */
+  readonly baseName: string;
+  readonly discriminators: readonly string[];
+  readonly variants: readonly VariantShape[];
+  /** Fields that every reply begins with. */
+  readonly prefix: readonly FieldModel[];
+  /** Fields that every reply ends with, found from the end of the writable part; empty if there is a prefix. */
+  readonly suffix: readonly FieldModel[];
+  /** The struct, for a message that is not a request. */
+  readonly struct: StructModel | undefined;
+}
+
+export interface VariantShape {
+  readonly model: VariantModel;
+  /** `BlkIn`, from which the names of its types are made. */
+  readonly name: string;
+  readonly requestType: string;
+  readonly inputType: string;
+  readonly replyType: string;
+  readonly answerType: string;
+  readonly readable: readonly FieldModel[];
+  readonly writable: readonly FieldModel[];
+}
+
+/** Patterns of a variant for a discriminator; undefined if it does not look at it. */
+export function patternsOf(variant: VariantShape, discriminator: string): readonly PatternModel[] | undefined {
+  return variant.model.tags.find((tag) => tag.field === discriminator)?.patterns;
+}
+
+/** The field that a variant is told apart by. */
+export function tagField(variant: VariantShape, discriminator: string): FieldModel | undefined {
+  return variant.readable.find((field) => field.name === discriminator);
+}
+
+export function isTag(variant: VariantShape, field: FieldModel): boolean {
+  return patternsOf(variant, field.name) !== undefined;
+}
+
+export function requestShape(model: RequestModel, scope: DeviceScope): RequestShape {
+  const place = `${scope.device.name}.${model.name}`;
+  for (const name of model.discriminators) {
+    if (name.includes(".")) throw new EmitError("a request whose tag is inside a struct", place);
+  }
+  const typeName = claim(scope, `${scope.prefix}${pascalCase(model.name)}`, place);
+  const many = model.variants.length > 1 || model.discriminators.length > 0;
+  const suffixName = model.name === "Request" ? "" : pascalCase(model.name);
+  const variants = model.variants.map((variant): VariantShape => {
+    const own = pascalCase(variant.name);
+    const short = many ? `${scope.prefix}${own}${suffixName}` : typeName;
+    const requestType = many ? claim(scope, model.name === "Request" ? `${short}Request` : short, place) : typeName;
+    const reply = onlyReply(variant, place);
+    return {
+      model: variant,
+      name: short,
+      requestType,
+      inputType: claim(scope, `${short}Input`, place),
+      replyType: claim(scope, `${short}Reply`, place),
+      answerType: claim(scope, `${short}Answer`, place),
+      readable: variant.readable,
+      writable: reply.writable,
+    };
+  });
+  const ends = commonEnds(variants, scope);
+  return { ...model, typeName, baseName: typeName, discriminators: model.discriminators, variants, ...ends, struct: undefined };
+}
+
+/** A struct that travels on its own: one variant, nothing to reply. */
+export function messageShape(struct: StructModel, scope: DeviceScope): RequestShape {
+  const place = `${scope.device.name}.${struct.name}`;
+  if (struct.kind !== "struct") throw new EmitError(`a ${struct.kind} as the message of a queue`, place);
+  const typeName = claim(scope, `${scope.typeName(struct)}Message`, place);
+  const variant: VariantShape = {
+    model: {
+      name: struct.name,
+      specName: struct.specName,
+      doc: struct.doc,
+      since: struct.since,
+      tags: [],
+      conditionTree: null,
+      readable: struct.fields,
+      replies: [{ name: null, tags: [], writable: [] }],
+    },
+    name: scope.typeName(struct),
+    requestType: typeName,
+    inputType: scope.typeName(struct),
+    replyType: "void",
+    answerType: "void",
+    readable: struct.fields,
+    writable: [],
+  };
+  return {
+    specName: struct.specName,
+    doc: struct.doc,
+    spec: struct.spec,
+    since: struct.since,
+    typeName,
+    baseName: typeName,
+    discriminators: [],
+    variants: [variant],
+    prefix: [],
+    suffix: [],
+    struct,
+  };
+}
+
+function claim(scope: DeviceScope, name: string, place: string): string {
+  const claimed = scope.names.claim(name, `${name}Type`);
+  if (claimed === undefined) throw new EmitError(`two types with the name ${name}`, place);
+  return claimed;
+}
+
+function onlyReply(variant: VariantModel, place: string): ReplyModel {
+  const [reply, second] = variant.replies;
+  if (second !== undefined) throw new EmitError("replies with tags of their own", `${place}.${variant.name}`);
+  return reply ?? { name: null, tags: [], writable: [] };
+}
+
+function commonEnds(variants: readonly VariantShape[], scope: DeviceScope): { prefix: readonly FieldModel[]; suffix: readonly FieldModel[] } {
+  const [first, ...others] = variants.map((variant) => variant.writable);
+  if (first === undefined) return { prefix: [], suffix: [] };
+  const isFixed = (field: FieldModel): boolean => field.conditionTree === null && fixedSize(shapeOf(field, scope)) !== null;
+  const same = (left: FieldModel | undefined, right: FieldModel | undefined): boolean =>
+    left !== undefined && right !== undefined && left.name === right.name && JSON.stringify(left.type) === JSON.stringify(right.type);
+  let front = 0;
+  while (front < first.length && isFixed(first[front] ?? never()) && others.every((other) => same(other[front], first[front]))) front++;
+  // Where the replies differ in their first field, the end may be what they have in common.
+  if (front > 0) return { prefix: first.slice(0, front), suffix: [] };
+  let back = 0;
+  while (
+    back < first.length &&
+    isFixed(first[first.length - 1 - back] ?? never()) &&
+    others.every((other) => same(other[other.length - 1 - back], first[first.length - 1 - back]))
+  ) {
+    back++;
+  }
+  const behindRest = variants.some((variant) => variant.writable.some((field) => field.fromEnd !== null && field.size !== null && field.offset === null));
+  return { prefix: [], suffix: behindRest ? first.slice(first.length - back) : [] };
+}
+
+function never(): never {
+  throw new Error("index out of range");
+}
+
+/** Fields of a reply in three parts: before the part that takes the rest, that part, and what is behind it. */
+export interface ReplyParts {
+  readonly front: readonly FieldModel[];
+  readonly rest: FieldModel | undefined;
+  readonly tail: readonly FieldModel[];
+}
+
+export function replyParts(variant: VariantShape, request: RequestShape, scope: DeviceScope): ReplyParts {
+  const fields = variant.writable;
+  const rest = fields.findIndex((field) => takesRest(shapeOf(field, scope)) && field.sizedTree === null);
+  if (rest >= 0) return { front: fields.slice(0, rest), rest: fields[rest], tail: fields.slice(rest + 1) };
+  const from = fields.length - request.suffix.length;
+  return { front: fields.slice(0, from), rest: undefined, tail: fields.slice(from) };
+}
+
+function takesRest(shape: Shape): boolean {
+  if (shape.kind === "bytes" || shape.kind === "text" || shape.kind === "array") return shape.length.kind === "rest";
+  return false;
+}
+
+/** Bytes at the top of a stream are not copied: they are windows on the driver's buffers. */
+export function isWindow(field: FieldModel, scope: DeviceScope): boolean {
+  const shape = shapeOf(field, scope);
+  return shape.kind === "bytes" && shape.length.kind !== "fixed" && isVisible(field);
+}
+
+/** Fields of a reply that are given as values. */
+export function valueFields(fields: readonly FieldModel[], scope: DeviceScope): FieldModel[] {
+  return fields.filter((field) => isVisible(field) && !isWindow(field, scope));
+}
+
+/** Fields behind those that every reply begins with: a device that reports a failure leaves them out. */
+export function isOptionalReply(field: FieldModel, request: RequestShape, variant: VariantShape): boolean {
+  return request.prefix.length > 0 && variant.writable.indexOf(field) >= request.prefix.length;
+}
+
+/** The one number that all replies have, such as a status. */
+export function statusField(request: RequestShape, scope: DeviceScope): FieldModel | undefined {
+  const fields = request.prefix.length > 0 ? request.prefix : request.suffix;
+  const visible = fields.filter(isVisible);
+  const [status] = visible;
+  return visible.length === 1 && status !== undefined && shapeOf(status, scope).kind === "scalar" ? status : undefined;
+}
+
+/** Type of a tag in a variant: the names or numbers that it can have there. */
+export function tagType(variant: VariantShape, discriminator: string, request: RequestShape, scope: DeviceScope): Code {
+  const field = tagField(variant, discriminator);
+  const patterns = patternsOf(variant, discriminator) ?? [];
+  const labels = patterns.length > 0 ? patterns.map((pattern) => tagLabel(pattern, field, scope)) : [...otherNames(variant, discriminator, request, scope), code`number`];
+  return joined(labels, " | ");
+}
+
+/** A tag's value in types and `switch`es: the name, or the number if it has none. */
+export function tagLabel(pattern: PatternModel, field: FieldModel | undefined, scope: DeviceScope): Code {
+  if (pattern.low !== pattern.high) return code`number`;
+  const shape = field === undefined ? undefined : shapeOf(field, scope);
+  if (shape?.kind !== "scalar" || shape.meaning.kind !== "enum") return code`${pattern.low}`;
+  const member = memberOf(shape.meaning.enum, pattern.low);
+  if (member !== undefined) return quoted(member.name);
+  return pattern.name === null || isWideEnum(shape.meaning.enum) ? code`${pattern.low}` : quoted(shortName(pattern.name));
+}
+
+/** Members of the tag's enum that no other variant is for. */
+function otherNames(variant: VariantShape, discriminator: string, request: RequestShape, scope: DeviceScope): Code[] {
+  const field = tagField(variant, discriminator);
+  const shape = field === undefined ? undefined : shapeOf(field, scope);
+  if (shape?.kind !== "scalar" || shape.meaning.kind !== "enum") return [];
+  const used = new Set(request.variants.flatMap((other) => patternsOf(other, discriminator) ?? []).map((pattern) => pattern.low));
+  return shape.meaning.enum.members.filter((member) => !used.has(Number(member.value))).map((member) => quoted(member.name));
+}
+
+/** Option and property name of a queue. */
+export function queueName(queue: QueueModel): string {
+  return camelCase(queue.name);
+}

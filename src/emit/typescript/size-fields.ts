@@ -1,0 +1,145 @@
+import type { FieldModel, StructModel } from "../../model/device-model.js";
+import { code, joined, quoted, type Code } from "./code.js";
+import { argumentList, type CodecContext } from "./codec-parameters.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError, unreachable } from "./emit-error.js";
+import { condition, count } from "./formulas.js";
+import { runtime } from "./imports.js";
+import { fixedSize, shapeOf, type Shape } from "./shapes.js";
+import { isOptional, isVisible, shortName } from "./struct-types.js";
+
+/** An amount of bytes: a number known now, and expressions to add to it. */
+export interface Size {
+  readonly fixed: number;
+  readonly varying: readonly Code[];
+}
+
+export const noBytes: Size = { fixed: 0, varying: [] };
+
+export function plus(left: Size, right: Size): Size {
+  return { fixed: left.fixed + right.fixed, varying: [...left.varying, ...right.varying] };
+}
+
+/** As an expression. */
+export function sizeCode(size: Size): Code {
+  if (size.varying.length === 0) return code`${size.fixed}`;
+  return joined([...(size.fixed === 0 ? [] : [code`${size.fixed}`]), ...size.varying], " + ");
+}
+
+/** Bytes that fields take; `access` gives the expression of a field's value. */
+export function sizeOfFields(fields: readonly FieldModel[], access: (field: FieldModel) => Code, context: CodecContext): Size {
+  let total = noBytes;
+  let wordEnd: { readonly field: FieldModel; readonly bits: number } | undefined;
+  for (const field of fields) {
+    const shape = shapeOf(field, context.scope);
+    if (field.bits !== null) {
+      const { shift, width } = field.bits;
+      const sameWord = wordEnd !== undefined && wordEnd.field.type === field.type && shift >= wordEnd.bits && wordEnd.field.offset === field.offset;
+      if (!sameWord) total = plus(total, { fixed: fixedSize(shape) ?? 0, varying: [] });
+      wordEnd = { field, bits: shift + width };
+      continue;
+    }
+    wordEnd = undefined;
+    total = plus(total, sizeOfField(field, shape, access, context));
+  }
+  return total;
+}
+
+function sizeOfField(field: FieldModel, shape: Shape, access: (field: FieldModel) => Code, context: CodecContext): Size {
+  const conditional = field.conditionTree !== null && field.moves;
+  const size = fieldSize(field, shape, access, context, conditional);
+  if (!conditional || field.conditionTree === null) return size;
+  return { fixed: 0, varying: [code`(${condition(field.conditionTree, context.formulas)} ? ${sizeCode(size)} : 0)`] };
+}
+
+function fieldSize(
+  field: FieldModel,
+  shape: Shape,
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+  conditional: boolean,
+): Size {
+  if (field.sizedTree !== null) {
+    if (field.sizedTree.op === "number") return { fixed: Number(field.sizedTree.value), varying: [] };
+    return { fixed: 0, varying: [code`(${count(field.sizedTree, context.formulas)})`] };
+  }
+  const fixed = fixedSize(shape);
+  if (fixed !== null) return { fixed, varying: [] };
+  if (!isVisible(field)) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
+  const value = access(field);
+  return { fixed: 0, varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)] };
+}
+
+/** What an optional part that is missing is written as. */
+export function withDefault(value: Code, shape: Shape): Code {
+  switch (shape.kind) {
+    case "array":
+      return code`(${value} ?? [])`;
+    case "text":
+      return shape.form === "list" ? code`(${value} ?? [])` : code`(${value} ?? "")`;
+    case "bytes":
+      return code`(${value} ?? new Uint8Array(0))`;
+    default:
+      return value;
+  }
+}
+
+/** Bytes that a value of variable size takes. */
+export function sizeOfShape(shape: Shape, value: Code, context: CodecContext): Code {
+  switch (shape.kind) {
+    case "scalar":
+      return code`${fixedSize(shape) ?? 0}`;
+    case "bytes":
+      return code`${value}.length`;
+    case "text":
+      if (shape.length.kind === "fixed") return code`${shape.length.count}`;
+      if (shape.form === "list") return code`${runtime("textListSize")}(${value})`;
+      if (shape.form === "padded" && shape.length.kind === "formula") return code`(${count(shape.length.formula, context.formulas)})`;
+      return code`${runtime("textSize")}(${value})${shape.form === "terminated" ? " + 1" : ""}`;
+    case "array":
+      return sizeOfArray(shape, value, context);
+    case "struct":
+      return code`${sizeFunction(shape.struct, context.scope)}(${sizeArguments(shape, value, context)})`;
+    case "match":
+      return sizeOfMatch(shape, value, context);
+    default:
+      return unreachable(shape);
+  }
+}
+
+/** `sizeOfBlkZoneReport`. */
+export function sizeFunction(struct: StructModel, scope: DeviceScope): string {
+  return `sizeOf${scope.typeName(struct)}`;
+}
+
+function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: CodecContext): Code {
+  const others = argumentList(shape.struct, shape.arguments, context);
+  // A header's size does not depend on its value.
+  return joined(shape.struct.kind === "header" ? others : [value, ...others], ", ");
+}
+
+function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: CodecContext): Code {
+  if (shape.stride !== null) return code`${value}.length * (${count(shape.stride, context.formulas)})`;
+  const element = fixedSize(shape.of);
+  if (element !== null) return element === 1 ? code`${value}.length` : code`${value}.length * ${element}`;
+  return code`${value}.reduce((size, element) => size + ${sizeOfShape(shape.of, code`element`, context)}, 0)`;
+}
+
+function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext): Code {
+  let result = code`0`;
+  for (const arm of [...shape.arms].reverse()) {
+    if (arm.struct.fields.length === 0) continue;
+    const fixed = arm.struct.kind === "header" ? null : arm.struct.size;
+    const armShape: Shape = { kind: "struct", struct: arm.struct, arguments: arm.model.arguments };
+    const size = fixed === null ? sizeOfShape(armShape, value, context) : code`${fixed}`;
+    const tests =
+      arm.model.patterns.length === 0
+        ? [code`${value}?.kind === "default"`]
+        : arm.model.patterns.map((pattern) => {
+            if (pattern.low !== pattern.high) return code`typeof ${value}?.kind === "number"`;
+            return code`${value}?.kind === ${pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name))}`;
+          });
+    result = code`${joined(tests, " || ")} ? ${size} : ${result}`;
+  }
+  return code`(${result})`;
+}

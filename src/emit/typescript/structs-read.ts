@@ -1,0 +1,196 @@
+import type { FieldModel, StructModel } from "../../model/device-model.js";
+import { code, joined, type Code } from "./code.js";
+import { argumentList, codecParameters, formulaContext, type CodecContext } from "./codec-parameters.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { condition, count } from "./formulas.js";
+import { runtimeType } from "./imports.js";
+import { extractBits, interpret, passError, readFields, readShape, referredFields, type ReaderChange } from "./read-fields.js";
+import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
+import { sizeFunction } from "./size-fields.js";
+import { isVisible, propertyName } from "./struct-types.js";
+
+/** Context of the functions of a struct: everything comes in as parameters. */
+export function structContext(struct: StructModel, scope: DeviceScope): CodecContext {
+  const place = `${scope.device.name}.${struct.specName}`;
+  const features = (): Code => code`features`;
+  const config = (): Code => code`config`;
+  return {
+    scope,
+    place,
+    owner: scope.typeName(struct),
+    features,
+    config,
+    formulas: formulaContext(scope, place, { features, config, parameters: struct.parameters }),
+    tailOf: (field) => tailSize(struct.fields, field, scope, place),
+  };
+}
+
+/** Bytes of the fields behind a part that takes the rest of the stream; they must be of fixed size. */
+export function tailSize(fields: readonly FieldModel[], field: FieldModel, scope: DeviceScope, place: string): number {
+  let total = 0;
+  let last: FieldModel | undefined;
+  for (const next of fields.slice(fields.indexOf(field) + 1)) {
+    if (next.bits !== null && last?.bits != null && next.bits.shift > last.bits.shift && next.type === last.type) continue;
+    last = next;
+    const size = next.size ?? fixedSize(shapeOf(next, scope));
+    if (size === null || (next.conditionTree !== null && next.moves)) {
+      throw new EmitError("a part of variable size behind a part that takes the rest", `${place}.${next.name}`);
+    }
+    total += size;
+  }
+  return total;
+}
+
+/** `readBlkLifetime(reader)`: the value of a struct. */
+export function structReader(struct: StructModel, scope: DeviceScope): Code {
+  const name = scope.typeName(struct);
+  const context = structContext(struct, scope);
+  const body = struct.kind === "union" ? unionBody(struct, context) : struct.kind === "header" ? headerBody(struct, context) : structBody(struct, context);
+  return code`/** Reads a {@link ${name}}. If the bytes do not hold one, \`reader.error\` tells why, and the value means nothing. */
+    export function read${name}(reader: ${runtimeType("ByteReader")}${codecParameters(struct, scope)}): ${name} {
+      ${body}
+    }`;
+}
+
+function structBody(struct: StructModel, context: CodecContext): Code {
+  if (isFlat(struct, context.scope)) return flatBody(struct, context);
+  if (struct.sizedTree !== null) return sizedBody(struct, context);
+  const { statements, properties } = readFields(struct.fields, context);
+  return code`${statements} return { ${joined(properties, ", ")} };`;
+}
+
+/** Nothing but numbers at known places: one check, then constant offsets. */
+function isFlat(struct: StructModel, scope: DeviceScope): boolean {
+  return (
+    struct.size !== null &&
+    struct.size > 0 &&
+    struct.size <= 4096 &&
+    struct.sizedTree === null &&
+    struct.fields.every(
+      (field) =>
+        field.offset !== null &&
+        field.conditionTree === null &&
+        field.sizedTree === null &&
+        field.counts === null &&
+        (field.reserved || shapeOf(field, scope).kind === "scalar"),
+    )
+  );
+}
+
+function flatBody(struct: StructModel, context: CodecContext): Code {
+  const properties = struct.fields.filter(isVisible).map((field) => {
+    const shape = shapeOf(field, context.scope);
+    if (shape.kind !== "scalar") throw new EmitError("a struct of this shape", context.place);
+    return code`${propertyName(field)}: ${fieldAt(code`view`, at(field), field, shape, context.scope)}`;
+  });
+  return code`const at = reader.take(${struct.size ?? 0});
+    const { view } = reader;
+    return { ${joined(properties, ", ")} };`;
+}
+
+function at(field: FieldModel): Code {
+  return field.offset === 0 || field.offset === null ? code`at` : code`at + ${field.offset}`;
+}
+
+/** A number at a place in a DataView, as the value that it stands for. */
+export function fieldAt(view: Code, offset: Code, field: FieldModel, shape: Shape & { kind: "scalar" }, scope: DeviceScope): Code {
+  const number = numberAt(view, offset, shape);
+  return interpret(field.bits === null ? number : extractBits(number, field, shape.scalar), shape, scope);
+}
+
+/** `view.getUint32(at + 4, true)`. */
+export function numberAt(view: Code, offset: Code, shape: Shape & { kind: "scalar" }): Code {
+  const order = shape.scalar.startsWith("be") ? "" : ", true";
+  switch (scalarSize(shape.scalar)) {
+    case 1:
+      return code`${view}.getUint8(${offset})`;
+    case 2:
+      return code`${view}.getUint16(${offset}${order})`;
+    case 4:
+      return code`${view}.getUint32(${offset}${order})`;
+    case 8:
+      return code`${view}.getBigUint64(${offset}${order})`;
+  }
+}
+
+/** The struct has so many bytes, whatever is in it; the number may be in one of its first fields. */
+function sizedBody(struct: StructModel, context: CodecContext): Code {
+  const { sizedTree } = struct;
+  if (sizedTree === null) return code``;
+  const referred = referredFields([], sizedTree);
+  const lastReferred = struct.fields.reduce((last, field, index) => (referred.has(field.name) ? index : last), -1);
+  const change = struct.fields[lastReferred + 1];
+  const { statements, properties, formulas } = readFields(struct.fields, context, "reader", (field, known): ReaderChange | undefined => {
+    if (field !== change) return undefined;
+    const size = count(sizedTree, known);
+    const left = lastReferred < 0 ? size : code`start + ${size} - reader.offset`;
+    return { statements: [code`const body = reader.window(${left});`], reader: "body" };
+  });
+  const all = change === undefined ? code`reader.offset = start + ${count(sizedTree, formulas)};` : passError("body", "reader");
+  const start = lastReferred < 0 ? code`` : code`const start = reader.offset;`;
+  return code`${start} ${statements} ${all} return { ${joined(properties, ", ")} };`;
+}
+
+/** Every field of a union is read from the same place. */
+function unionBody(struct: StructModel, context: CodecContext): Code {
+  const { sizedTree } = struct;
+  if (struct.size === null && sizedTree === null) throw new EmitError("a union without a size", context.place);
+  const referred = referredFields([], sizedTree);
+  const lastReferred = struct.fields.reduce((last, field, index) => (referred.has(field.name) ? index : last), -1);
+  let reader = "reader";
+  const { statements, properties, formulas } = readFields(
+    struct.fields,
+    { ...context, tailOf: () => 0 },
+    "reader",
+    (field, known): ReaderChange | undefined => {
+      const index = struct.fields.indexOf(field);
+      const changes: Code[] = index === 0 ? [code`const start = reader.offset;`] : [code`${reader}.offset = start;`];
+      if (sizedTree !== null && index === lastReferred + 1) {
+        reader = "body";
+        changes.push(code`const body = reader.window(${count(sizedTree, known)});`);
+      }
+      return { statements: changes, reader };
+    },
+  );
+  const size = sizedTree === null ? code`${struct.size ?? 0}` : count(sizedTree, formulas);
+  const end = reader === "body" ? passError("body", "reader") : code`reader.offset = start; reader.skip(${size});`;
+  return code`${statements} ${end} return { ${joined(properties, ", ")} };`;
+}
+
+/** Only as much as was negotiated is there. */
+function headerBody(struct: StructModel, context: CodecContext): Code {
+  const { scope } = context;
+  const parts: Code[] = [];
+  const properties: Code[] = [];
+  for (const field of struct.fields) {
+    if (!isVisible(field)) continue;
+    if (field.offset === null) throw new EmitError("a header with a field of variable place", `${context.place}.${field.name}`);
+    const shape = shapeOf(field, scope);
+    const name = propertyName(field);
+    const present = field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas);
+    const choose = (value: Code): Code => (present === undefined ? value : code`${present} ? ${value} : undefined`);
+    if (shape.kind === "scalar") {
+      properties.push(code`${name}: ${choose(fieldAt(code`view`, at(field), field, shape, scope))}`);
+      continue;
+    }
+    const site = { context, formulas: context.formulas, reader: "reader", fresh: (variable: string) => variable };
+    const read = readShape(shape, field, site, name);
+    if (read.setup.length > 0) throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
+    parts.push(code`reader.offset = ${at(field)};`, code`const ${name} = ${choose(read.value)};`);
+    properties.push(code`${name}`);
+  }
+  const size = code`${sizeFunction(struct, scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
+  // The parts in between move the reader about; it ends behind the header in any case.
+  const end = parts.length === 0 ? code`` : code`reader.offset = at + size;`;
+  return code`const size = ${size};
+    const at = reader.take(size);
+    const { view } = reader;
+    ${parts} ${end}
+    return { ${joined(properties, ", ")} };`;
+}
+
+/** A struct's own parameters, to be handed on. */
+export function parameterFormulas(struct: StructModel): { readonly op: "parameter"; readonly name: string }[] {
+  return struct.parameters.map((name) => ({ op: "parameter", name }));
+}

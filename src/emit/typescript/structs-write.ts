@@ -1,0 +1,150 @@
+import type { FieldModel, StructModel } from "../../model/device-model.js";
+import { code, joined, nothing, paragraphs, type Code } from "./code.js";
+import { argumentList, codecParameters, parameterList, type CodecContext } from "./codec-parameters.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { condition, count } from "./formulas.js";
+import { runtimeType } from "./imports.js";
+import { constantCase } from "./names.js";
+import { fixedSize, shapeOf } from "./shapes.js";
+import { sizeCode, sizeFunction, sizeOfFields } from "./size-fields.js";
+import { parameterFormulas, structContext } from "./structs-read.js";
+import { isVisible, propertyName } from "./struct-types.js";
+import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
+
+const ofValue = (field: FieldModel): Code => code`value.${propertyName(field)}`;
+
+/** `BLK_LIFETIME_SIZE`: bytes of a struct of fixed size. */
+export function sizeConstant(struct: StructModel, scope: DeviceScope): string {
+  return `${constantCase(scope.typeName(struct))}_SIZE`;
+}
+
+/** `writeBlkLifetime(writer, value)`. */
+export function structWriter(struct: StructModel, scope: DeviceScope): Code {
+  const name = scope.typeName(struct);
+  const context = structContext(struct, scope);
+  const value = struct.fields.some(isVisible) ? "value" : "_value";
+  return code`/** Writes a {@link ${name}}. If it does not fit, \`writer.error\` tells why. */
+    export function write${name}(writer: ${runtimeType("ByteWriter")}, ${value}: ${name}${codecParameters(struct, scope)}): void {
+      ${writerBody(struct, context)}
+    }`;
+}
+
+function writerBody(struct: StructModel, context: CodecContext): Code {
+  switch (struct.kind) {
+    case "struct": {
+      const body = code`${writeFields(struct.fields, ofValue, context)}`;
+      if (struct.sizedTree === null) return body;
+      return sized(body, count(struct.sizedTree, fieldsFormulas(struct.fields, ofValue, context)), { writer: "writer" });
+    }
+    case "header":
+      return headerBody(struct, context);
+    case "union":
+      return unionBody(struct, context);
+  }
+}
+
+/** Fields up to where the header ends. */
+function headerBody(struct: StructModel, context: CodecContext): Code {
+  const steps = headerSteps(struct, context);
+  const size = code`${sizeFunction(struct, context.scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
+  const groups = steps.map((step, index) => {
+    const fields = step.fields.map((field) => ({ ...field, conditionTree: null }));
+    const access = (field: FieldModel): Code => {
+      const original = step.fields.find((candidate) => candidate.name === field.name);
+      return original?.conditionTree == null ? ofValue(field) : missingAsZero(field, context);
+    };
+    const statements = code`${writeFields(fields, access, context)}`;
+    return index === 0 ? statements : code`if (size > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
+  });
+  return steps.length < 2 ? code`${groups}` : code`const size = ${size}; ${groups}`;
+}
+
+function missingAsZero(field: FieldModel, context: CodecContext): Code {
+  const shape = shapeOf(field, context.scope);
+  if (shape.kind === "struct") return code`(${ofValue(field)} ?? {})`;
+  if (shape.kind !== "scalar") throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
+  return code`(${ofValue(field)} ?? 0)`;
+}
+
+interface HeaderStep {
+  readonly fields: readonly FieldModel[];
+  /** Size of the header when this is its last step. */
+  readonly end: number;
+  /** When any field of this step is negotiated. */
+  readonly condition: Code | undefined;
+}
+
+/** Runs of fields with the same condition. */
+function headerSteps(struct: StructModel, context: CodecContext): HeaderStep[] {
+  const steps: { fields: FieldModel[]; end: number; text: string | null; condition: Code | undefined }[] = [];
+  for (const field of struct.fields) {
+    const size = field.size ?? fixedSize(shapeOf(field, context.scope));
+    if (field.offset === null || size === null) throw new EmitError("a header with a field of variable size", `${context.place}.${field.name}`);
+    const last = steps.at(-1);
+    const end = field.offset + size;
+    if (last !== undefined && last.text === field.condition) {
+      last.fields.push(field);
+      last.end = end;
+      continue;
+    }
+    const present = field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas);
+    steps.push({ fields: [field], end, text: field.condition, condition: present });
+  }
+  return steps;
+}
+
+/** The member that says most: of variable size, or the largest one, that is there. */
+function unionBody(struct: StructModel, context: CodecContext): Code {
+  const members = struct.fields.filter(isVisible);
+  const sizeOf = (field: FieldModel): number => fixedSize(shapeOf(field, context.scope)) ?? Infinity;
+  const order = [...members].sort((left, right) => sizeOf(right) - sizeOf(left));
+  let body: Code = nothing;
+  for (const field of [...order].reverse()) {
+    const alone = { ...field, conditionTree: null };
+    const access = (part: FieldModel): Code => (part.name === field.name ? code`value.${propertyName(field)}` : ofValue(part));
+    const others = struct.fields.map((part) => (part === field ? alone : part));
+    const write = writeFields([alone], access, { ...context, formulas: fieldsFormulas(others, ofValue, context) });
+    body = code`if (value.${propertyName(field)} !== undefined) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
+  }
+  const size =
+    struct.sizedTree === null
+      ? code`${struct.size ?? 0}`
+      : count(struct.sizedTree, fieldsFormulas(struct.fields, ofValue, context));
+  return sized(body, size, { writer: "writer" });
+}
+
+/** Size of a struct: a constant, or a function of the value or of what was negotiated. */
+export function structSize(struct: StructModel, scope: DeviceScope): Code {
+  const name = scope.typeName(struct);
+  const context = structContext(struct, scope);
+  if (struct.kind === "header") return headerSize(struct, context);
+  if (struct.size !== null) {
+    return code`/** Bytes of a {@link ${name}}. */ export const ${sizeConstant(struct, scope)} = ${struct.size};`;
+  }
+  const formulas = fieldsFormulas(struct.fields, ofValue, context);
+  const size =
+    struct.sizedTree !== null
+      ? count(struct.sizedTree, formulas)
+      : sizeCode(sizeOfFields(struct.fields, ofValue, { ...context, formulas }));
+  return code`/** Bytes that a {@link ${name}} takes. */
+    export function ${sizeFunction(struct, scope)}(value: ${name}${codecParameters(struct, scope)}): number {
+      return ${size};
+    }`;
+}
+
+function headerSize(struct: StructModel, context: CodecContext): Code {
+  const { scope } = context;
+  const steps = headerSteps(struct, context);
+  // The last step that is there decides.
+  const sizes = [...steps].reverse().map((step) => (step.condition === undefined ? code`return ${step.end};` : code`if (${step.condition}) return ${step.end};`));
+  const always = steps.findIndex((step) => step.condition === undefined);
+  const zero = always < 0 ? code`return 0;` : nothing;
+  const last = sizes.findIndex((_, index) => [...steps].reverse()[index]?.condition === undefined);
+  return paragraphs([
+    code`/** Bytes that are there of a {@link ${scope.typeName(struct)}}. */
+    export function ${sizeFunction(struct, scope)}(${joined(parameterList(struct, scope), ", ")}): number {
+      ${last < 0 ? sizes : sizes.slice(0, last + 1)} ${zero}
+    }`,
+  ]);
+}

@@ -1,0 +1,295 @@
+import type { FieldModel, Formula } from "../../model/device-model.js";
+import { code, joined, quoted, type Code } from "./code.js";
+import { codecArguments, type CodecContext } from "./codec-parameters.js";
+import { EmitError, unreachable } from "./emit-error.js";
+import { valueFunction } from "./enums.js";
+import { countedValue, valueAtPath } from "./field-paths.js";
+import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
+import { scalarMethod } from "./read-fields.js";
+import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
+import { sizeOfShape, withDefault } from "./size-fields.js";
+import { isOptional, isVisible, shortName } from "./struct-types.js";
+
+/** Expressions that stand in for fields' values, such as the number of a tag. */
+export interface WriteOptions {
+  /** The writer's variable. */
+  readonly writer: string;
+  /** Code of a number to write in place of the field's value. */
+  readonly constant?: (field: FieldModel) => Code | undefined;
+}
+
+/** Formulas over the values of fields. */
+export function fieldsFormulas(
+  fields: readonly FieldModel[],
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+): FormulaContext {
+  return {
+    ...context.formulas,
+    field: (where, path) =>
+      where === "self" ? valueAtPath(fields, path, access, context.scope, context.place) : context.formulas.field(where, path),
+  };
+}
+
+/** Statements that write fields one after the other. */
+export function writeFields(
+  fields: readonly FieldModel[],
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+  options: WriteOptions = { writer: "writer" },
+): Code[] {
+  const formulas = fieldsFormulas(fields, access, context);
+  const site: WriteSite = { context: { ...context, formulas }, fields, access, writer: options.writer };
+  const statements: Code[] = [];
+  for (let index = 0; index < fields.length; index++) {
+    const field = fields[index];
+    if (field === undefined) break;
+    const shape = shapeOf(field, context.scope);
+    if (field.bits !== null && shape.kind === "scalar") {
+      const word = wordAt(fields, index);
+      statements.push(writeWord(word, shape, site));
+      index += word.length - 1;
+      continue;
+    }
+    const constant = options.constant?.(field);
+    const statement =
+      constant === undefined ? writeField(field, shape, site) : writeNumber(constant, shape, options.writer);
+    statements.push(
+      field.conditionTree !== null && field.moves ? code`if (${condition(field.conditionTree, formulas)}) { ${statement} }` : statement,
+    );
+  }
+  return statements;
+}
+
+interface WriteSite {
+  readonly context: CodecContext;
+  readonly fields: readonly FieldModel[];
+  readonly access: (field: FieldModel) => Code;
+  readonly writer: string;
+}
+
+function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
+  const { writer, context } = site;
+  if (field.reserved) return code`${writer}.zero(${reservedSize(field, shape, context)});`;
+  if (field.counts !== null && shape.kind === "scalar") {
+    const counted = byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
+    return writeNumber(isWide(shape, field) ? code`BigInt(${asNumber(counted)})` : asNumber(counted), shape, writer);
+  }
+  const optional = isOptional(field, shape);
+  const value = site.access(field);
+  const body = writeShape(shape, field, optional ? defaulted(value, shape, field) : value, site);
+  if (field.sizedTree === null) return body;
+  return sized(body, count(field.sizedTree, context.formulas), site);
+}
+
+/** For a count of bytes: the size of the array's elements together. */
+function byteCount(field: FieldModel, site: WriteSite): { readonly code: Code; readonly type: "number" } | undefined {
+  const counts = field.counts;
+  const counted = counts === null ? undefined : site.fields.find((candidate) => candidate.name === counts.field);
+  if (counts === null || counted === undefined) return undefined;
+  const shape = shapeOf(counted, site.context.scope);
+  const value = withDefault(site.access(counted), shape);
+  if (shape.kind === "text" || (shape.kind === "array" && shape.unit === "bytes")) {
+    const size = sizeOfShape(unbounded(shape), value, site.context);
+    return { code: counts.plus === 0 ? size : code`${size} + ${counts.plus}`, type: "number" };
+  }
+  return undefined;
+}
+
+/** Without its length, which is what is being computed. */
+function unbounded(shape: Shape): Shape {
+  return shape.kind === "text" ? { ...shape, form: shape.form === "padded" ? "exact" : shape.form, length: { kind: "rest" } } : shape;
+}
+
+function reservedSize(field: FieldModel, shape: Shape, context: CodecContext): number {
+  const size = field.size ?? fixedSize(shape);
+  if (size === null) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
+  return size;
+}
+
+/** What is written where an optional value is missing. */
+function defaulted(value: Code, shape: Shape, field: FieldModel): Code {
+  if (shape.kind !== "scalar") return withDefault(value, shape);
+  switch (shape.meaning.kind) {
+    case "boolean":
+      return code`(${value} ?? false)`;
+    default:
+      return isWide(shape, field) ? code`(${value} ?? 0n)` : code`(${value} ?? 0)`;
+  }
+}
+
+/** Fills up to a size with zeroes; more than that does not fit. */
+export function sized(body: Code, size: Code, site: { readonly writer: string }): Code {
+  const { writer } = site;
+  return code`{
+    const end = ${writer}.offset + ${size};
+    ${body}
+    if (${writer}.offset > end) ${writer}.fail("length-mismatch");
+    ${writer}.zero(Math.max(0, end - ${writer}.offset));
+  }`;
+}
+
+function writeNumber(number: Code, shape: Shape, writer: string): Code {
+  if (shape.kind !== "scalar") throw new EmitError("a constant in place of something that is not a number", writer);
+  return code`${writer}.${scalarMethod(shape.scalar)}(${number});`;
+}
+
+function writeShape(shape: Shape, field: FieldModel, value: Code, site: WriteSite): Code {
+  const { writer, context } = site;
+  switch (shape.kind) {
+    case "scalar":
+      return writeNumber(numberFor(value, shape, site), shape, writer);
+    case "bytes":
+      return code`${lengthCheck(shape.length, value, field, site)} ${writer}.bytes(${value});`;
+    case "text":
+      return writeText(shape, value, field, site);
+    case "struct":
+      return writeStruct(shape, value, site);
+    case "array":
+      return writeArray(shape, field, value, site);
+    case "match":
+      return writeMatch(shape, value, context, writer);
+    default:
+      return unreachable(shape);
+  }
+}
+
+function numberFor(value: Code, shape: Shape & { kind: "scalar" }, site: WriteSite): Code {
+  switch (shape.meaning.kind) {
+    case "enum":
+      return code`${valueFunction(shape.meaning.enum, site.context.scope)}(${value})`;
+    case "boolean":
+      return code`Number(${value})`;
+    default:
+      return value;
+  }
+}
+
+/** A length that the layout gives must be that of the value, unless it is written from the value. */
+function lengthCheck(length: Length, value: Code, field: FieldModel, site: WriteSite): Code {
+  switch (length.kind) {
+    case "rest":
+      return code``;
+    case "fixed":
+      return code`if (${value}.length !== ${length.count}) ${site.writer}.fail("length-mismatch");`;
+    case "formula":
+      if (isCountedBy(length.formula, field, site.fields)) return code``;
+      return code`if (${value}.length !== ${count(length.formula, site.context.formulas)}) ${site.writer}.fail("length-mismatch");`;
+  }
+}
+
+/** Does the length come from a field that is itself written from this array's length? */
+function isCountedBy(formula: Formula, field: FieldModel, fields: readonly FieldModel[]): boolean {
+  let found = false;
+  const visit = (part: Formula): void => {
+    if (part.op === "field" && part.scope === "self" && part.path.length === 1) {
+      const counter = fields.find((candidate) => candidate.name === part.path[0]);
+      if (counter?.counts?.field === field.name) found = true;
+    }
+    if (part.op === "binary") {
+      visit(part.left);
+      visit(part.right);
+    }
+  };
+  visit(formula);
+  return found;
+}
+
+function writeText(shape: Shape & { kind: "text" }, value: Code, field: FieldModel, site: WriteSite): Code {
+  const { length, form } = shape;
+  const free = length.kind === "rest" || (length.kind === "formula" && isCountedBy(length.formula, field, site.fields));
+  const size = free ? undefined : length.kind === "fixed" ? code`${length.count}` : length.kind === "formula" ? count(length.formula, site.context.formulas) : undefined;
+  if (form === "list") return code`${site.writer}.textList(${value}${size === undefined ? "" : code`, ${size}`});`;
+  // Without a length, all of the text and nothing else.
+  if (size === undefined && form === "exact") return code`${site.writer}.text(${value}, undefined, "padded");`;
+  return code`${site.writer}.text(${value}, ${size ?? "undefined"}, "${form}");`;
+}
+
+function writeStruct(shape: Shape & { kind: "struct" }, value: Code, site: WriteSite): Code {
+  const { context, writer } = site;
+  return code`write${context.scope.typeName(shape.struct)}(${writer}, ${value}${codecArguments(shape.struct, shape.arguments, context)});`;
+}
+
+function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: Code, site: WriteSite): Code {
+  const inner = writeShape(shape.of, field, code`element`, { ...site, fields: [] });
+  const element = shape.stride === null ? inner : sized(inner, count(shape.stride, site.context.formulas), site);
+  const loop = code`for (const element of ${value}) { ${element} }`;
+  if (shape.unit === "elements") return code`${lengthCheck(shape.length, value, field, site)} ${loop}`;
+  if (shape.length.kind === "rest") return loop;
+  if (shape.length.kind === "formula" && isCountedBy(shape.length.formula, field, site.fields)) return loop;
+  const size = shape.length.kind === "fixed" ? code`${shape.length.count}` : count(shape.length.formula, site.context.formulas);
+  return code`{
+    const end = ${site.writer}.offset + ${size};
+    ${loop}
+    if (${site.writer}.offset !== end) ${site.writer}.fail("length-mismatch");
+  }`;
+}
+
+/** The tag, which is written elsewhere, says which arm's value there has to be. */
+function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext, writer: string): Code {
+  const cases: Code[] = [];
+  let otherwise: Code | undefined;
+  const tag = count(shape.subject, context.formulas);
+  const ranges: Code[] = [];
+  for (const arm of shape.arms) {
+    const write = (test: Code): Code => {
+      if (arm.struct.fields.length === 0) return code``;
+      const armShape: Shape & { kind: "struct" } = { kind: "struct", struct: arm.struct, arguments: arm.model.arguments };
+      const statement = writeStruct(armShape, value, { context, writer, fields: [], access: () => value });
+      return code`if (${test}) ${statement} else ${writer}.fail("bad-value");`;
+    };
+    if (arm.model.patterns.length === 0) otherwise = write(code`${value}?.kind === "default"`);
+    for (const pattern of arm.model.patterns) {
+      if (pattern.low !== pattern.high) {
+        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`typeof ${value}?.kind === "number"`)} }`);
+        continue;
+      }
+      const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
+      cases.push(code`case ${pattern.low}: ${write(code`${value}?.kind === ${kind}`)} break;`);
+    }
+  }
+  let fallback = otherwise === undefined ? undefined : ranges.length === 0 ? otherwise : code`{ ${otherwise} }`;
+  for (const range of [...ranges].reverse()) fallback = fallback === undefined ? range : code`${range} else ${fallback}`;
+  return code`${ranges.length > 0 ? code`const tag = ${tag};` : ""}
+    switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} ${fallback === undefined ? "" : code`default: ${fallback} break;`} }`;
+}
+
+/** Bit-fields that share the integer of the field at `index`. */
+function wordAt(fields: readonly FieldModel[], index: number): FieldModel[] {
+  const word: FieldModel[] = [];
+  let end = 0;
+  for (const field of fields.slice(index)) {
+    const first = word[0];
+    if (field.bits === null || field.bits.shift < end) break;
+    if (first !== undefined && (field.type !== first.type || field.offset !== first.offset)) break;
+    word.push(field);
+    end = field.bits.shift + field.bits.width;
+  }
+  return word;
+}
+
+function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" }, site: WriteSite): Code {
+  const wide = scalarSize(shape.scalar) === 8;
+  const parts: Code[] = [];
+  const checks: Code[] = [];
+  for (const field of word) {
+    if (!isVisible(field) || field.bits === null) continue;
+    const fieldShape = shapeOf(field, site.context.scope);
+    if (fieldShape.kind !== "scalar") continue;
+    const { shift, width } = field.bits;
+    const number = numberFor(site.access(field), fieldShape, site);
+    if (fieldShape.meaning.kind !== "boolean") checks.push(rangeCheck(number, width, isWide(fieldShape, field), site.writer));
+    if (wide) parts.push(code`(BigInt(${number}) << ${shift}n)`);
+    else parts.push(shift === 0 ? number : code`(${number} * 2 ** ${shift})`);
+  }
+  const zero = wide ? "0n" : "0";
+  const value = parts.length === 0 ? code`${zero}` : joined(parts, " + ");
+  return code`${checks} ${site.writer}.${scalarMethod(shape.scalar)}(${value});`;
+}
+
+function rangeCheck(number: Code, width: number, wide: boolean, writer: string): Code {
+  const limit = wide ? code`${2n ** BigInt(width)}` : code`${2 ** width}`;
+  const zero = wide ? "0n" : "0";
+  return code`if (!(${number} >= ${zero} && ${number} < ${limit})) ${writer}.fail("out-of-range");`;
+}
+

@@ -1,0 +1,172 @@
+import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
+import { tokenEnd } from "./lexer.js";
+import { Define, LeftBrace, RightBrace } from "./tokens.js";
+
+/** A brace that has no partner. */
+export interface BraceProblem {
+  readonly kind: "unclosed" | "unopened" | "missing" | "doubled";
+  /** The brace, or for `missing` the token in front of which a `{` should stand. */
+  readonly token: IToken;
+}
+
+export interface BalancedTokens {
+  readonly tokens: readonly IToken[];
+  readonly problems: readonly BraceProblem[];
+}
+
+interface OpenBrace {
+  readonly token: IToken;
+  /** Column of the first token of its line. */
+  readonly indent: number;
+}
+
+/**
+ * Gives every brace a partner, so that the grammar never runs out of the block that it is in because of one typo. Which
+ * brace is wrong shows in the indentation: the lines of a block are indented deeper than the line that opens it, and a
+ * `}` at the start of a line is not.
+ */
+export function balanceBraces(tokens: readonly IToken[]): BalancedTokens {
+  const imbalance = measureImbalance(tokens);
+  if (imbalance === 0) return { tokens, problems: [] };
+  const byIndent = new IndentRepair(tokens).run();
+  return byIndent.problems.length <= imbalance + 1 ? byIndent : repairEnds(tokens);
+}
+
+/** How many braces lack a partner. */
+function measureImbalance(tokens: readonly IToken[]): number {
+  let depth = 0;
+  let unopened = 0;
+  for (const token of tokens) {
+    if (token.tokenType === LeftBrace) depth++;
+    else if (token.tokenType === RightBrace && --depth < 0) {
+      depth = 0;
+      unopened++;
+    }
+  }
+  return depth + unopened;
+}
+
+class IndentRepair {
+  readonly #tokens: readonly IToken[];
+  /** For each token the column of the next `}` that begins a line. */
+  readonly #nextCloser: Float64Array;
+  readonly #output: IToken[] = [];
+  readonly #problems: BraceProblem[] = [];
+  readonly #open: OpenBrace[] = [];
+
+  constructor(tokens: readonly IToken[]) {
+    this.#tokens = tokens;
+    this.#nextCloser = new Float64Array(tokens.length + 1).fill(-1);
+    for (let index = tokens.length - 1; index >= 0; index--) {
+      const token = tokens[index];
+      const isCloser = token !== undefined && token.tokenType === RightBrace && beginsLine(tokens[index - 1], token);
+      this.#nextCloser[index] = isCloser ? column(token) : (this.#nextCloser[index + 1] ?? -1);
+    }
+  }
+
+  run(): BalancedTokens {
+    let indent = 1;
+    this.#tokens.forEach((token, index) => {
+      const isFirst = beginsLine(this.#tokens[index - 1], token);
+      if (isFirst && token.tokenType !== Define) {
+        indent = column(token);
+        this.#closeDeeper(token.tokenType === RightBrace ? indent + 1 : indent);
+      }
+      if (token.tokenType === LeftBrace) this.#leftBrace(token, indent);
+      else if (token.tokenType === RightBrace) this.#rightBrace(token, index, isFirst);
+      else this.#output.push(token);
+    });
+    const innermost = this.#open.at(-1);
+    if (innermost !== undefined) this.#problems.push({ kind: "unclosed", token: innermost.token });
+    for (const _ of this.#open) this.#output.push(virtual(RightBrace, this.#output.at(-1)));
+    return { tokens: this.#output, problems: this.#problems };
+  }
+
+  /** Closes what must have ended before a line that is indented this far. */
+  #closeDeeper(indent: number): void {
+    for (let top = this.#open.at(-1); top !== undefined && top.indent >= indent; top = this.#open.at(-1)) {
+      this.#problems.push({ kind: "unclosed", token: top.token });
+      this.#output.push(virtual(RightBrace, this.#output.at(-1)));
+      this.#open.pop();
+    }
+  }
+
+  #leftBrace(token: IToken, indent: number): void {
+    const previous = this.#output.at(-1);
+    if (previous?.tokenType === LeftBrace && previous.startLine === token.startLine) {
+      this.#problems.push({ kind: "doubled", token });
+      return;
+    }
+    this.#open.push({ token, indent });
+    this.#output.push(token);
+  }
+
+  #rightBrace(token: IToken, index: number, isFirst: boolean): void {
+    const top = this.#open.at(-1);
+    if (isFirst) {
+      if (top?.indent === column(token) || this.#insertLeftBrace(column(token))) {
+        if (top?.indent === column(token)) this.#open.pop();
+        this.#output.push(token);
+      } else this.#problems.push({ kind: "unopened", token });
+      return;
+    }
+    const closesLater = top !== undefined && this.#nextCloser[index + 1] === top.indent;
+    if (top === undefined || (top.token.startLine !== token.startLine && closesLater)) {
+      this.#problems.push({ kind: "unopened", token });
+      return;
+    }
+    this.#open.pop();
+    this.#output.push(token);
+  }
+
+  /** Opens a block behind the last line that is indented like the `}`, if there is one. */
+  #insertLeftBrace(indent: number): boolean {
+    let endOfLine = this.#output.length;
+    for (let index = this.#output.length - 1; index >= 0; index--) {
+      const token = this.#output[index];
+      if (token === undefined || !beginsLine(this.#output[index - 1], token) || token.tokenType === Define) continue;
+      if (column(token) < indent) return false;
+      if (column(token) === indent) {
+        const next = this.#output[endOfLine];
+        if (next === undefined || token.tokenType === RightBrace) return false;
+        this.#problems.push({ kind: "missing", token: next });
+        this.#output.splice(endOfLine, 0, virtual(LeftBrace, this.#output[endOfLine - 1]));
+        return true;
+      }
+      endOfLine = index;
+    }
+    return false;
+  }
+}
+
+/** Without help from the indentation: a `}` too many is dropped, a missing one is added at the end of the file. */
+function repairEnds(tokens: readonly IToken[]): BalancedTokens {
+  const output: IToken[] = [];
+  const open: IToken[] = [];
+  let problem: BraceProblem | undefined;
+  for (const token of tokens) {
+    if (token.tokenType === LeftBrace) open.push(token);
+    if (token.tokenType === RightBrace && open.pop() === undefined) problem ??= { kind: "unopened", token };
+    else output.push(token);
+  }
+  const innermost = open.at(-1);
+  if (innermost !== undefined) problem ??= { kind: "unclosed", token: innermost };
+  for (const _ of open) output.push(virtual(RightBrace, output.at(-1)));
+  return { tokens: output, problems: problem === undefined ? [] : [problem] };
+}
+
+/** A token without text, behind another one. */
+function virtual(type: TokenType, previous: IToken | undefined): IToken {
+  const at = previous === undefined ? 0 : tokenEnd(previous);
+  const line = previous?.endLine ?? 1;
+  const endColumn = previous?.endColumn ?? 0;
+  return createTokenInstance(type, "", at, at - 1, line, line, endColumn + 1, endColumn);
+}
+
+function beginsLine(previous: IToken | undefined, token: IToken): boolean {
+  return previous === undefined || previous.endLine !== token.startLine;
+}
+
+function column(token: IToken): number {
+  return token.startColumn ?? 1;
+}

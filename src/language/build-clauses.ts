@@ -1,0 +1,116 @@
+import type { CstNode } from "chevrotain";
+import type { BuildContext } from "./build-context.js";
+import { buildExpression } from "./build-expressions.js";
+import { nodeOf, nodesOf, tokenOf, tokensOf } from "./cst.js";
+import { parseText } from "./literals.js";
+import type {
+  Clause,
+  ExpressionClause,
+  Name,
+  NameClause,
+  NamedType,
+  TextClause,
+  VersionClause,
+  WordClause,
+} from "./syntax-tree.js";
+
+/** The spelling of a clause by the word that it starts with. */
+const expressionWords: ReadonlyMap<string, ExpressionClause["word"]> = new Map<string, ExpressionClause["word"]>([
+  ...(
+    ["if", "valid", "requires", "offers", "where", "default", "sized", "stride", "ends", "merged", "holds", "posted"] as const
+  ).map((word) => [word, word] as const),
+  ["@", "at"],
+]);
+
+/** The clauses of a declaration, in the order in which they stand. */
+export function buildClauses(context: BuildContext, node: CstNode): Clause[] {
+  return nodesOf(node, "clauses").flatMap((list) =>
+    nodesOf(list, "clause").flatMap((clause) => buildClause(context, clause)),
+  );
+}
+
+function buildClause(context: BuildContext, node: CstNode): Clause[] {
+  const span = context.span(node);
+  const form =
+    nodeOf(node, "expressionClause") ??
+    nodeOf(node, "versionClause") ??
+    nodeOf(node, "nameClause") ??
+    nodeOf(node, "textClause") ??
+    nodeOf(node, "wordClause");
+  if (form === undefined) return [];
+  const image = tokenOf(form, "word")?.image ?? "";
+  switch (form.name) {
+    case "expressionClause": {
+      const word = expressionWords.get(image);
+      const expression = buildExpression(context, nodeOf(form, "expression"), span.end);
+      return word === undefined ? [] : [{ kind: "clause", word, expression, span }];
+    }
+    case "versionClause": {
+      const word: VersionClause["word"] = image === "until" ? "until" : "since";
+      const version = tokenOf(form, "version")?.image;
+      return version === undefined ? [] : [{ kind: "clause", word, version, span }];
+    }
+    case "nameClause": {
+      const word = (["as", "was", "phase", "only"] as const).find((known) => known === image);
+      const name = buildSpecName(context, form);
+      return word === undefined || name.text === "" ? [] : [{ kind: "clause", word, name, span } satisfies NameClause];
+    }
+    case "textClause": {
+      const word: TextClause["word"] = image === "unit" ? "unit" : "spec";
+      const text = tokenOf(form, "StringLiteral");
+      return text === undefined ? [] : [{ kind: "clause", word, text: parseText(text.image), span }];
+    }
+    default: {
+      const word = (["mandatory", "persists", "terminated", "strings"] as const).find((known) => known === image);
+      return word === undefined ? [] : [{ kind: "clause", word, span } satisfies WordClause];
+    }
+  }
+}
+
+function buildSpecName(context: BuildContext, clause: CstNode): Name {
+  const node = nodeOf(clause, "specName");
+  if (node === undefined) return context.name(undefined, clause);
+  return context.joinedName(tokensOf(node, "pieces").toSorted((a, b) => a.startOffset - b.startOffset), node);
+}
+
+/** `(Only if A negotiated)` behind a field is another way to write `if A`. */
+export function buildRemark(context: BuildContext, node: CstNode | undefined): Clause[] {
+  if (node === undefined) return [];
+  const span = context.span(node);
+  const expression = buildExpression(context, nodeOf(node, "expression"), span.end);
+  return [{ kind: "clause", word: "if", expression, span }];
+}
+
+/** The name of a declaration, hyphens included. */
+export function buildDeclaredName(context: BuildContext, node: CstNode | undefined): Name | undefined {
+  if (node === undefined) return undefined;
+  const pieces = tokensOf(node, "pieces");
+  return pieces.length === 0 ? undefined : context.joinedName(pieces, node);
+}
+
+const typeKeywords = ["struct", "union", "enum"] as const;
+
+/** A type by its name; `undefined` if even that is missing. */
+export function buildNamedType(context: BuildContext, node: CstNode | undefined): NamedType | undefined {
+  const name = node === undefined ? undefined : tokenOf(node, "Identifier");
+  if (node === undefined || name === undefined) return undefined;
+  const span = context.span(node);
+  const content = nodeOf(node, "typeContent");
+  const contentName = content === undefined ? undefined : tokenOf(content, "Identifier");
+  const keyword = tokenOf(node, "keyword")?.image;
+  const typeArguments = nodeOf(node, "typeArguments");
+  return {
+    kind: "named-type",
+    keyword: typeKeywords.find((known) => known === keyword),
+    name: context.name(name, node),
+    content:
+      content === undefined || contentName === undefined
+        ? undefined
+        : { bitset: tokenOf(content, "Word_bitset") !== undefined, name: context.name(contentName, content) },
+    arguments:
+      typeArguments === undefined
+        ? []
+        : nodesOf(typeArguments, "expression").map((argument) => buildExpression(context, argument, span.end)),
+    span,
+  };
+}

@@ -1,0 +1,186 @@
+import type { TokenType } from "chevrotain";
+import { ExpressionGrammar } from "./grammar-expressions.js";
+import { clauseWords } from "./keywords.js";
+import {
+  At,
+  Colon,
+  Comma,
+  Equals,
+  Greater,
+  Identifier,
+  LeftBracket,
+  LeftParenthesis,
+  Less,
+  Minus,
+  NumberLiteral,
+  RightBrace,
+  RightParenthesis,
+  Semicolon,
+  Star,
+  StringLiteral,
+  VersionNumber,
+  word,
+} from "./tokens.js";
+
+/** Words whose clause is the word and an expression. */
+const expressionWords = ["if", "requires", "offers", "where", "default", "sized", "stride", "ends", "holds", "posted"] as const;
+const wordsAlone = ["mandatory", "persists", "terminated", "strings"] as const;
+
+const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);
+const clauseWordTypes: ReadonlySet<TokenType> = new Set(clauseWords.map((clause) => word(clause)));
+/** Tokens that show, behind a word that could start a clause, that the word is a name. */
+const afterName: ReadonlySet<TokenType> = new Set([Semicolon, Comma, LeftBracket, Colon, RightBrace, RightParenthesis, Equals]);
+
+/** What may follow a declaration, in any order, and names of types. */
+export abstract class ClauseGrammar extends ExpressionGrammar {
+  protected readonly clauses = this.RULE("clauses", () => {
+    this.MANY({
+      GATE: () => this.isOneOf(1, clauseStarts),
+      DEF: () => this.SUBRULE(this.clause),
+    });
+  });
+
+  protected readonly clause = this.RULE("clause", () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.expressionClause) },
+      { ALT: () => this.SUBRULE(this.versionClause) },
+      { ALT: () => this.SUBRULE(this.nameClause) },
+      { ALT: () => this.SUBRULE(this.textClause) },
+      { ALT: () => this.SUBRULE(this.wordClause) },
+    ]);
+  });
+
+  protected readonly expressionClause = this.RULE("expressionClause", () => {
+    this.OR([
+      ...expressionWords.map((clause) => ({ ALT: () => this.CONSUME(word(clause), { LABEL: "word" }) })),
+      { ALT: () => this.CONSUME(At, { LABEL: "word" }) },
+      {
+        ALT: () => {
+          this.CONSUME(word("valid"), { LABEL: "word" });
+          this.expect(1, word("if"), "`if`", "second");
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(word("merged"), { LABEL: "word" });
+          this.expect(2, word("by"), "`by`", "second");
+        },
+      },
+    ]);
+    this.SUBRULE(this.expression, { ARGS: ["a value"] });
+  });
+
+  protected readonly versionClause = this.RULE("versionClause", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(word("since"), { LABEL: "word" }) },
+      { ALT: () => this.CONSUME(word("until"), { LABEL: "word" }) },
+    ]);
+    this.OR1([
+      { ALT: () => this.CONSUME(VersionNumber, { LABEL: "version" }) },
+      { ALT: () => this.CONSUME(NumberLiteral, { LABEL: "version" }) },
+      { ALT: () => this.ACTION(() => this.complain("a version such as `1.3`")) },
+    ]);
+  });
+
+  protected readonly nameClause = this.RULE("nameClause", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(word("as"), { LABEL: "word" }) },
+      { ALT: () => this.CONSUME(word("was"), { LABEL: "word" }) },
+      { ALT: () => this.CONSUME(word("phase"), { LABEL: "word" }) },
+      { ALT: () => this.CONSUME(word("only"), { LABEL: "word" }) },
+    ]);
+    this.SUBRULE(this.specName);
+  });
+
+  /** `VIRTIO_BLK_T_*`, `command-specific-data`. */
+  protected readonly specName = this.RULE("specName", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(Identifier, { LABEL: "pieces" }) },
+      { ALT: () => this.CONSUME(Star, { LABEL: "pieces" }) },
+      { ALT: () => this.ACTION(() => this.complain("a name")) },
+    ]);
+    this.MANY({
+      GATE: () => this.isAdjacent(1),
+      DEF: () =>
+        this.OR1([
+          { ALT: () => this.CONSUME1(Identifier, { LABEL: "pieces" }) },
+          { ALT: () => this.CONSUME1(Star, { LABEL: "pieces" }) },
+          { ALT: () => this.CONSUME1(Minus, { LABEL: "pieces" }) },
+          { ALT: () => this.CONSUME1(NumberLiteral, { LABEL: "pieces" }) },
+        ]),
+    });
+  });
+
+  protected readonly textClause = this.RULE("textClause", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(word("spec"), { LABEL: "word" }) },
+      { ALT: () => this.CONSUME(word("unit"), { LABEL: "word" }) },
+    ]);
+    this.expect(1, StringLiteral, "a text in quotes");
+  });
+
+  protected readonly wordClause = this.RULE("wordClause", () => {
+    this.OR(wordsAlone.map((clause) => ({ ALT: () => this.CONSUME(word(clause), { LABEL: "word" }) })));
+  });
+
+  /** `le32`, `struct x`, `le32<bitset Cipher>`, `Vlf(flf.key_len)`. */
+  protected readonly namedType = this.RULE("namedType", (expected = "a type") => {
+    this.OPTION({
+      GATE: () => this.isName(2),
+      DEF: () =>
+        this.OR([
+          { ALT: () => this.CONSUME(word("struct"), { LABEL: "keyword" }) },
+          { ALT: () => this.CONSUME(word("union"), { LABEL: "keyword" }) },
+          { ALT: () => this.CONSUME(word("enum"), { LABEL: "keyword" }) },
+        ]),
+    });
+    this.expect(1, Identifier, expected);
+    this.OPTION1(() => this.SUBRULE(this.typeContent));
+    this.OPTION2(() => this.SUBRULE(this.typeArguments));
+  });
+
+  protected readonly typeContent = this.RULE("typeContent", () => {
+    this.CONSUME(Less);
+    this.OPTION({
+      GATE: () => this.isName(2),
+      DEF: () => this.CONSUME(word("bitset")),
+    });
+    this.expect(1, Identifier, "the name of an enum");
+    this.expect(2, Greater, "`>`");
+  });
+
+  protected readonly typeArguments = this.RULE("typeArguments", () => {
+    this.CONSUME(LeftParenthesis);
+    this.SUBRULE(this.expression, { ARGS: ["an argument"] });
+    this.MANY(() => {
+      this.CONSUME(Comma);
+      this.SUBRULE1(this.expression, { ARGS: ["an argument"] });
+    });
+    this.expect(1, RightParenthesis, "`)`");
+  });
+
+  /** A name in a declaration; spec listings have hyphens in some. */
+  protected readonly declaredName = this.RULE("declaredName", (expected = "a name") => {
+    this.expect(1, Identifier, expected, "pieces");
+    this.MANY({
+      GATE: () => this.isAdjacent(1) && this.isAdjacent(2) && this.isName(2),
+      DEF: () => {
+        this.CONSUME(Minus, { LABEL: "pieces" });
+        this.CONSUME1(Identifier, { LABEL: "pieces" });
+      },
+    });
+  });
+
+  // ---- looking ahead ----
+
+  protected isClauseWord(distance: number): boolean {
+    return this.isOneOf(distance, clauseWordTypes);
+  }
+
+  /** Whether the token is a word that starts a clause, and what follows it does not make it a name. */
+  protected startsClause(distance: number): boolean {
+    if (this.is(distance, At)) return true;
+    if (!this.isOneOf(distance, clauseWordTypes)) return false;
+    return !this.isOneOf(distance + 1, afterName) && !this.isOneOf(distance + 1, clauseWordTypes);
+  }
+}

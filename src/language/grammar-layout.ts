@@ -1,0 +1,493 @@
+import { EOF, type IToken, type TokenType } from "chevrotain";
+import { ClauseGrammar } from "./grammar-clauses.js";
+import { clauseWords, memberWords, modifierWords } from "./keywords.js";
+import {
+  AnyToken,
+  Arrow,
+  Colon,
+  Comma,
+  Define,
+  Dot,
+  DotDot,
+  EndOfDefine,
+  Equals,
+  Greater,
+  Identifier,
+  LeftBrace,
+  LeftBracket,
+  LeftParenthesis,
+  Less,
+  Minus,
+  RightBrace,
+  RightBracket,
+  RightParenthesis,
+  Semicolon,
+  word,
+} from "./tokens.js";
+
+const modifiers: ReadonlySet<TokenType> = new Set(modifierWords.map((modifier) => word(modifier)));
+const layoutWords: ReadonlySet<TokenType> = new Set([word("struct"), word("union"), word("header")]);
+const attribute = word("__attribute__");
+
+type MemberKind = "define" | "constant" | "conditional" | "match" | "field" | "empty" | "unknown";
+
+/** Structs and what they hold: fields, `match`, `if`, constants. */
+export abstract class LayoutGrammar extends ClauseGrammar {
+  #memberKind: MemberKind = "unknown";
+
+  /** `{ members }`. */
+  protected readonly memberBlock = this.RULE("memberBlock", (expected = "`{`") => {
+    const open = this.openBlock(expected, clauseWords);
+    this.MANY({
+      GATE: () => open !== undefined && !this.is(1, RightBrace),
+      DEF: () => this.SUBRULE(this.member),
+    });
+    this.OPTION({
+      GATE: () => open !== undefined,
+      DEF: () => this.CONSUME(RightBrace),
+    });
+  });
+
+  protected readonly member = this.RULE("member", () => {
+    this.ACTION(() => (this.#memberKind = this.classifyMember()));
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => this.#memberKind === "field", ALT: () => this.SUBRULE(this.field, { LABEL: "node" }) },
+        { GATE: () => this.#memberKind === "define", ALT: () => this.SUBRULE(this.define, { LABEL: "node" }) },
+        { GATE: () => this.#memberKind === "constant", ALT: () => this.SUBRULE(this.constant, { LABEL: "node" }) },
+        { GATE: () => this.#memberKind === "conditional", ALT: () => this.SUBRULE(this.conditionalFields, { LABEL: "node" }) },
+        { GATE: () => this.#memberKind === "match", ALT: () => this.SUBRULE(this.matchFields, { LABEL: "node" }) },
+        { GATE: () => this.#memberKind === "empty", ALT: () => this.CONSUME(Semicolon) },
+        {
+          ALT: () => {
+            this.ACTION(() => this.complain("a field", memberWords));
+            this.SUBRULE(this.unknown);
+          },
+        },
+      ],
+    });
+  });
+
+  protected classifyMember(): MemberKind {
+    const type = this.LA(1).tokenType;
+    if (type === Define) return "define";
+    if (type === Semicolon) return "empty";
+    if (!this.isName(1)) return "unknown";
+    if (type === word("if") && !(this.is(2, Semicolon) || this.is(2, LeftBracket))) return "conditional";
+    if (type === word("const") && this.isName(2) && this.is(3, Equals)) return "constant";
+    if (type === word("match") && this.isName(2) && !this.is(3, Semicolon)) return "match";
+    return this.startsField() ? "field" : "unknown";
+  }
+
+  /** Whether a field begins here, perhaps one with a mistake; anything else that starts with a name is unknown. */
+  private startsField(): boolean {
+    if (this.isOneOf(1, modifiers) || this.isOneOf(1, layoutWords) || this.is(1, word("enum"))) return true;
+    const second = this.LA(2).tokenType;
+    if (second === LeftBrace) return this.startsBitContainer();
+    if (second === Equals) return false;
+    if (!this.isName(2)) return second === Less || second === LeftParenthesis || second === LeftBracket || second === Semicolon;
+    const third = this.LA(3).tokenType;
+    return third !== LeftBrace && third !== Equals;
+  }
+
+  // ---- fields ----
+
+  protected readonly field = this.RULE("field", () => {
+    let isReserved = false;
+    let isInline = false;
+    this.MANY({
+      GATE: () => this.isOneOf(1, modifiers) && this.isName(2) && !this.startsClause(2),
+      DEF: () => {
+        this.ACTION(() => (isReserved ||= this.is(1, word("reserved"))));
+        this.SUBRULE(this.modifier);
+      },
+    });
+    let isContainer = false;
+    this.ACTION(() => {
+      isContainer = this.startsBitContainer();
+      isInline = isContainer || this.startsLayout();
+    });
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => isContainer, ALT: () => this.SUBRULE(this.bitContainer) },
+        { GATE: () => isInline, ALT: () => this.SUBRULE(this.layout) },
+        { ALT: () => this.SUBRULE(this.namedType, { ARGS: ["a type"] }) },
+      ],
+    });
+    this.OPTION({
+      GATE: () => (isInline ? this.startsDeclarator() : !isReserved || (this.isName(1) && !this.startsClause(1))),
+      DEF: () => this.SUBRULE(this.fieldName),
+    });
+    this.MANY1(() => this.SUBRULE(this.dimension));
+    this.OPTION1(() => this.SUBRULE(this.bits));
+    this.OPTION2(() => this.SUBRULE(this.attribute));
+    this.SUBRULE(this.clauses);
+    this.OR1({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => this.startsRemark(), ALT: () => this.SUBRULE(this.remark) },
+        { ALT: () => this.SUBRULE(this.fieldEnd) },
+      ],
+    });
+  });
+
+  protected readonly modifier = this.RULE("modifier", () => {
+    this.OR(modifierWords.map((modifier) => ({ ALT: () => this.CONSUME(word(modifier), { LABEL: "word" }) })));
+  });
+
+  /** Complains if the name is missing, or is the start of a clause. */
+  protected readonly fieldName = this.RULE("fieldName", () => {
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        {
+          GATE: () => this.isName(1) && !this.startsClause(1),
+          ALT: () => this.SUBRULE(this.declaredName, { ARGS: ["the name of the field"] }),
+        },
+        { ALT: () => this.ACTION(() => this.complain("the name of the field")) },
+      ],
+    });
+  });
+
+  protected readonly bits = this.RULE("bits", () => {
+    this.CONSUME(Colon);
+    this.SUBRULE(this.expression, { ARGS: ["the number of bits"] });
+  });
+
+  /** The specification's own notation for bit-fields: `le16 { type : 12; reserved : 4; } head;`. */
+  protected readonly bitContainer = this.RULE("bitContainer", () => {
+    this.CONSUME(Identifier, { LABEL: "container" });
+    this.CONSUME(LeftBrace);
+    this.MANY({
+      GATE: () => !this.is(1, RightBrace),
+      DEF: () => this.SUBRULE(this.bitMember),
+    });
+    this.CONSUME(RightBrace);
+  });
+
+  protected readonly bitMember = this.RULE("bitMember", () => {
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        {
+          ALT: () => {
+            this.SUBRULE(this.declaredName);
+            this.OPTION(() => this.SUBRULE(this.bits));
+            this.SUBRULE(this.clauses);
+            this.OR1({
+              IGNORE_AMBIGUITIES: true,
+              DEF: [{ ALT: () => this.CONSUME(Comma) }, { ALT: () => this.SUBRULE(this.bitMemberEnd) }],
+            });
+          },
+        },
+        { ALT: () => this.CONSUME(Semicolon) },
+        {
+          ALT: () => {
+            this.ACTION(() => this.complain("the name of a bit-field"));
+            this.SUBRULE(this.unknown);
+          },
+        },
+      ],
+    });
+  });
+
+  protected readonly bitMemberEnd = this.RULE("bitMemberEnd", () => {
+    this.endMember("`;` after the bit-field", clauseWords);
+  });
+
+  /** `[6]`, `[]`, `[bytes n]`; a listing may also have prose such as `[<actual size>]` or `[Queue Size]`. */
+  protected readonly dimension = this.RULE("dimension", () => {
+    this.CONSUME(LeftBracket);
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        {
+          GATE: () => this.is(1, Less) || (this.isName(1) && this.isName(2) && !this.is(1, word("bytes"))),
+          ALT: () => this.SUBRULE(this.placeholder),
+        },
+        {
+          GATE: () => !this.is(1, RightBracket),
+          ALT: () => {
+            this.OPTION({
+              GATE: () => this.startsOperand(2) && !this.is(2, LeftParenthesis) && !this.is(2, Minus),
+              DEF: () => this.CONSUME(word("bytes")),
+            });
+            this.SUBRULE(this.expression, { ARGS: ["a length or `]`"] });
+          },
+        },
+        { ALT: () => undefined },
+      ],
+    });
+    this.expect(1, RightBracket, "`]`");
+  });
+
+  protected readonly placeholder = this.RULE("placeholder", () => {
+    this.OPTION(() => this.CONSUME(Less));
+    this.MANY(() => this.CONSUME(Identifier));
+    this.OPTION1(() => this.CONSUME(Greater));
+  });
+
+  /** `(Only if A or B negotiated)` behind a field. */
+  protected readonly remark = this.RULE("remark", () => {
+    this.CONSUME(LeftParenthesis);
+    this.CONSUME(Identifier, { LABEL: "only" });
+    this.CONSUME(word("if"));
+    this.SUBRULE(this.expression, { ARGS: ["the name of a feature"] });
+    this.MANY({
+      GATE: () => !this.is(1, RightParenthesis) && !this.isFirstOfLine(1),
+      DEF: () => this.CONSUME(AnyToken, { LABEL: "rest" }),
+    });
+    this.expect(1, RightParenthesis, "`)`");
+  });
+
+  protected readonly fieldEnd = this.RULE("fieldEnd", () => {
+    this.endMember("`;` after the field", clauseWords);
+    this.OPTION({
+      GATE: () => this.startsRemark(),
+      DEF: () => this.SUBRULE(this.remark),
+    });
+  });
+
+  /** `__attribute__((packed))`: all layouts are packed anyway. */
+  protected readonly attribute = this.RULE("attribute", () => {
+    let depth = 0;
+    this.CONSUME(attribute);
+    this.MANY({
+      GATE: () => {
+        if (this.is(1, LeftParenthesis)) depth++;
+        else if (depth === 0 || this.is(1, Semicolon) || this.is(1, RightBrace)) return false;
+        else if (this.is(1, RightParenthesis)) depth--;
+        return true;
+      },
+      DEF: () => this.CONSUME(AnyToken),
+    });
+  });
+
+  // ---- structs, match, if ----
+
+  /** A struct, union or header with its members. */
+  protected readonly layout = this.RULE("layout", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(word("struct"), { LABEL: "keyword" }) },
+      { ALT: () => this.CONSUME(word("union"), { LABEL: "keyword" }) },
+      { ALT: () => this.CONSUME(word("header"), { LABEL: "keyword" }) },
+    ]);
+    this.OPTION(() => this.SUBRULE(this.attribute));
+    this.OPTION1({
+      GATE: () => this.isName(1) && (!this.startsClause(1) || this.is(2, LeftBrace)),
+      DEF: () => this.CONSUME(Identifier, { LABEL: "name" }),
+    });
+    this.OPTION2(() => this.SUBRULE(this.parameters));
+    this.SUBRULE(this.clauses);
+    this.SUBRULE(this.memberBlock, { ARGS: ["`{`"] });
+    this.OPTION3(() => this.SUBRULE1(this.attribute));
+  });
+
+  protected readonly parameters = this.RULE("parameters", () => {
+    this.CONSUME(LeftParenthesis);
+    this.OPTION2({
+      GATE: () => !this.is(1, RightParenthesis),
+      DEF: () => {
+        this.expect(1, Identifier, "the name of a parameter", "names");
+        this.MANY(() => {
+          this.CONSUME(Comma);
+          this.expect(3, Identifier, "the name of a parameter", "names");
+        });
+      },
+    });
+    this.expect(4, RightParenthesis, "`)`");
+  });
+
+  protected readonly conditionalFields = this.RULE("conditionalFields", () => {
+    this.CONSUME(word("if"));
+    this.SUBRULE(this.expression, { ARGS: ["a condition"] });
+    this.SUBRULE(this.memberBlock, { ARGS: ["`{`"] });
+    this.MANY({
+      GATE: () => this.is(2, word("if")),
+      DEF: () => {
+        this.CONSUME(word("else"));
+        this.CONSUME1(word("if"));
+        this.SUBRULE1(this.expression, { ARGS: ["a condition"] });
+        this.SUBRULE1(this.memberBlock, { ARGS: ["`{`"] });
+      },
+    });
+    this.OPTION(() => {
+      this.CONSUME1(word("else"));
+      this.SUBRULE2(this.memberBlock, { ARGS: ["`{`"], LABEL: "otherwise" });
+    });
+  });
+
+  protected readonly matchFields = this.RULE("matchFields", () => {
+    this.CONSUME(word("match"));
+    this.SUBRULE(this.expression, { ARGS: ["what to match"] });
+    const open = this.openBlock("`{`");
+    this.MANY({
+      GATE: () => open !== undefined && !this.is(1, RightBrace),
+      DEF: () => this.SUBRULE(this.fieldArm),
+    });
+    this.OPTION({
+      GATE: () => open !== undefined,
+      DEF: () => this.CONSUME(RightBrace),
+    });
+    this.OPTION1({
+      GATE: () => this.startsDeclarator(),
+      DEF: () => this.SUBRULE(this.declaredName, { ARGS: ["a name"] }),
+    });
+    this.SUBRULE(this.clauses);
+    this.OPTION2({
+      GATE: () => open !== undefined && !this.is(0, RightBrace),
+      DEF: () => this.SUBRULE(this.matchEnd),
+    });
+  });
+
+  protected readonly matchEnd = this.RULE("matchEnd", () => {
+    this.endMember("`;`", clauseWords);
+  });
+
+  protected readonly fieldArm = this.RULE("fieldArm", () => {
+    const arrow = this.armHead();
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => this.is(1, LeftBrace), ALT: () => this.SUBRULE(this.memberBlock, { ARGS: ["`{`"] }) },
+        {
+          GATE: () => arrow !== undefined && !this.is(1, RightBrace) && !this.isOneOf(1, stoppers),
+          ALT: () => this.SUBRULE(this.member),
+        },
+        {
+          ALT: () => {
+            this.ACTION(() => this.complain("`{` and the fields"));
+            this.SUBRULE(this.restOfMember);
+          },
+        },
+      ],
+    });
+  });
+
+  /** `A, B if C =>`; goes on in front of the body. */
+  protected armHead(): IToken | undefined {
+    this.SUBRULE8(this.patterns);
+    this.SUBRULE8(this.clauses);
+    const arrow = this.take(8, Arrow);
+    this.OPTION7({
+      GATE: () => {
+        if (arrow !== undefined) return false;
+        this.complain("`=>`", clauseWords);
+        return !this.is(1, LeftBrace) && this.braceIsNear() && !this.startsBody();
+      },
+      DEF: () => this.SUBRULE9(this.restOfHead),
+    });
+    return arrow;
+  }
+
+  protected startsBody(): boolean {
+    return false;
+  }
+
+  protected readonly patterns = this.RULE("patterns", () => {
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        {
+          GATE: () => !this.startsOperand(1) && !this.is(1, Arrow),
+          ALT: () => {
+            this.ACTION(() => this.complain("a value"));
+            this.CONSUME(AnyToken);
+          },
+        },
+        { ALT: () => this.SUBRULE(this.pattern) },
+      ],
+    });
+    this.MANY(() => {
+      this.CONSUME(Comma);
+      this.SUBRULE1(this.pattern);
+    });
+  });
+
+  protected readonly pattern = this.RULE("pattern", () => {
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => !this.is(2, Dot), ALT: () => this.CONSUME(word("default")) },
+        {
+          ALT: () => {
+            this.SUBRULE(this.expression, { ARGS: ["a value"] });
+            this.OPTION(() => {
+              this.CONSUME(DotDot);
+              this.SUBRULE1(this.expression, { ARGS: ["the end of the range"], LABEL: "end" });
+            });
+          },
+        },
+      ],
+    });
+  });
+
+  // ---- constants ----
+
+  /** `#define A 1`, `#define F(x) ((x) << 8)`; prose behind the value is forgiven. */
+  protected readonly define = this.RULE("define", () => {
+    this.CONSUME(Define);
+    this.ACTION(() => (this.inDefine = true));
+    this.expect(1, Identifier, "the name of a constant");
+    this.OPTION2({
+      GATE: () => this.isAdjacent(1),
+      DEF: () => this.SUBRULE(this.parameters),
+    });
+    this.OPTION3({
+      GATE: () => this.startsOperand(1),
+      DEF: () => this.SUBRULE(this.expression, { ARGS: ["a value"] }),
+    });
+    this.ACTION(() => (this.inDefine = false));
+    this.MANY({
+      GATE: () => !this.is(1, EndOfDefine),
+      DEF: () => this.CONSUME(AnyToken, { LABEL: "prose" }),
+    });
+    this.take(4, EndOfDefine);
+  });
+
+  protected readonly constant = this.RULE("constant", () => {
+    this.CONSUME(word("const"));
+    this.expect(1, Identifier, "the name of a constant");
+    this.expect(2, Equals, "`=` and a value");
+    this.SUBRULE(this.expression, { ARGS: ["a value"] });
+    this.SUBRULE(this.clauses);
+    this.endMember("`;` after the constant", clauseWords);
+  });
+
+  // ---- looking ahead ----
+
+  private startsRemark(): boolean {
+    return this.is(1, LeftParenthesis) && this.is(3, word("if")) && this.LA(2).image.toLowerCase() === "only";
+  }
+
+  private startsBitContainer(): boolean {
+    return this.isName(1) && this.is(2, LeftBrace) && this.isName(3) && this.is(4, Colon);
+  }
+
+  /** Whether a struct with members begins here, rather than a field whose type is one. */
+  protected startsLayout(): boolean {
+    if (!this.isOneOf(1, layoutWords)) return false;
+    if (this.is(2, LeftBrace) || this.is(2, attribute)) return true;
+    if (!this.isName(2)) return false;
+    if (this.is(3, LeftParenthesis)) return this.parametersThenBody();
+    return this.is(3, LeftBrace) || this.is(3, attribute) || this.startsClause(3);
+  }
+
+  /** Tells `struct Vlf(key_len) {` from `struct Vlf(flf.key_len) vlf;`. */
+  private parametersThenBody(): boolean {
+    let distance = 4;
+    while (this.isName(distance) || this.is(distance, Comma)) distance++;
+    return this.is(distance, RightParenthesis) && (this.is(distance + 1, LeftBrace) || this.startsClause(distance + 1));
+  }
+
+  /** Whether a name follows the `}` of a layout: `} geometry if GEOMETRY;`. */
+  private startsDeclarator(): boolean {
+    if (!this.isName(1) || this.is(1, attribute) || this.startsClause(1)) return false;
+    return this.isOneOf(2, afterDeclarator) || this.startsClause(2) || this.isClauseWord(2);
+  }
+}
+
+const stoppers: ReadonlySet<TokenType> = new Set([EOF, Semicolon, Comma]);
+const afterDeclarator: ReadonlySet<TokenType> = new Set([Semicolon, LeftBracket, Colon, RightBrace, LeftParenthesis, EOF]);

@@ -1,0 +1,4 @@
+/** Brackets in brackets; far more than a definition needs, far less than a call stack holds. */
+export const maximumNesting = 64;
+/** Height of the tree of one expression: `1 + 1 + 1` has 3. Passes over it may recurse. */
+export const maximumExpressionDepth = 256;

@@ -1,0 +1,199 @@
+import type { FieldDeclaration, FieldModifier } from "../language/syntax-tree.js";
+import type { Access, FieldModel, FieldType, Formula } from "./device-model.js";
+import { spelling, type ClauseHolder, type ClauseTable } from "./clauses.js";
+import { reportUnknown, type Facts } from "./facts.js";
+import { largestValue, type ResolvedType } from "./field-types.js";
+import { textOrNull } from "./formula-text.js";
+import { modelNumber } from "./formula-values.js";
+import { compileCondition, compileConstant, type FormulaEnvironment } from "./formulas.js";
+import { isReservedName } from "./spec-names.js";
+import type { Origin } from "./versions.js";
+
+/** Everything of a field that has nothing to do with where it lies. */
+export type FieldMeaning = Omit<
+  FieldModel,
+  "offset" | "size" | "fromEnd" | "overlaps" | "condition" | "conditionTree" | "moves" | "bits" | "counts" | "sizedTree"
+>;
+
+/** A field without clauses, for parts that the compiler adds itself. */
+export function plainMeaning(name: string, type: FieldType, origin: Origin, doc: string): FieldMeaning {
+  return {
+    name,
+    specName: name,
+    doc,
+    ...origin,
+    type,
+    access: "ro",
+    volatile: false,
+    reserved: false,
+    validTree: null,
+    constraint: null,
+    constraintTree: null,
+    default: null,
+    persists: false,
+    phase: null,
+    enum: null,
+    flags: null,
+    bitset: null,
+    address: false,
+    text: null,
+    unit: null,
+    was: null,
+  };
+}
+
+const accessModifiers: readonly FieldModifier[] = ["ro", "rw", "wo", "w1c"];
+const phases = ["any", "features_ok", "driver_ok"] as const;
+
+/** Reads modifiers and clauses of a field. */
+export function fieldMeaning(options: {
+  readonly field: FieldDeclaration;
+  readonly name: string;
+  readonly type: FieldType;
+  readonly resolved: ResolvedType;
+  readonly clauses: ClauseTable;
+  readonly holder: ClauseHolder;
+  readonly origin: Origin;
+  readonly facts: Facts;
+  /** Sees all the fields beside this one. */
+  readonly rules: FormulaEnvironment;
+}): FieldMeaning {
+  const { field, name, resolved, clauses, facts, origin } = options;
+  const content = resolved.kind === "scalar" ? resolved.content : null;
+  const symbol = content !== null && content.kind !== "address" ? content.symbol : null;
+  const rules: FormulaEnvironment = { ...options.rules, expected: content?.kind === "bitset" ? null : symbol };
+  const access = accessOf(options.field, options.holder, facts);
+  const whereClause = clauses.expressions.get("where");
+  const validClause = clauses.expressions.get("valid");
+  const constraintTree = (whereClause && compileCondition(whereClause.expression, rules)) ?? null;
+  const modified = (word: FieldModifier): boolean => field.modifiers.some((modifier) => modifier.word === word);
+  const reserved =
+    modified("reserved") || (isReservedName(name) && resolved.kind === "scalar" && symbol === null);
+  return {
+    ...plainMeaning(name, options.type, origin, field.documentation.join("\n")),
+    specName: clauses.names.get("as")?.name.text ?? field.name?.text ?? name,
+    access,
+    volatile: modified("volatile"),
+    reserved,
+    validTree: (validClause && compileCondition(validClause.expression, options.rules)) ?? null,
+    constraint: textOrNull(constraintTree),
+    constraintTree,
+    default: defaultOf(options, rules),
+    persists: clauses.words.has("persists"),
+    phase: phaseOf(options, access),
+    enum: content?.kind === "enum" ? content.symbol.name : null,
+    flags: content?.kind === "flags" ? content.symbol.name : null,
+    bitset: content?.kind === "bitset" ? content.symbol.name : null,
+    address: content?.kind === "address",
+    text: textOf(options),
+    unit: clauses.texts.get("unit")?.text ?? null,
+    was: clauses.names.get("was")?.name.text ?? null,
+  };
+}
+
+function accessOf(field: FieldDeclaration, holder: ClauseHolder, facts: Facts): Access {
+  let access: Access | undefined;
+  let first: FieldDeclaration["modifiers"][number] | undefined;
+  for (const modifier of field.modifiers) {
+    const isAccess = accessModifiers.includes(modifier.word);
+    if (holder === "a field of a message" && (isAccess || modifier.word === "volatile")) {
+      facts.bag.report("clause-not-here", modifier.span, { word: modifier.word, what: holder });
+      continue;
+    }
+    if (!isAccess) continue;
+    if (first) {
+      const labels = [{ span: first.span, message: "given here first" }];
+      facts.bag.report("duplicate-clause", modifier.span, { word: modifier.word }, { labels });
+      continue;
+    }
+    first = modifier;
+    switch (modifier.word) {
+      case "ro":
+      case "rw":
+      case "wo":
+      case "w1c":
+        access = modifier.word;
+        break;
+      default:
+        break;
+    }
+  }
+  return access ?? "ro";
+}
+
+function phaseOf(options: Parameters<typeof fieldMeaning>[0], access: Access): FieldModel["phase"] {
+  const clause = options.clauses.names.get("phase");
+  if (!clause) return access === "ro" ? null : "features_ok";
+  const phase = phases.find((known) => known === clause.name.text);
+  if (phase === undefined) reportUnknown(options.facts, options.rules.scope, "phase", clause.name, () => phases);
+  return phase ?? null;
+}
+
+function defaultOf(options: Parameters<typeof fieldMeaning>[0], rules: FormulaEnvironment): number | null {
+  const clause = options.clauses.expressions.get("default");
+  if (!clause) return null;
+  const value = compileConstant(clause.expression, rules);
+  if (value === undefined) return null;
+  if (options.resolved.kind === "scalar") {
+    const high = largestValue(options.resolved.scalar);
+    if (value < 0n || value > high) {
+      const what = `the default of ${options.name}`;
+      options.facts.bag.report("value-out-of-range", clause.expression.span, { what, value, low: 0, high });
+      return null;
+    }
+  }
+  const inModel = modelNumber(value);
+  return typeof inModel === "number" ? inModel : null;
+}
+
+function textOf(options: Parameters<typeof fieldMeaning>[0]): FieldModel["text"] {
+  const { field, clauses, resolved, facts } = options;
+  const isText = resolved.kind === "scalar" && resolved.char && field.dimensions.length > 0;
+  for (const word of ["terminated", "strings"] as const) {
+    const clause = clauses.words.get(word);
+    if (!clause || isText || resolved.kind === "broken") continue;
+    facts.bag.report("clause-not-here", clause.span, { word: spelling(word), what: "a field that is no array of `char`" });
+  }
+  if (!isText) return null;
+  if (clauses.words.has("strings")) return "list";
+  if (clauses.words.has("terminated")) return "terminated";
+  const inner = innermostLength(options.type);
+  return typeof inner === "number" ? "padded" : "exact";
+}
+
+function innermostLength(type: FieldType): number | string | null {
+  if (typeof type === "string" || !("of" in type)) return null;
+  return typeof type.of === "object" && "of" in type.of ? innermostLength(type.of) : type.length;
+}
+
+/** Where a field lies, and under which condition it exists. */
+export type FieldPosition = Pick<
+  FieldModel,
+  "offset" | "size" | "overlaps" | "conditionTree" | "moves" | "bits" | "sizedTree"
+>;
+
+export function placedField(meaning: FieldMeaning, position: FieldPosition): FieldModel {
+  const { offset, size, overlaps, moves, bits, sizedTree } = position;
+  const conditionTree: Formula | null = position.conditionTree;
+  const { name, specName, doc, since, until, spec, type, ...more } = meaning;
+  return {
+    name,
+    specName,
+    doc,
+    since,
+    until,
+    spec,
+    type,
+    offset,
+    size,
+    fromEnd: null,
+    overlaps,
+    condition: textOrNull(conditionTree),
+    conditionTree,
+    moves: moves && conditionTree !== null,
+    bits,
+    sizedTree,
+    counts: null,
+    ...more,
+  };
+}

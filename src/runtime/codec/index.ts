@@ -1,0 +1,4 @@
+export { ByteReader } from "./byte-reader.js";
+export { ByteWriter } from "./byte-writer.js";
+export { CodecError, type CodecRule } from "./codec-error.js";
+export { textListSize, textSize, type TextForm } from "./text.js";

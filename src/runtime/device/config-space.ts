@@ -1,0 +1,101 @@
+import { DeviceStatus } from "../negotiation/device-status.js";
+import { Clause, ProtocolError } from "../negotiation/errors.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
+import type { ConfigPhase, WritableConfigRange } from "./device-definition.js";
+
+/** Bytes that one write changed. */
+export interface ConfigSpan {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The outcome of a write: what was changed, and what was not and why. */
+export interface ConfigWrite {
+  readonly changed: readonly ConfigSpan[];
+  readonly error: ProtocolError | undefined;
+}
+
+/** The device configuration space: bytes that the device owns and the driver reads, and writes in places. */
+export class ConfigSpace {
+  readonly bytes: Uint8Array;
+  readonly #writable: readonly WritableConfigRange[];
+  #generation = 0;
+
+  constructor(bytes: Uint8Array, writable: readonly WritableConfigRange[]) {
+    this.bytes = bytes;
+    this.#writable = writable;
+  }
+
+  /** Changes with every change by the device; a number of 32 bits that wraps. */
+  get generation(): number {
+    return this.#generation;
+  }
+  changed(): void {
+    this.#generation = (this.#generation + 1) >>> 0;
+  }
+
+  /** Copies bytes from `offset` on to `target`; zeroes for what is beyond the space. */
+  read(offset: number, target: Uint8Array): void {
+    target.fill(0);
+    if (!(offset >= 0 && offset < this.bytes.length)) return;
+    target.set(this.bytes.subarray(offset, Math.min(this.bytes.length, offset + target.length)));
+  }
+
+  /**
+   * A write by the driver, of any width. Bytes that it may write now are changed, the others are left alone.
+   * `features` are the negotiated ones, or the offered ones before FEATURES_OK.
+   */
+  write(offset: number, source: Uint8Array, status: number, features: FeatureSet): ConfigWrite {
+    const changed: { offset: number; length: number }[] = [];
+    let error: ProtocolError | undefined;
+    // A write can be no longer than the space, whatever length the peer asks for.
+    const length = Math.min(source.length, Math.max(0, this.bytes.length - offset));
+    if (!(offset >= 0) || length < source.length) {
+      error = new ProtocolError("config-out-of-range", Clause.config, `${at(offset)} is beyond the space`);
+      if (!(offset >= 0)) return { changed, error };
+    }
+    for (let i = 0; i < length; i++) {
+      const position = offset + i;
+      const range = this.#rangeAt(position, features);
+      if (range === undefined) {
+        error ??= new ProtocolError(
+          "config-read-only",
+          Clause.config,
+          `${at(position)} is not for the driver to write`,
+        );
+        continue;
+      }
+      if (!phaseReached(range.phase, status)) {
+        error ??= new ProtocolError("config-phase", Clause.initialization, `${at(position)} is written too early`);
+        continue;
+      }
+      this.bytes[position] = source[i] ?? 0;
+      const last = changed.at(-1);
+      if (last !== undefined && last.offset + last.length === position) last.length++;
+      else changed.push({ offset: position, length: 1 });
+    }
+    return { changed, error };
+  }
+
+  #rangeAt(position: number, features: FeatureSet): WritableConfigRange | undefined {
+    for (const range of this.#writable) {
+      if (position >= range.offset && position < range.offset + range.size && range.allowed(features)) return range;
+    }
+    return undefined;
+  }
+}
+
+function phaseReached(phase: ConfigPhase, status: number): boolean {
+  switch (phase) {
+    case "any":
+      return true;
+    case "features_ok":
+      return (status & DeviceStatus.FEATURES_OK) !== 0;
+    case "driver_ok":
+      return (status & DeviceStatus.DRIVER_OK) !== 0;
+  }
+}
+
+function at(offset: number): string {
+  return `config byte ${String(offset)}`;
+}

@@ -1,0 +1,53 @@
+import type { FeatureRequirement, FeatureRules } from "../negotiation/feature-rules.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
+import type { DeviceQueue } from "../ring/index.js";
+import type { Trace } from "../transport/trace.js";
+
+/** From when on the driver may write a field of the configuration space. */
+export type ConfigPhase = "any" | "features_ok" | "driver_ok";
+
+/** Bytes of the configuration space that the driver may write. */
+export interface WritableConfigRange {
+  readonly offset: number;
+  readonly size: number;
+  readonly phase: ConfigPhase;
+  /** Is the field there under these features? Before FEATURES_OK they are the offered ones. */
+  allowed(features: FeatureSet): boolean;
+}
+
+/** What a type of device is: generated from its definition. */
+export interface DeviceDefinition extends FeatureRules {
+  readonly name: string;
+  /** Device id of the specification. */
+  readonly id: number;
+  /** Like `requires`, for what a device that offers a feature must offer too. */
+  readonly offers: readonly FeatureRequirement[];
+  /** In bytes. */
+  readonly configSize: number;
+  readonly writableConfig: readonly WritableConfigRange[];
+}
+
+/** A queue that exists under the features and configuration at hand, and what serves it. */
+export interface QueuePlan {
+  readonly name: string;
+  /** The virtqueue index. */
+  readonly index: number;
+  /** Which one it is of the queues with this name, from 0. */
+  readonly position: number;
+  /** Largest size that the driver may choose; the device's `queueSize` if absent. */
+  readonly maxSize?: number;
+  readonly handler: QueueHandler;
+}
+
+/** Serves one queue on the device side. */
+export interface QueueHandler {
+  /** The queue is enabled and the driver is ready. */
+  start(queue: DeviceQueue, features: FeatureSet, trace?: Trace): void;
+  /**
+   * The driver may have made buffers available. Does a bounded amount of work; returns true if there may be more left,
+   * and is then called again in a later turn of the event loop.
+   */
+  notified(): boolean;
+  /** The queue was reset; all its chains are stale. */
+  stop(): void;
+}

@@ -1,0 +1,73 @@
+import { DeviceStatus, statusNames } from "../negotiation/device-status.js";
+import { Clause, ProtocolError } from "../negotiation/errors.js";
+
+/** What the device makes of a write to its status field. */
+export interface StatusDecision {
+  readonly status: number;
+  /** Rules that the write broke; the bits concerned were not set, or stayed set. */
+  readonly errors: readonly ProtocolError[];
+}
+
+const { ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, SUSPEND, NEEDS_RESET, FAILED } = DeviceStatus;
+const DEFINED = ACKNOWLEDGE | DRIVER | DRIVER_OK | FEATURES_OK | SUSPEND | NEEDS_RESET | FAILED;
+
+/**
+ * Decides on a write of the driver to the device status field, other than the reset (writing 0).
+ *
+ * The driver may only add bits, in the order of the initialization sequence. ACKNOWLEDGE and DRIVER may come in one
+ * write; FEATURES_OK must be there before DRIVER_OK is written, as the driver has to read it back in between. Bits that
+ * are missing in the write stay set. After FAILED nothing but a reset helps.
+ *
+ * @param features what is wrong with the driver's features, asked only when FEATURES_OK is being set
+ */
+export function writeDeviceStatus(
+  current: number,
+  written: number,
+  features: () => ProtocolError | undefined,
+): StatusDecision {
+  const errors: ProtocolError[] = [];
+  let status = current;
+
+  const cleared = current & ~written & ~NEEDS_RESET;
+  if (cleared !== 0) {
+    errors.push(fault("status-bit-cleared", `${statusNames(cleared).join(", ")} cannot be cleared but by a reset`));
+  }
+  const added = written & ~current;
+  if ((added & FAILED) !== 0) return { status: status | FAILED, errors };
+  if ((current & FAILED) !== 0) {
+    if (added !== 0) errors.push(fault("status-after-failed", "FAILED is set: the device must be reset first"));
+    return { status, errors };
+  }
+  if ((added & NEEDS_RESET) !== 0) errors.push(fault("status-bit-reserved", "only the device sets NEEDS_RESET"));
+  if ((added & SUSPEND) !== 0) errors.push(fault("status-bit-reserved", "SUSPEND was not negotiated"));
+  if ((added & ~DEFINED) !== 0) {
+    errors.push(fault("status-bit-reserved", `0x${(added & ~DEFINED).toString(16)} is not a bit of the status field`));
+  }
+
+  if ((added & ACKNOWLEDGE) !== 0) status |= ACKNOWLEDGE;
+  if ((added & DRIVER) !== 0) {
+    if ((status & ACKNOWLEDGE) !== 0) status |= DRIVER;
+    else errors.push(fault("status-order", "DRIVER without ACKNOWLEDGE"));
+  }
+  if ((added & FEATURES_OK) !== 0) {
+    if ((status & DRIVER) === 0) errors.push(fault("status-order", "FEATURES_OK without DRIVER"));
+    else {
+      const refusal = features();
+      if (refusal === undefined) status |= FEATURES_OK;
+      else errors.push(refusal);
+    }
+  }
+  if ((added & DRIVER_OK) !== 0) {
+    if ((current & FEATURES_OK) !== 0) status |= DRIVER_OK;
+    else errors.push(fault("status-order", "DRIVER_OK without FEATURES_OK set and read back"));
+  }
+  return { status, errors };
+}
+
+function fault(
+  rule: "status-bit-cleared" | "status-order" | "status-bit-reserved" | "status-after-failed",
+  text: string,
+) {
+  const clause = rule === "status-order" ? Clause.initialization : Clause.status;
+  return new ProtocolError(rule, clause, text);
+}

@@ -1,0 +1,13 @@
+export type {
+  ConfigPhase,
+  DeviceDefinition,
+  QueueHandler,
+  QueuePlan,
+  WritableConfigRange,
+} from "./device-definition.js";
+export { DeviceQueueControl } from "./device-queue-control.js";
+export { MessageSender, type MessageSenderOptions } from "./message-sender.js";
+export { DeviceOptionsError } from "./offered-features.js";
+export { RequestServer, type HandlerResult, type RequestServerOptions } from "./request-server.js";
+export { RequestSlot, type Completion, type SlotHost } from "./request-slot.js";
+export { VirtioDevice, type VirtioDeviceOptions } from "./virtio-device.js";

@@ -1,0 +1,170 @@
+import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
+import { type FeatureSet } from "../negotiation/feature-set.js";
+import type { DeviceChain, DeviceQueue } from "../ring/index.js";
+import type { Trace } from "../transport/trace.js";
+import type { QueueHandler } from "./device-definition.js";
+import type { Completion, RequestSlot, SlotHost } from "./request-slot.js";
+
+/** What a handler may return: nothing, or what `complete` returned, now or later. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- so that a handler may also return nothing at all
+export type HandlerResult = Completion | void | Promise<Completion | void>;
+
+export interface RequestServerOptions<Slot extends RequestSlot> {
+  /** Makes the request object of a slot; called once for each slot and each start of the queue. */
+  createSlot(host: SlotHost, slot: number): Slot;
+  /** Serves a request. May complete it at once, later, and in any order; may be asynchronous. */
+  handle(request: Slot): HandlerResult;
+  report(error: Error): void;
+  /** Which one the queue is of those with its name; 0 if absent. */
+  readonly position?: number;
+}
+
+/**
+ * Device side of a queue whose buffers are requests (or messages of the driver, which are completed with 0 bytes).
+ * Allocates nothing per request: a slot's object is made when the slot is first used.
+ *
+ * A malformed request is reported and completed with 0 bytes. So is one whose handler throws or rejects, unless the
+ * handler had completed it before.
+ */
+export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
+  readonly position: number;
+  readonly #createSlot: (host: SlotHost, slot: number) => Slot;
+  readonly #handle: (request: Slot) => HandlerResult;
+  readonly #report: (error: Error) => void;
+  #session: ServerSession<Slot> | undefined;
+
+  constructor(options: RequestServerOptions<Slot>) {
+    this.position = options.position ?? 0;
+    this.#createSlot = (host, slot) => options.createSlot(host, slot);
+    this.#handle = (request) => options.handle(request);
+    this.#report = (error) => options.report(error);
+    this.#session = undefined;
+  }
+
+  /** Requests taken and not completed. */
+  get inFlight(): number {
+    return this.#session?.inFlight ?? 0;
+  }
+
+  start(queue: DeviceQueue, features: FeatureSet, trace?: Trace): void {
+    this.#session = new ServerSession(queue, features, trace, this.position, {
+      createSlot: this.#createSlot,
+      handle: this.#handle,
+      report: this.#report,
+    });
+  }
+  notified(): boolean {
+    return this.#session?.notified() ?? false;
+  }
+  stop(): void {
+    // The slots in flight stay with the handlers that hold them: their chains are stale, and so are they. New ones are
+    // made for the next session, so that a late completion can never hit another request.
+    this.#session = undefined;
+  }
+}
+
+/** One run of the server, from a queue's start to its reset. */
+class ServerSession<Slot extends RequestSlot> implements SlotHost {
+  readonly features: FeatureSet;
+  readonly position: number;
+  readonly queueIndex: number;
+  readonly #queue: DeviceQueue;
+  readonly #trace: Trace | undefined;
+  readonly #options: RequestServerOptions<Slot>;
+  readonly #slots: (Slot | undefined)[];
+  #batching = false;
+  #inFlight = 0;
+
+  constructor(
+    queue: DeviceQueue,
+    features: FeatureSet,
+    trace: Trace | undefined,
+    position: number,
+    options: RequestServerOptions<Slot>,
+  ) {
+    this.features = features;
+    this.position = position;
+    this.queueIndex = queue.index;
+    this.#queue = queue;
+    this.#trace = trace;
+    this.#options = options;
+    this.#slots = new Array<Slot | undefined>(queue.size).fill(undefined);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Takes at most as many requests as the queue has entries; true if there may be more. */
+  notified(): boolean {
+    // A handler may get here again through the queue's notifications: the outer loop does the work.
+    if (this.#batching) return false;
+    this.#batching = true;
+    let left = this.#queue.size;
+    try {
+      for (; left > 0; left--) {
+        const chain = this.#queue.take();
+        if (chain === undefined) break;
+        this.#inFlight++;
+        this.#serve(chain);
+      }
+    } finally {
+      this.#batching = false;
+      this.#queue.flush();
+    }
+    return left === 0;
+  }
+
+  finish(slot: RequestSlot, chain: DeviceChain, written: number): Completion {
+    if (this.#trace !== undefined && chain.live) this.#traceReply(slot, this.#trace);
+    const outcome = this.#queue.complete(chain, written);
+    if (outcome === "completed") {
+      this.#inFlight--;
+      if (!this.#batching) this.#queue.flush();
+    }
+    return outcome;
+  }
+
+  #serve(chain: DeviceChain): void {
+    const request = this.#slots[chain.slot] ?? this.#newSlot(chain.slot);
+    const malformed = request.load(chain);
+    if (malformed !== undefined) {
+      const text = `request on queue ${String(this.queueIndex)}: ${malformed.message}`;
+      this.#options.report(new ProtocolError("message-malformed", Clause.framing, text, { cause: malformed }));
+      request.abandon();
+      return;
+    }
+    if (this.#trace !== undefined) this.#traceRequest(request, this.#trace);
+    const { serial } = request;
+    try {
+      const result = this.#options.handle(request);
+      if (result instanceof Promise) this.#watch(result, request, serial);
+    } catch (error) {
+      this.#failed(request, serial, error);
+    }
+  }
+
+  #watch(result: Promise<unknown>, request: Slot, serial: number): void {
+    result.catch((error: unknown) => this.#failed(request, serial, error));
+  }
+
+  #failed(request: Slot, serial: number, error: unknown): void {
+    // The slot may be serving another request by now.
+    if (request.serial === serial) request.abandon();
+    this.#options.report(new HandlerError(`handler of queue ${String(this.queueIndex)}`, error));
+  }
+
+  #newSlot(index: number): Slot {
+    const slot = this.#options.createSlot(this, index);
+    this.#slots[index] = slot;
+    return slot;
+  }
+
+  #traceRequest(request: Slot, trace: Trace): void {
+    trace({ kind: "request", queue: this.queueIndex, slot: request.slot, request: request.toJSON() });
+  }
+  #traceReply(request: RequestSlot, trace: Trace): void {
+    const reply = request.replyToJSON();
+    if (reply !== undefined) trace({ kind: "reply", queue: this.queueIndex, slot: request.slot, reply });
+  }
+}

@@ -1,0 +1,108 @@
+import type { CodecError } from "../codec/index.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
+import type { DeviceChain, ReadableBytes, WritableBytes } from "../ring/index.js";
+
+/** What became of a completion: `stale` if the request was completed before, or its queue was reset meanwhile. */
+export type Completion = "completed" | "stale";
+
+/** What a request needs of the queue that it came over. */
+export interface SlotHost {
+  readonly features: FeatureSet;
+  /** Which one the queue is of those with its name, from 0. */
+  readonly position: number;
+  readonly queueIndex: number;
+  finish(slot: RequestSlot, chain: DeviceChain, written: number): Completion;
+}
+
+/**
+ * A request that the device is working on; generated classes add typed getters and `complete`. One object a slot of the
+ * queue, used again and again: keep no reference to it after it has been completed.
+ *
+ * The driver can write all of a request at any time. So the head, from which decisions are made, is copied once and read
+ * from the copy; the payloads are read and written through `readable` and `writable`.
+ */
+export abstract class RequestSlot {
+  /** Index of the slot in its queue, 0 ... size - 1. */
+  readonly slot: number;
+  /** Private copy of the first device-readable bytes, filled up with zeroes. */
+  protected readonly head: DataView;
+  protected readonly headBytes: Uint8Array;
+  /** Bytes of the head that were there. */
+  protected headLength = 0;
+  readonly #host: SlotHost;
+  #chain: DeviceChain | undefined;
+  #serial = 0;
+
+  /** @param headSize bytes of the device-readable part to copy when a request arrives */
+  constructor(host: SlotHost, slot: number, headSize: number) {
+    this.#host = host;
+    this.slot = slot;
+    this.headBytes = new Uint8Array(headSize);
+    this.head = new DataView(this.headBytes.buffer);
+    this.#chain = undefined;
+  }
+
+  /** The device-readable bytes, head included. */
+  get readable(): ReadableBytes {
+    return this.#present().readable;
+  }
+  /** The device-writable bytes. */
+  get writable(): WritableBytes {
+    return this.#present().writable;
+  }
+  get queueIndex(): number {
+    return this.#host.queueIndex;
+  }
+  /** Which one the queue is of those with its name, from 0. */
+  get position(): number {
+    return this.#host.position;
+  }
+  protected get features(): FeatureSet {
+    return this.#host.features;
+  }
+  /** False once the request was completed, or its queue was reset. */
+  get live(): boolean {
+    return this.#chain?.live ?? false;
+  }
+  /** Differs for each request that uses the slot. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** Points the slot at a chain and copies its head. Returns what is wrong with the message. Called by the server. */
+  load(chain: DeviceChain): CodecError | undefined {
+    this.#chain = chain;
+    this.#serial = (this.#serial + 1) | 0;
+    const { headBytes } = this;
+    this.headLength = chain.readable.read(headBytes, 0, 0, headBytes.length);
+    if (this.headLength < headBytes.length) headBytes.fill(0, this.headLength);
+    return this.decode();
+  }
+
+  /** Generated: looks at the tags, points the windows of the payloads; says what is wrong with the message. */
+  protected abstract decode(): CodecError | undefined;
+
+  /** Completes the request; `written` bytes from the start of the writable part are valid. */
+  protected finish(written: number): Completion {
+    const chain = this.#chain;
+    return chain === undefined ? "stale" : this.#host.finish(this, chain, written);
+  }
+
+  /** Completes the request without a written byte: what a driver gets for a message that makes no sense. */
+  abandon(): Completion {
+    return this.finish(0);
+  }
+
+  /** The decoded fields, for traces. */
+  abstract toJSON(): object;
+
+  /** The decoded reply, for traces; called before the request is completed. */
+  replyToJSON(): object | undefined {
+    return undefined;
+  }
+
+  #present(): DeviceChain {
+    if (this.#chain === undefined) throw new TypeError("a request has bytes only after it arrived");
+    return this.#chain;
+  }
+}

@@ -1,0 +1,304 @@
+import { CommonFeature } from "../negotiation/common-feature.js";
+import { DeviceStatus } from "../negotiation/device-status.js";
+import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
+import { FeatureSet } from "../negotiation/feature-set.js";
+import type { RingFeatures } from "../ring/index.js";
+import type { DeviceTransport } from "../transport/device-transport.js";
+import { ConfigSpace } from "./config-space.js";
+import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
+import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
+import { writeDeviceStatus } from "./device-status-machine.js";
+import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
+
+export interface VirtioDeviceOptions {
+  /** Largest size of a queue whose plan does not say otherwise: a power of two up to 32768. 256 if absent. */
+  readonly queueSize?: number;
+  /** Features that are offered by default and shall not be; for tests and measurements. */
+  readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
+}
+
+/**
+ * What all devices share: status, feature negotiation, configuration space and the life of the queues. Generated
+ * classes add the types. The first part is for the device's author, the second is called by the transport; nothing in
+ * the second throws, whatever the driver does: it is refused, and `onProtocolError` is told.
+ */
+export abstract class VirtioDevice {
+  readonly definition: DeviceDefinition;
+  /** Features that the device offers. */
+  readonly offered: FeatureSet;
+  /**
+   * Told of what the driver does wrong (ProtocolError, RingError, CodecError) and of handlers that fail (HandlerError).
+   * Without it the first failure of a handler is written to the console.
+   */
+  onProtocolError: ((error: Error) => void) | undefined;
+
+  readonly #config: ConfigSpace;
+  readonly #queueSize: number;
+  readonly #owner: QueueOwner;
+  #transport: DeviceTransport | undefined;
+  #status = 0;
+  #driverFeatures = FeatureSet.none;
+  #negotiated = FeatureSet.none;
+  #queues: Map<number, DeviceQueueControl> | undefined;
+  #complained = false;
+
+  /**
+   * @param features names from the definition or of common features, besides those that are always offered
+   * @param configBytes the configuration space, `definition.configSize` bytes, kept and not copied
+   */
+  constructor(
+    definition: DeviceDefinition,
+    features: readonly string[],
+    configBytes: Uint8Array,
+    options: VirtioDeviceOptions = {},
+  ) {
+    const queueSize = options.queueSize ?? 256;
+    if (!Number.isInteger(Math.log2(queueSize)) || queueSize < 1 || queueSize > 32768) {
+      throw new DeviceOptionsError(`queueSize is a power of two from 1 to 32768, not ${String(queueSize)}`);
+    }
+    this.definition = definition;
+    this.offered = offeredFeatures(definition, features, options.withhold);
+    this.onProtocolError = undefined;
+    this.#config = new ConfigSpace(configBytes, definition.writableConfig);
+    this.#queueSize = queueSize;
+    this.#owner = this.#makeOwner();
+  }
+
+  // ---- for the author of the device ----
+
+  /** Features in force: accepted by the driver and by the device. None before FEATURES_OK. */
+  get negotiated(): FeatureSet {
+    return this.#negotiated;
+  }
+  /** The device status field, see {@link DeviceStatus}. */
+  get status(): number {
+    return this.#status;
+  }
+  /** Changes with every change that the device makes to its configuration. */
+  get configGeneration(): number {
+    return this.#config.generation;
+  }
+  /** The driver is ready, and neither side has given up: queues are served. */
+  get live(): boolean {
+    const { DRIVER_OK, FAILED, NEEDS_RESET } = DeviceStatus;
+    return (this.#status & (DRIVER_OK | FAILED | NEEDS_RESET)) === DRIVER_OK;
+  }
+
+  /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
+  protected abstract queuePlan(features: FeatureSet): readonly QueuePlan[];
+
+  /** To be called after the device changed its configuration: a new generation, and the driver is told if it is ready. */
+  protected configChanged(): void {
+    this.#config.changed();
+    if ((this.#status & DeviceStatus.DRIVER_OK) !== 0) this.#notifyConfig();
+  }
+
+  /** The driver wrote these bytes of the configuration. */
+  protected configWritten?(offset: number, length: number): void;
+
+  /** The device was reset: fields with a value after reset get it here. */
+  protected deviceReset?(): void;
+
+  /** The driver set DRIVER_OK: the queues are being served from now on. */
+  protected driverReady?(): void;
+
+  /** A last word on the driver's features, after all rules of the definition: why not, or undefined. */
+  protected featuresRefused?(features: FeatureSet): string | undefined;
+
+  /** Sets DEVICE_NEEDS_RESET and tells the driver, if it is ready. Nothing is served until it has reset the device. */
+  protected needsReset(error: Error): void {
+    this.report(error);
+    if ((this.#status & DeviceStatus.NEEDS_RESET) !== 0) return;
+    this.#status |= DeviceStatus.NEEDS_RESET;
+    if ((this.#status & DeviceStatus.DRIVER_OK) !== 0) this.#notifyConfig();
+  }
+
+  /** Tells `onProtocolError`. */
+  protected report(error: Error): void {
+    const listener = this.onProtocolError;
+    if (listener === undefined) {
+      // What a peer does wrong is its own business, but a failing handler is a mistake that the author must see. Once:
+      // the peer may be able to make it fail at will.
+      if (!(error instanceof HandlerError) || this.#complained) return;
+      this.#complained = true;
+      console.error(`${this.definition.name}:`, error);
+      return;
+    }
+    try {
+      listener(error);
+    } catch (failure) {
+      if (this.#complained) return;
+      this.#complained = true;
+      console.error(`${this.definition.name}: onProtocolError failed:`, failure);
+    }
+  }
+
+  // ---- for the transport ----
+
+  /** Connects the device to its transport. One at a time. */
+  attach(transport: DeviceTransport): void {
+    if (this.#transport !== undefined) throw new DeviceOptionsError(`${this.definition.name} has a transport already`);
+    this.#transport = transport;
+  }
+  /** Takes the device off its transport, after a reset. */
+  detach(): void {
+    this.reset();
+    this.#transport = undefined;
+  }
+
+  /** Everything back to the start: status 0, no features, no queues; all chains in flight are stale. */
+  reset(): void {
+    // Not live from here on, so that a handler that still completes something notifies nobody.
+    this.#status = 0;
+    for (const queue of this.#queues?.values() ?? []) queue.release();
+    this.#queues = undefined;
+    this.#driverFeatures = FeatureSet.none;
+    this.#negotiated = FeatureSet.none;
+    this.#guard("deviceReset", () => this.deviceReset?.());
+  }
+
+  /** A write of the driver to the device status field; 0 is a reset. */
+  writeStatus(written: number): void {
+    if ((written & 0xff) === 0) {
+      this.reset();
+    } else {
+      this.#advance(written & 0xff);
+    }
+    this.#transport?.trace?.({ kind: "status", written, status: this.#status });
+  }
+
+  /** What the driver has written as its features so far. */
+  get driverFeatures(): FeatureSet {
+    return this.#driverFeatures;
+  }
+
+  /** The driver's features, as a whole. Ignored from FEATURES_OK on. */
+  setDriverFeatures(features: FeatureSet): boolean {
+    if ((this.#status & DeviceStatus.FEATURES_OK) !== 0) {
+      this.report(new ProtocolError("features-frozen", Clause.initialization, "features written after FEATURES_OK"));
+      return false;
+    }
+    this.#driverFeatures = features;
+    this.#transport?.trace?.({ kind: "features", bits: features.bits() });
+    return true;
+  }
+
+  /** The driver's features, 32 bits of them. Words that do not exist are ignored. */
+  setDriverFeaturesWord(index: number, value: number): boolean {
+    if (index !== 0 && index !== 1 && index !== 2 && index !== 3) return false;
+    return this.setDriverFeatures(this.#driverFeatures.withWord(index, value));
+  }
+
+  /** Reads configuration bytes from `offset` on; zeroes beyond the space. */
+  readConfig(offset: number, target: Uint8Array): void {
+    this.#config.read(offset, target);
+  }
+
+  /** A write of the driver to the configuration; bytes that it may not write now are left alone. */
+  writeConfig(offset: number, source: Uint8Array): void {
+    const negotiating = (this.#status & DeviceStatus.FEATURES_OK) === 0;
+    const features = negotiating ? this.offered : this.#negotiated;
+    const { changed, error } = this.#config.write(offset, source, this.#status, features);
+    this.#transport?.trace?.({ kind: "config-write", offset, length: source.length });
+    if (error !== undefined) this.report(error);
+    for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));
+  }
+
+  /**
+   * The queue with this index, or undefined if there is none. Before FEATURES_OK the queues are those of all features
+   * offered, so that a transport can tell their sizes.
+   */
+  queue(index: number): DeviceQueueControl | undefined {
+    return this.#planned().get(index);
+  }
+  /** All queues, by index. */
+  queues(): readonly DeviceQueueControl[] {
+    return [...this.#planned().values()];
+  }
+
+  #advance(written: number): void {
+    const before = this.#status;
+    const { status, errors } = writeDeviceStatus(before, written, () => this.#refusal());
+    const added = status & ~before;
+    this.#status = status;
+    for (const error of errors) this.report(error);
+    if ((added & DeviceStatus.FEATURES_OK) !== 0) {
+      this.#negotiated = this.#driverFeatures;
+      this.#queues = undefined;
+    }
+    if ((added & DeviceStatus.DRIVER_OK) === 0 || !this.live) return;
+    for (const queue of this.#planned().values()) if (queue.enabled) queue.start();
+    this.#guard("driverReady", () => this.driverReady?.());
+  }
+
+  #refusal(): ProtocolError | undefined {
+    const features = this.#driverFeatures;
+    const broken = refusal(this.definition, this.offered, features);
+    if (broken !== undefined) return broken;
+    let why: string | undefined;
+    this.#guard("featuresRefused", () => {
+      why = this.featuresRefused?.(features);
+    });
+    return why === undefined ? undefined : new ProtocolError("feature-rule", Clause.features, why);
+  }
+
+  #planned(): Map<number, DeviceQueueControl> {
+    if (this.#queues !== undefined) return this.#queues;
+    const featuresOk = (this.#status & DeviceStatus.FEATURES_OK) !== 0;
+    const queues = new Map<number, DeviceQueueControl>();
+    this.#guard("queuePlan", () => {
+      for (const plan of this.queuePlan(featuresOk ? this.#negotiated : this.offered)) {
+        queues.set(plan.index, new DeviceQueueControl(this.#owner, plan, plan.maxSize ?? this.#queueSize));
+      }
+    });
+    // Before negotiation is complete the configuration may still change what there is.
+    if (featuresOk) this.#queues = queues;
+    return queues;
+  }
+
+  #notifyConfig(): void {
+    this.#transport?.trace?.({ kind: "config-change", generation: this.#config.generation });
+    this.#transport?.notifyConfig();
+  }
+
+  /** Runs what the author or a generated class wrote; what it throws is reported and goes no further. */
+  #guard(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.report(new HandlerError(what, error));
+    }
+  }
+
+  #makeOwner(): QueueOwner {
+    const device = (): VirtioDevice => this;
+    return {
+      get transport() {
+        return device().#transport;
+      },
+      get featuresOk() {
+        return (device().#status & DeviceStatus.FEATURES_OK) !== 0;
+      },
+      get live() {
+        return device().live;
+      },
+      get negotiated() {
+        return device().#negotiated;
+      },
+      get ringFeatures(): RingFeatures {
+        const features = device().#negotiated;
+        return {
+          indirect: features.has(CommonFeature.INDIRECT_DESC),
+          eventIdx: features.has(CommonFeature.EVENT_IDX),
+          packed: features.has(CommonFeature.RING_PACKED),
+          inOrder: features.has(CommonFeature.IN_ORDER),
+        };
+      },
+      get ringReset() {
+        return device().#negotiated.has(CommonFeature.RING_RESET);
+      },
+      report: (error) => this.report(error),
+      needsReset: (error) => this.needsReset(error),
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import type { MemoryAllocator, GuestMemory } from "../memory/index.js";
+import type { FeatureRules } from "../negotiation/feature-rules.js";
+import type { DriverQueue } from "../ring/index.js";
+
+/** What a driver knows of its type of device: generated from its definition. */
+export interface DriverDefinition extends FeatureRules {
+  readonly name: string;
+  /** Device id of the specification. */
+  readonly id: number;
+  /** In bytes. A device may have less, which reads as zeroes, or more. */
+  readonly configSize: number;
+}
+
+/** A queue that the driver sets up. */
+export interface DriverQueuePlan {
+  readonly name: string;
+  /** The virtqueue index. */
+  readonly index: number;
+  /** Which one it is of the queues with this name, from 0. */
+  readonly position: number;
+  /** Wanted size in descriptors; the driver's `queueSize` if absent. The device may have less. */
+  readonly size?: number;
+  /** Most descriptors that one buffer takes: 2 if absent. Sizes the indirect tables. */
+  readonly segments?: number;
+  readonly handler: DriverQueueHandler;
+}
+
+/** What a queue gets to work with. */
+export interface DriverQueueContext {
+  readonly queue: DriverQueue;
+  readonly memory: GuestMemory;
+  readonly allocator: MemoryAllocator;
+  report(error: Error): void;
+}
+
+/** Serves one queue on the driver side. */
+export interface DriverQueueHandler {
+  /** The queue is enabled. Buffers may be made available; the device is told at DRIVER_OK. */
+  start(context: DriverQueueContext): void;
+  /**
+   * The device may have used buffers. Does a bounded amount of work; returns true if there may be more left, and is then
+   * called again in a later turn of the event loop.
+   */
+  used(): boolean;
+  /** Nothing comes back any more: rejects what is outstanding. The device may still write to its buffers. */
+  fail(reason: Error): void;
+  /** The device has let go of the queue: rejects what is outstanding and frees all memory, exactly once. */
+  stop(reason: Error): void;
+}

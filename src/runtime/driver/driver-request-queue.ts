@@ -1,0 +1,277 @@
+import { ByteWriter, CodecError } from "../codec/index.js";
+import { OutOfGuestMemory, copyBytes } from "../memory/index.js";
+import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
+import { BufferSlot } from "./buffer-slot.js";
+import type { DriverQueueContext, DriverQueueHandler } from "./driver-definition.js";
+import type { ReplySink, RequestCodec } from "./request-codec.js";
+
+/** A request that waits for room. */
+interface Waiting<Input> {
+  readonly input: Input;
+  readonly sink: ReplySink<Input>;
+}
+
+/** Buffers up to this size stay with the queue; larger ones go back to the allocator after use. */
+const KEPT_BYTES = 64 * 1024;
+
+/** Driver side of a queue whose buffers are requests. */
+export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
+  readonly #codec: RequestCodec<Input, Reply>;
+  readonly #writer = new ByteWriter(new Uint8Array(0));
+  #context: DriverQueueContext | undefined;
+  #closed: Error | undefined;
+  /** Requests in flight, by token. */
+  #busy: (BufferSlot<Input> | undefined)[] = [];
+  #idle: BufferSlot<Input>[] = [];
+  readonly #waiting: Waiting<Input>[] = [];
+  #inFlight = 0;
+
+  constructor(codec: RequestCodec<Input, Reply>) {
+    this.#codec = codec;
+    this.#context = undefined;
+    this.#closed = undefined;
+  }
+
+  /** Requests that the device has and has not answered. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+  /** Requests that wait for room in the ring. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Sends a request; the promise gives the decoded reply. Waits for room when the ring is full, first come first served.
+   * Rejects with a CodecError if the request or the reply does not fit its layout, with a RingError or ProtocolError if
+   * the queue breaks or the driver is stopped.
+   */
+  submit(input: Input): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
+      const sink: ReplySink<Input> = {
+        reply: (sent, bytes, written) => {
+          try {
+            // The decoder may keep its bytes, the slot needs its own again.
+            const reply = this.#codec.decode(sent, bytes.slice(), written);
+            if (reply instanceof CodecError) reject(reply);
+            else resolve(reply);
+          } catch (error) {
+            reject(new HandlerError("reply", error));
+          }
+        },
+        failed: (_sent, reason) => reject(reason),
+      };
+      const refused = this.#offer(input, sink);
+      if (refused !== undefined) reject(refused);
+    });
+  }
+
+  /**
+   * Sends a request without a promise and without allocating, once buffers of its size are at hand. False if there is no
+   * room now: nothing was sent. The device is not told before {@link kick}, so that many requests can share one notice.
+   *
+   * @throws the reason why no request of this kind can be sent: a CodecError, or that the queue is closed
+   */
+  post(input: Input, sink: ReplySink<Input>): boolean {
+    const outcome = this.#post(input, sink);
+    if (outcome === "posted") return true;
+    if (outcome === "full") return false;
+    throw outcome;
+  }
+
+  /** Tells the device of all posted requests. */
+  kick(): void {
+    this.#context?.queue.kick();
+  }
+
+  // ---- for the driver ----
+
+  start(context: DriverQueueContext): void {
+    this.#context = context;
+    this.#closed = undefined;
+    this.#busy = new Array<BufferSlot<Input> | undefined>(context.queue.size).fill(undefined);
+    this.#idle = [];
+  }
+
+  used(): boolean {
+    const context = this.#context;
+    if (context === undefined) return false;
+    const { queue } = context;
+    for (let left = queue.size; left > 0; left--) {
+      let token = queue.poll();
+      if (token < 0 && queue.enableNotifications()) token = queue.poll();
+      if (token < 0) {
+        this.#sendWaiting();
+        return false;
+      }
+      this.#answer(context, token, queue.lastWritten);
+    }
+    this.#sendWaiting();
+    return true;
+  }
+
+  fail(reason: Error): void {
+    this.#closed ??= reason;
+    for (const slot of this.#busy) if (slot !== undefined) this.#reject(slot, reason);
+    for (const { input, sink } of this.#waiting.splice(0)) this.#tell(() => sink.failed(input, reason));
+    this.#inFlight = 0;
+  }
+
+  stop(reason: Error): void {
+    this.fail(reason);
+    const allocator = this.#context?.allocator;
+    for (const slot of [...this.#busy, ...this.#idle]) {
+      if (slot === undefined || slot.address < 0) continue;
+      allocator?.free(slot.address);
+      slot.address = -1;
+    }
+    this.#busy = [];
+    this.#idle = [];
+    this.#context = undefined;
+  }
+
+  // ---- sending ----
+
+  /** Posts a request or lets it wait. Returns why it can never be sent. */
+  #offer(input: Input, sink: ReplySink<Input>): Error | undefined {
+    const outcome = this.#waiting.length > 0 ? "full" : this.#post(input, sink);
+    if (outcome === "posted") this.kick();
+    else if (outcome !== "full") return outcome;
+    else if (this.#closed !== undefined) return this.#closed;
+    else this.#waiting.push({ input, sink });
+    return undefined;
+  }
+
+  #sendWaiting(): void {
+    let sent = 0;
+    for (const { input, sink } of this.#waiting) {
+      const outcome = this.#post(input, sink);
+      if (outcome === "full") break;
+      sent++;
+      if (outcome !== "posted") this.#tell(() => sink.failed(input, outcome));
+    }
+    if (sent === 0) return;
+    this.#waiting.splice(0, sent);
+    this.kick();
+  }
+
+  #post(input: Input, sink: ReplySink<Input>): "posted" | "full" | Error {
+    const context = this.#context;
+    if (this.#closed !== undefined || context === undefined) {
+      return this.#closed ?? new ProtocolError("stopped", Clause.cleanup, "the driver has not started the queue");
+    }
+    if (context.queue.free === 0) return "full";
+    let slot: BufferSlot<Input> | undefined;
+    try {
+      const readableSize = this.#codec.readableSize(input);
+      const writableSize = this.#codec.writableSize(input);
+      if (readableSize + writableSize <= 0) return new CodecError("empty");
+      slot = this.#slot(context, readableSize + writableSize);
+      if (slot === undefined) return "full";
+      slot.readableSize = readableSize;
+      slot.writableSize = writableSize;
+      const refused = this.#write(context, slot, input);
+      const token = refused === undefined ? this.#enqueue(context, slot) : -1;
+      if (token < 0) {
+        this.#idle.push(slot);
+        return refused ?? "full";
+      }
+      slot.input = input;
+      slot.sink = sink;
+      this.#busy[token] = slot;
+      this.#inFlight++;
+      return "posted";
+    } catch (error) {
+      if (slot !== undefined) this.#idle.push(slot);
+      return error instanceof Error ? error : new HandlerError("request", error);
+    }
+  }
+
+  #write(context: DriverQueueContext, slot: BufferSlot<Input>, input: Input): Error | undefined {
+    const { readableSize, writableSize, address } = slot;
+    const region = context.memory.locate(address, readableSize + writableSize);
+    if (region === undefined) return new CodecError("out-of-range", undefined, "the buffer is not in guest memory");
+    const start = address - region.start;
+    const writer = this.#writer.reset(region.bytes, start, start + readableSize);
+    this.#codec.encode(input, writer);
+    if (writer.error === undefined && writer.offset !== start + readableSize) writer.fail("length-mismatch");
+    // What the device does not write is zero, not what an earlier reply left there.
+    region.bytes.fill(0, start + readableSize, start + readableSize + writableSize);
+    return writer.error;
+  }
+
+  #enqueue(context: DriverQueueContext, slot: BufferSlot<Input>): number {
+    const { queue } = context;
+    queue.begin();
+    if (slot.readableSize > 0) queue.addReadable(slot.address, slot.readableSize);
+    if (slot.writableSize > 0) queue.addWritable(slot.address + slot.readableSize, slot.writableSize);
+    return queue.end();
+  }
+
+  /** A slot with a buffer of at least `size` bytes; undefined if there is no memory before another request is done. */
+  #slot(context: DriverQueueContext, size: number): BufferSlot<Input> | undefined {
+    const slot = this.#idle.pop() ?? new BufferSlot<Input>();
+    if (slot.capacity >= size && slot.address >= 0) return slot;
+    this.#release(context, slot);
+    for (;;) {
+      try {
+        slot.address = context.allocator.allocate(size);
+        slot.capacity = size;
+        return slot;
+      } catch (error) {
+        const spare = this.#idle.pop();
+        if (!(error instanceof OutOfGuestMemory)) throw error;
+        if (spare !== undefined) this.#release(context, spare);
+        else if (this.#inFlight > 0) return undefined;
+        else throw error;
+      }
+    }
+  }
+
+  #release(context: DriverQueueContext, slot: BufferSlot<Input>): void {
+    if (slot.address >= 0) context.allocator.free(slot.address);
+    slot.address = -1;
+    slot.capacity = 0;
+  }
+
+  // ---- answers ----
+
+  #answer(context: DriverQueueContext, token: number, written: number): void {
+    const slot = this.#busy[token];
+    if (slot === undefined) return;
+    this.#busy[token] = undefined;
+    const { input, sink, address, readableSize, writableSize } = slot;
+    if (slot.reply.length !== writableSize) slot.reply = new Uint8Array(writableSize);
+    const region = context.memory.locate(address + readableSize, writableSize);
+    if (region !== undefined) {
+      copyBytes(slot.reply, 0, region.bytes, address + readableSize - region.start, writableSize);
+    }
+    slot.input = undefined;
+    slot.sink = undefined;
+    if (input !== undefined && sink !== undefined) {
+      this.#inFlight--;
+      try {
+        sink.reply(input, slot.reply, Math.min(written, writableSize));
+      } catch (error) {
+        context.report(new HandlerError("reply", error));
+      }
+    }
+    if (slot.capacity > KEPT_BYTES) this.#release(context, slot);
+    this.#idle.push(slot);
+  }
+
+  #reject(slot: BufferSlot<Input>, reason: Error): void {
+    const { input, sink } = slot;
+    slot.input = undefined;
+    slot.sink = undefined;
+    if (input !== undefined && sink !== undefined) this.#tell(() => sink.failed(input, reason));
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#context?.report(new HandlerError("reply", error));
+    }
+  }
+}

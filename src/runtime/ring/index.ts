@@ -1,0 +1,15 @@
+export { ReadableBytes, WritableBytes } from "./chain-bytes.js";
+export { createDeviceQueue, createDriverQueue } from "./create-queue.js";
+export type {
+  DeviceChain,
+  DeviceQueue,
+  DeviceQueueOptions,
+  DriverQueue,
+  DriverQueueOptions,
+  IndirectTableRoom,
+  QueueAddresses,
+  QueueOptions,
+  RingFeatures,
+} from "./queue-types.js";
+export { RingError, ringErrorRules, type RingRule } from "./ring-errors.js";
+export { ringLayout, type RingLayout } from "./ring-layout.js";

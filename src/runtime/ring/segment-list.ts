@@ -1,0 +1,161 @@
+import { GuestMemory } from "../memory/index.js";
+import type { RingRule } from "./ring-errors.js";
+
+const initialCapacity = 8;
+const noBytes = new Uint8Array(0);
+/** A buffer may have at most this many bytes in total (VIRTIO 1.4, 2.7.5.2). */
+const mostBytes = 2 ** 32;
+
+/**
+ * How many segments the chains of one queue may have room for, all slots together. It bounds what a driver can make
+ * the device allocate: its numbers cannot ask for more than some 100 MB, on the largest queue there can be.
+ */
+export class SegmentBudget {
+  #left: number;
+
+  constructor(segments = 1 << 22) {
+    this.#left = segments;
+  }
+
+  /** True when `count` more segments are granted. */
+  grant(count: number): boolean {
+    if (count > this.#left) return false;
+    this.#left -= count;
+    return true;
+  }
+
+  giveBack(count: number): void {
+    this.#left += count;
+  }
+
+  /** Less than half is left: slots with much room should let go of it. */
+  get scarce(): boolean {
+    return this.#left < 1 << 21;
+  }
+}
+
+/**
+ * The checked segments of one descriptor chain: a copy of what the driver wrote, so that editing a descriptor in
+ * flight changes nothing. Device-readable segments come first. Every segment has at least one byte and lies in guest
+ * memory. Belongs to a slot and is reused.
+ */
+export class SegmentList {
+  /** The region's bytes, one entry a segment. */
+  readonly bytes: Uint8Array[] = [];
+  /** Where a segment starts in its region's bytes. */
+  offsets = new Float64Array(0);
+  lengths = new Float64Array(0);
+  count = 0;
+  readableCount = 0;
+  readableLength = 0;
+  writableLength = 0;
+  /** Changes when the chain ends, so that windows on it become empty. */
+  epoch = 0;
+  live = false;
+  /** End of the furthest byte written, from the start of the writable part. */
+  furthestWritten = 0;
+
+  readonly #memory: GuestMemory;
+  readonly #budget: SegmentBudget;
+  readonly #mostSegments: number;
+
+  /** `longestChain`: descriptors that a chain can have; each boundary between regions can cut one more in two. */
+  constructor(memory: GuestMemory, budget: SegmentBudget, longestChain: number) {
+    this.#memory = memory;
+    this.#budget = budget;
+    this.#mostSegments = longestChain + Math.max(0, memory.regions.length - 1);
+  }
+
+  /** Starts over, for the next chain in this slot. */
+  begin(): void {
+    this.count = 0;
+    this.readableCount = 0;
+    this.readableLength = 0;
+    this.writableLength = 0;
+    this.furthestWritten = 0;
+  }
+
+  /**
+   * Appends the buffer of one descriptor. The numbers are the driver's, read once: the 64-bit address as two halves
+   * (0 .. 2^32 - 1 each) and the length (0 .. 2^32 - 1). Returns the rule that it breaks, if any.
+   * A buffer of no bytes is accepted wherever it points and adds no segment.
+   */
+  append(addressLow: number, addressHigh: number, length: number, writable: boolean): RingRule | undefined {
+    if (!writable && this.count !== this.readableCount) return "readable-after-writable";
+    if (length === 0) return undefined;
+    if (this.readableLength + this.writableLength + length > mostBytes) return "chain-too-many-bytes";
+
+    let address = addressLow;
+    if (addressHigh !== 0) {
+      if (addressHigh === 0xffff_ffff && addressLow + length > mostBytes) return "address-wraps";
+      // No region ends above 2^53 - 1, and above that numbers would round.
+      if (addressHigh > 0x1f_ffff) return "address-outside-memory";
+      address = addressHigh * 2 ** 32 + addressLow;
+    }
+    const region = this.#memory.locate(address, length);
+    if (region === undefined) return this.#appendAcrossRegions(address, length, writable);
+    return this.#push(region.bytes, address - region.start, length, writable) ? undefined : "chain-too-scattered";
+  }
+
+  /** The buffer is not in one region: cut it where regions touch, or say what is wrong. */
+  #appendAcrossRegions(address: number, length: number, writable: boolean): RingRule | undefined {
+    let at = address;
+    let left = length;
+    while (left > 0) {
+      const region = this.#memory.regionAt(at);
+      if (region === undefined) return at === address ? "address-outside-memory" : "buffer-across-hole";
+      const offset = at - region.start;
+      const part = Math.min(left, region.size - offset);
+      if (!this.#push(region.bytes, offset, part, writable)) return "chain-too-scattered";
+      at += part;
+      left -= part;
+    }
+    return undefined;
+  }
+
+  #push(bytes: Uint8Array, offset: number, length: number, writable: boolean): boolean {
+    const index = this.count;
+    if (index === this.offsets.length && !this.#grow()) return false;
+    // Storing a reference costs more than looking: mostly it is the same region again.
+    if (this.bytes[index] !== bytes) this.bytes[index] = bytes;
+    this.offsets[index] = offset;
+    this.lengths[index] = length;
+    this.count = index + 1;
+    if (writable) {
+      this.writableLength += length;
+    } else {
+      this.readableCount = index + 1;
+      this.readableLength += length;
+    }
+    return true;
+  }
+
+  #grow(): boolean {
+    const old = this.offsets.length;
+    const capacity = Math.min(Math.max(initialCapacity, old * 2), this.#mostSegments);
+    if (capacity <= old || !this.#budget.grant(capacity - old)) return false;
+    const offsets = new Float64Array(capacity);
+    const lengths = new Float64Array(capacity);
+    offsets.set(this.offsets);
+    lengths.set(this.lengths);
+    this.offsets = offsets;
+    this.lengths = lengths;
+    while (this.bytes.length < capacity) this.bytes.push(noBytes);
+    return true;
+  }
+
+  /** The chain ends: its windows become empty. A list that grew large lets go of its room when room is scarce. */
+  end(): void {
+    this.live = false;
+    this.epoch = (this.epoch + 1) | 0;
+    if (this.offsets.length > initialCapacity && this.#budget.scarce) {
+      this.#budget.giveBack(this.offsets.length);
+      this.offsets = new Float64Array(0);
+      this.lengths = new Float64Array(0);
+      this.bytes.length = 0;
+    }
+  }
+}
+
+/** What windows point at before they are pointed at a chain. Never live. */
+export const noSegments = new SegmentList(new GuestMemory([]), new SegmentBudget(0), 0);
