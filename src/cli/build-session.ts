@@ -4,6 +4,7 @@ import { compile, hasErrors, type CompileResult } from "../compiler/compile.js";
 import { ParseCache } from "../compiler/parse-sources.js";
 import type { Diagnostic } from "../diagnostics/diagnostic.js";
 import type { SourceFile } from "../language/syntax-tree.js";
+import type { SpecVersion } from "../model/device-model.js";
 import type { Io } from "./io.js";
 import { load, type Loaded } from "./load.js";
 import { compareOutputs, staleness, type ComparedFile } from "./output-folder.js";
@@ -18,6 +19,8 @@ export interface BuildRequest {
   readonly emit: readonly EmitTarget[];
   /** Compare only; write nothing. */
   readonly check: boolean;
+  /** Release of the specification to keep to. */
+  readonly specVersion: SpecVersion | undefined;
 }
 
 /** What one build found and did. */
@@ -77,7 +80,9 @@ export class BuildSession {
     // What could not be read is missing everywhere else: say that, and nothing that follows from it.
     if (diagnostics.length > 0) return { diagnostics, result: undefined, files: [] };
     const { resolve: find, compare } = this.#reader;
-    const result = compile(sources, { resolve: find, compare, cache: this.#cache });
+    const { specVersion } = this.#request;
+    const only = specVersion === undefined ? {} : { specVersion };
+    const result = compile(sources, { resolve: find, compare, cache: this.#cache, ...only });
     return { diagnostics: result.diagnostics, result, files: result.files };
   }
 
@@ -108,8 +113,9 @@ export class BuildSession {
   }
 }
 
-function rebuildCommand({ paths, out, emit }: BuildRequest): string {
+function rebuildCommand({ paths, out, emit, specVersion }: BuildRequest): string {
   const words = ["virtio-gen", "build", ...paths, "--out", out];
   if (emit.join() !== "ts") words.push("--emit", emit.join());
+  if (specVersion !== undefined) words.push("--spec-version", specVersion);
   return `run \`${words.join(" ")}\``;
 }

@@ -1,6 +1,7 @@
 import type { EmitTarget } from "../compiler/build.js";
 import { hasErrors } from "../compiler/compile.js";
 import { countOf } from "../diagnostics/render-text.js";
+import type { SpecVersion } from "../model/device-model.js";
 import { BuildSession, type BuildOutcome, type BuildRequest } from "./build-session.js";
 import { ExitCode } from "./exit-code.js";
 import { shownPath } from "./file-span.js";
@@ -15,12 +16,14 @@ export interface BuildFlags extends ReportOptions {
   readonly emit: readonly EmitTarget[];
   readonly check?: boolean;
   readonly watch?: boolean;
+  readonly specVersion?: SpecVersion;
 }
 
 /** `virtio-gen build`. */
 export async function buildCommand(paths: readonly string[], flags: BuildFlags, io: Io): Promise<ExitCode> {
   refuseStandardInput(paths, "build");
-  const request: BuildRequest = { paths, out: flags.out, emit: flags.emit, check: flags.check ?? false };
+  const { out, emit, check = false, specVersion } = flags;
+  const request: BuildRequest = { paths, out, emit, check, specVersion };
   const session = new BuildSession(request, io);
   const reporter = new Reporter(io, flags);
   const first = await session.build();

@@ -21,7 +21,8 @@ export async function fmtCommand(paths: readonly string[], flags: FormatFlags, i
   const printed = paths.includes("-") && !flags.check;
   // The formatted text has the standard output to itself.
   const reporter = printed ? new Reporter({ ...io, stdout: io.stderr }, flags) : new Reporter(io, flags);
-  const { sources, pathOf, diagnostics } = await load(paths, new SourceReader(io.cwd), io);
+  const reader = new SourceReader(io.cwd);
+  const { sources, diagnostics } = await load(paths, reader, io);
   const problems = [...diagnostics, ...sources.flatMap((source) => syntaxErrors(source))];
   if (hasErrors(problems)) return reporter.diagnostics(problems);
 
@@ -29,7 +30,7 @@ export async function fmtCommand(paths: readonly string[], flags: FormatFlags, i
   const bag = new DiagnosticBag();
   for (const source of sources) {
     const text = await format(source.text, source.name);
-    const path = pathOf.get(source);
+    const path = reader.pathOf(source);
     if (path === undefined && printed) io.stdout.write(text);
     // A byte order mark is not part of the source's text, but it goes too.
     else if ((path === undefined ? source.text : readText(path)) !== text) {

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DiagnosticBag } from "../diagnostics/diagnostic.js";
-import { parse } from "../language/parse.js";
+import { compile } from "../compiler/compile.js";
 import { format } from "../language/printer/index.js";
 import { ExitCode, UsageError } from "./exit-code.js";
 import { shownPath } from "./file-span.js";
@@ -34,11 +33,11 @@ export async function newCommand(name: string, flags: NewFlags, io: Io): Promise
   const shown = shownPath(path, io.cwd);
   if (existsSync(path) && !flags.force) throw new UsageError(`${shown} exists already; --force replaces it`);
 
-  // Every word of the language is a name that the starter cannot have.
-  const bag = new DiagnosticBag();
-  parse({ name: shown, text: starterDefinition(name, flags.id) }, bag);
-  if (bag.hasErrors) throw new UsageError(`${name} is a word of the language: take another name for the device`);
-  const text = await format(starterDefinition(name, flags.id), shown);
+  const starter = starterDefinition(name, flags.id);
+  // The only thing in it that can be wrong is the name.
+  const [wrong] = compile([{ name: shown, text: starter }]).diagnostics;
+  if (wrong) throw new UsageError(`${name} cannot be the name of a device: ${wrong.message}`);
+  const text = await format(starter, shown);
   const reporter = new Reporter(io, flags);
   const exitCode = reporter.diagnostics(writeFiles([{ path, text }], io.cwd), { files: [shown] });
   if (exitCode !== ExitCode.OK) return exitCode;

@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { emitTargets } from "../compiler/build.js";
+import { specVersions } from "../model/versions.js";
 import { buildCommand, type BuildFlags } from "./command-build.js";
 import { checkCommand, modelCommand } from "./command-check.js";
 import { explainCommand } from "./command-explain.js";
@@ -40,6 +41,11 @@ Exit codes: 0 all is well, 1 errors were found or files are out of date,
         new Option("-e, --emit <kinds>", `what to make: ${emitTargets.join(", ")}`)
           .argParser(listOf(emitTargets))
           .default(["ts"], "ts"),
+      )
+      .addOption(
+        new Option("--spec-version <version>", "leave out what came after this release of the specification").choices(
+          specVersions,
+        ),
       )
       .option("--check", "write nothing; say what is out of date, missing, or left over")
       .addOption(new Option("-w, --watch", "build again whenever a definition changes").conflicts("check")),

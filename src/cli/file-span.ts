@@ -12,6 +12,6 @@ export function shownPath(path: string, cwd: string): string {
   return shown === "" ? "." : withSlashes(shown);
 }
 
-export function withSlashes(path: string): string {
+function withSlashes(path: string): string {
   return sep === "/" ? path : path.replaceAll(sep, "/");
 }

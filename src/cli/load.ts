@@ -9,8 +9,6 @@ import { MAXIMUM_MIB, type SourceReader } from "./source-reader.js";
 /** The definitions that a command works on. */
 export interface Loaded {
   readonly sources: readonly Source[];
-  /** Where each source came from, absolute; the standard input has none. */
-  readonly pathOf: ReadonlyMap<Source, string>;
   /** Folders that were searched. */
   readonly folders: readonly string[];
   /** What could not be read. If there is anything, the sources are not complete. */
@@ -20,7 +18,6 @@ export interface Loaded {
 /** Reads what the paths on the command line stand for; `-` is the standard input. */
 export async function load(paths: readonly string[], reader: SourceReader, io: Io): Promise<Loaded> {
   const sources = new Set<Source>();
-  const pathOf = new Map<Source, string>();
   const found = findSources(
     paths.filter((path) => path !== "-"),
     io.cwd,
@@ -36,11 +33,9 @@ export async function load(paths: readonly string[], reader: SourceReader, io: I
     // The same file by another path, or imported before.
     if (source && sources.has(source)) continue;
     diagnostics.push(...problems);
-    if (!source) continue;
-    sources.add(source);
-    pathOf.set(source, path);
+    if (source) sources.add(source);
   }
-  return { sources: [...sources], pathOf, folders: found.folders, diagnostics };
+  return { sources: [...sources], folders: found.folders, diagnostics };
 }
 
 async function readStandardInput(

@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import type { ImportResolver } from "../compiler/parse-sources.js";
 import { DiagnosticBag, type Diagnostic } from "../diagnostics/diagnostic.js";
 import type { Source } from "../diagnostics/source.js";
 import { decodeSource } from "./decode-utf8.js";
 import { fileErrorCode, reasonOrThrow } from "./file-errors.js";
-import { fileSpan, shownPath, withSlashes } from "./file-span.js";
+import { fileSpan, shownPath } from "./file-span.js";
 
 /** No definition comes near; what is larger is something else. */
 export const MAXIMUM_MIB = 16;
@@ -79,8 +79,8 @@ export class SourceReader {
    * root down.
    */
   readonly compare = (a: Source, b: Source): number => {
-    const left = (this.#pathOf.get(a) ?? a.name).split("/");
-    const right = (this.#pathOf.get(b) ?? b.name).split("/");
+    const left = (this.#pathOf.get(a) ?? a.name).split(sep);
+    const right = (this.#pathOf.get(b) ?? b.name).split(sep);
     for (let index = 0; index < Math.min(left.length, right.length); index++) {
       const x = left[index] ?? "";
       const y = right[index] ?? "";
@@ -88,6 +88,11 @@ export class SourceReader {
     }
     return left.length - right.length;
   };
+
+  /** The real path of a source, whatever path led to it; text that was piped in has none. */
+  pathOf(source: Source): string | undefined {
+    return this.#pathOf.get(source);
+  }
 
   /** Paths of all files that somebody asked for since the last `refresh`, there or not. */
   get paths(): readonly string[] {
@@ -107,7 +112,7 @@ export class SourceReader {
     if (known && Buffer.compare(known.bytes, bytes) === 0) return known.read;
     const read = decodeSource(shownPath(path, this.#cwd), bytes);
     this.#files.set(path, { read, bytes });
-    this.#pathOf.set(read.source, withSlashes(path));
+    this.#pathOf.set(read.source, path);
     return read;
   }
 }

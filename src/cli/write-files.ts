@@ -36,7 +36,7 @@ export function writeFiles(files: readonly FileText[], cwd: string): readonly Di
 function makeFolders(files: readonly FileText[], cwd: string, bag: DiagnosticBag): void {
   for (const folder of new Set(files.map((file) => dirname(file.path)))) {
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       const shown = shownPath(folder, cwd);
       // What stands in the way exists, whatever it is.
@@ -44,6 +44,14 @@ function makeFolders(files: readonly FileText[], cwd: string, bag: DiagnosticBag
       bag.report("output-folder-unusable", fileSpan(shown), { path: shown, reason });
     }
   }
+}
+
+/** Creates a folder and those above it. (`recursive` of `mkdirSync` never returns where the system refuses with ENOENT.) */
+function makeFolder(folder: string): void {
+  const missing: string[] = [];
+  for (let at = folder; !statSync(at, { throwIfNoEntry: false }); at = dirname(at)) missing.push(at);
+  for (const path of missing.reverse()) mkdirSync(path);
+  if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "EEXIST" });
 }
 
 function prepare({ path, text }: FileText, prepared: Prepared[], cwd: string, bag: DiagnosticBag): void {

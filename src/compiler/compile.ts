@@ -3,8 +3,9 @@ import { sortDiagnostics } from "../diagnostics/render-text.js";
 import type { Source } from "../diagnostics/source.js";
 import type { SourceFile } from "../language/syntax-tree.js";
 import { check } from "../model/check.js";
-import type { Model } from "../model/device-model.js";
+import type { Model, SpecVersion } from "../model/device-model.js";
 import { ParseCache, parseSources, resolveAmong, type ImportResolver } from "./parse-sources.js";
+import { restrictToVersion } from "./spec-version.js";
 
 export interface CompileOptions {
   /** Finds imported files; without it imports are looked up among the sources, by name. */
@@ -16,6 +17,8 @@ export interface CompileOptions {
   readonly compare?: (a: Source, b: Source) => number;
   /** Trees of an earlier call, to be used again where the source is the same object. */
   readonly cache?: ParseCache;
+  /** Leave out what came after this release of the specification. */
+  readonly specVersion?: SpecVersion;
 }
 
 /** Milliseconds that each phase took. */
@@ -50,7 +53,9 @@ export function compile(sources: readonly Source[], options: CompileOptions = {}
     return { model: undefined, files, diagnostics: sortDiagnostics(parsed.diagnostics), times };
   }
   const bag = new DiagnosticBag();
-  const model = check(files, bag);
+  const whole = check(files, bag);
+  const model =
+    bag.hasErrors || options.specVersion === undefined ? whole : restrictToVersion(whole, options.specVersion);
   const times = { parse: parseEnd - started, check: performance.now() - parseEnd };
   const diagnostics = sortDiagnostics([...parsed.diagnostics, ...bag.sorted()]);
   return { model: bag.hasErrors ? undefined : model, files, diagnostics, times };

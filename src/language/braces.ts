@@ -1,6 +1,6 @@
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
 import { tokenEnd } from "./lexer.js";
-import { Define, LeftBrace, RightBrace } from "./tokens.js";
+import { Define, LeftBrace, RightBrace, Semicolon } from "./tokens.js";
 
 /** A brace that has no partner. */
 export interface BraceProblem {
@@ -48,19 +48,20 @@ function measureImbalance(tokens: readonly IToken[]): number {
 
 class IndentRepair {
   readonly #tokens: readonly IToken[];
-  /** For each token the column of the next `}` that begins a line. */
-  readonly #nextCloser: Float64Array;
+  /** For each token the next one that begins a line. */
+  readonly #nextLine: (IToken | undefined)[];
   readonly #output: IToken[] = [];
   readonly #problems: BraceProblem[] = [];
   readonly #open: OpenBrace[] = [];
 
   constructor(tokens: readonly IToken[]) {
     this.#tokens = tokens;
-    this.#nextCloser = new Float64Array(tokens.length + 1).fill(-1);
+    this.#nextLine = new Array<IToken | undefined>(tokens.length);
+    let next: IToken | undefined;
     for (let index = tokens.length - 1; index >= 0; index--) {
+      this.#nextLine[index] = next;
       const token = tokens[index];
-      const isCloser = token !== undefined && token.tokenType === RightBrace && beginsLine(tokens[index - 1], token);
-      this.#nextCloser[index] = isCloser ? column(token) : (this.#nextCloser[index + 1] ?? -1);
+      if (token !== undefined && beginsLine(tokens[index - 1], token)) next = token;
     }
   }
 
@@ -110,13 +111,19 @@ class IndentRepair {
       } else this.#problems.push({ kind: "unopened", token });
       return;
     }
-    const closesLater = top !== undefined && this.#nextCloser[index + 1] === top.indent;
-    if (top === undefined || (top.token.startLine !== token.startLine && closesLater)) {
+    if (top === undefined || (top.token.startLine !== token.startLine && this.#goesOn(top, index))) {
       this.#problems.push({ kind: "unopened", token });
       return;
     }
     this.#open.pop();
     this.#output.push(token);
+  }
+
+  /** Whether the line after a token still belongs to a block, or closes it. */
+  #goesOn({ indent }: OpenBrace, index: number): boolean {
+    const next = this.#nextLine[index];
+    if (next === undefined) return false;
+    return column(next) > indent || (next.tokenType === RightBrace && column(next) === indent);
   }
 
   /** Opens a block behind the last line that is indented like the `}`, if there is one. */
@@ -128,7 +135,8 @@ class IndentRepair {
       if (column(token) < indent) return false;
       if (column(token) === indent) {
         const next = this.#output[endOfLine];
-        if (next === undefined || token.tokenType === RightBrace) return false;
+        const last = this.#output[endOfLine - 1]?.tokenType;
+        if (next === undefined || last === LeftBrace || last === RightBrace || last === Semicolon) return false;
         this.#problems.push({ kind: "missing", token: next });
         this.#output.splice(endOfLine, 0, virtual(LeftBrace, this.#output[endOfLine - 1]));
         return true;

@@ -1,6 +1,6 @@
 import { CstParser, EOF, type IToken, type TokenType } from "chevrotain";
 import { FirstTokenLookahead } from "./lookahead.js";
-import { AnyToken, EndOfDefine, LeftBrace, lexerModes, RightBrace, Semicolon } from "./tokens.js";
+import { AnyToken, Arrow, EndOfDefine, LeftBrace, lexerModes, RightBrace, Semicolon } from "./tokens.js";
 
 /** Something that the grammar asked for and did not find. */
 export interface Complaint {
@@ -26,7 +26,10 @@ const headLength = 48;
 export abstract class GrammarBase extends CstParser {
   /** What was found missing in this run. */
   complaints: Complaint[] = [];
-  #complainedAt = -1;
+  /** After a complaint, the rest of the member is read without further ones. */
+  #isDamaged = false;
+  /** How far the member is indented; its continuation lines are indented deeper. */
+  #memberColumn = Infinity;
 
   constructor(validate: boolean) {
     super(lexerModes, {
@@ -41,7 +44,7 @@ export abstract class GrammarBase extends CstParser {
   /** Gets ready for another file. */
   begin(tokens: readonly IToken[]): void {
     this.complaints = [];
-    this.#complainedAt = -1;
+    this.beginMember();
     this.input = [...tokens];
   }
 
@@ -90,14 +93,23 @@ export abstract class GrammarBase extends CstParser {
     });
   }
 
-  /** Notes that something else should be at this place; a place is complained about once. */
+  /** Says that a new declaration, field, part ... begins here, whatever was wrong with the one before. */
+  protected beginMember(): void {
+    this.#isDamaged = false;
+    this.#memberColumn = this.isFirstOfLine(1) ? (this.LA(1).startColumn ?? Infinity) : Infinity;
+  }
+
+  /** Notes that something else should be at this place; a member is complained about once. */
   protected complain(expected: string, candidates: readonly string[] = []): void {
-    const found = this.LA(1);
-    const at = Number.isNaN(found.startOffset) ? Infinity : found.startOffset;
-    if (at === this.#complainedAt) return;
-    this.#complainedAt = at;
+    if (this.#isDamaged) return;
+    this.#isDamaged = true;
     const previous = this.LA(0);
-    this.complaints.push({ expected, found, previous: previous.tokenType === EOF ? undefined : previous, candidates });
+    this.complaints.push({
+      expected,
+      found: this.LA(1),
+      previous: previous.tokenType === EOF ? undefined : previous,
+      candidates,
+    });
   }
 
   // ---- going on after a mistake ----
@@ -114,10 +126,10 @@ export abstract class GrammarBase extends CstParser {
     this.take(1, Semicolon);
   });
 
-  /** Skips everything up to a `{` that is near. */
+  /** Skips everything up to a `{` or `=>` that is near. */
   protected readonly restOfHead = this.RULE("restOfHead", () => {
     this.MANY({
-      GATE: () => !this.is(1, LeftBrace),
+      GATE: () => !this.is(1, LeftBrace) && !this.is(1, Arrow),
       DEF: () => this.CONSUME(AnyToken),
     });
   });
@@ -147,15 +159,26 @@ export abstract class GrammarBase extends CstParser {
       return true;
     }
     if (next === Semicolon || next === RightBrace || next === LeftBrace || next === EndOfDefine) return false;
-    return !this.isFirstOfLine(1);
+    return !this.isFirstOfLine(1) || (this.LA(1).startColumn ?? 0) > this.#memberColumn;
   }
 
-  /** Whether a `{` follows before anything that ends a member. */
-  protected braceIsNear(): boolean {
+  /** Whether a token of this type follows before anything that ends a member. */
+  protected isNear(type: TokenType): boolean {
     for (let distance = 1; distance <= headLength; distance++) {
-      const type = this.LA(distance).tokenType;
-      if (type === LeftBrace) return true;
-      if (type === Semicolon || type === RightBrace || type === EOF) return false;
+      const next = this.LA(distance).tokenType;
+      if (next === type) return true;
+      if (next === Semicolon || next === LeftBrace || next === RightBrace || next === EOF) return false;
+    }
+    return false;
+  }
+
+  /** Whether a `{` follows on this line before anything that ends a member. */
+  protected braceIsOnLine(): boolean {
+    for (let distance = 1; distance <= headLength; distance++) {
+      const next = this.LA(distance).tokenType;
+      if (distance > 1 && this.isFirstOfLine(distance)) return false;
+      if (next === LeftBrace) return true;
+      if (next === Semicolon || next === RightBrace || next === EOF) return false;
     }
     return false;
   }
@@ -184,7 +207,7 @@ export abstract class GrammarBase extends CstParser {
       GATE: () => {
         if (this.is(1, LeftBrace)) return false;
         this.complain(expected, candidates);
-        return this.braceIsNear();
+        return this.isNear(LeftBrace);
       },
       DEF: () => this.SUBRULE8(this.restOfHead),
     });

@@ -2,6 +2,7 @@ import type { TokenType } from "chevrotain";
 import { ExpressionGrammar } from "./grammar-expressions.js";
 import { clauseWords } from "./keywords.js";
 import {
+  Arrow,
   At,
   Colon,
   Comma,
@@ -29,7 +30,7 @@ const wordsAlone = ["mandatory", "persists", "terminated", "strings"] as const;
 const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);
 const clauseWordTypes: ReadonlySet<TokenType> = new Set(clauseWords.map((clause) => word(clause)));
 /** Tokens that show, behind a word that could start a clause, that the word is a name. */
-const afterName: ReadonlySet<TokenType> = new Set([Semicolon, Comma, LeftBracket, Colon, RightBrace, RightParenthesis, Equals]);
+const afterName: ReadonlySet<TokenType> = new Set([Semicolon, Comma, LeftBracket, Colon, RightBrace, RightParenthesis, Equals, Arrow]); // prettier-ignore
 
 /** What may follow a declaration, in any order, and names of types. */
 export abstract class ClauseGrammar extends ExpressionGrammar {

@@ -49,7 +49,10 @@ export abstract class LayoutGrammar extends ClauseGrammar {
   });
 
   protected readonly member = this.RULE("member", () => {
-    this.ACTION(() => (this.#memberKind = this.classifyMember()));
+    this.ACTION(() => {
+      this.beginMember();
+      this.#memberKind = this.classifyMember();
+    });
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
@@ -87,8 +90,7 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     if (second === LeftBrace) return this.startsBitContainer();
     if (second === Equals) return false;
     if (!this.isName(2)) return second === Less || second === LeftParenthesis || second === LeftBracket || second === Semicolon;
-    const third = this.LA(3).tokenType;
-    return third !== LeftBrace && third !== Equals;
+    return !this.is(3, Equals) && !this.braceIsOnLine();
   }
 
   // ---- fields ----
@@ -168,6 +170,7 @@ export abstract class LayoutGrammar extends ClauseGrammar {
   });
 
   protected readonly bitMember = this.RULE("bitMember", () => {
+    this.ACTION(() => this.beginMember());
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
@@ -268,16 +271,19 @@ export abstract class LayoutGrammar extends ClauseGrammar {
   // ---- structs, match, if ----
 
   /** A struct, union or header with its members. */
-  protected readonly layout = this.RULE("layout", () => {
+  protected readonly layout = this.RULE("layout", (needsName = false) => {
     this.OR([
       { ALT: () => this.CONSUME(word("struct"), { LABEL: "keyword" }) },
       { ALT: () => this.CONSUME(word("union"), { LABEL: "keyword" }) },
       { ALT: () => this.CONSUME(word("header"), { LABEL: "keyword" }) },
     ]);
     this.OPTION(() => this.SUBRULE(this.attribute));
-    this.OPTION1({
+    const name = this.OPTION1({
       GATE: () => this.isName(1) && (!this.startsClause(1) || this.is(2, LeftBrace)),
       DEF: () => this.CONSUME(Identifier, { LABEL: "name" }),
+    });
+    this.ACTION(() => {
+      if (needsName && name === undefined) this.complain("a name");
     });
     this.OPTION2(() => this.SUBRULE(this.parameters));
     this.SUBRULE(this.clauses);
@@ -368,30 +374,27 @@ export abstract class LayoutGrammar extends ClauseGrammar {
 
   /** `A, B if C =>`; goes on in front of the body. */
   protected armHead(): IToken | undefined {
+    this.ACTION(() => this.beginMember());
     this.SUBRULE8(this.patterns);
     this.SUBRULE8(this.clauses);
-    const arrow = this.take(8, Arrow);
     this.OPTION7({
       GATE: () => {
-        if (arrow !== undefined) return false;
+        if (this.is(1, Arrow)) return false;
         this.complain("`=>`", clauseWords);
-        return !this.is(1, LeftBrace) && this.braceIsNear() && !this.startsBody();
+        return this.isNear(Arrow);
       },
       DEF: () => this.SUBRULE9(this.restOfHead),
     });
-    return arrow;
-  }
-
-  protected startsBody(): boolean {
-    return false;
+    return this.take(8, Arrow);
   }
 
   protected readonly patterns = this.RULE("patterns", () => {
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
+        { GATE: () => this.startsClause(1), ALT: () => this.ACTION(() => this.complain("a value")) },
         {
-          GATE: () => !this.startsOperand(1) && !this.is(1, Arrow),
+          GATE: () => !this.startsOperand(1) && !this.is(1, Arrow) && !this.is(1, Comma),
           ALT: () => {
             this.ACTION(() => this.complain("a value"));
             this.CONSUME(AnyToken);
@@ -472,7 +475,7 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     if (this.is(2, LeftBrace) || this.is(2, attribute)) return true;
     if (!this.isName(2)) return false;
     if (this.is(3, LeftParenthesis)) return this.parametersThenBody();
-    return this.is(3, LeftBrace) || this.is(3, attribute) || this.startsClause(3);
+    return this.is(3, LeftBrace) || this.is(3, attribute) || this.startsClause(3) || this.braceIsOnLine();
   }
 
   /** Tells `struct Vlf(key_len) {` from `struct Vlf(flf.key_len) vlf;`. */

@@ -27,6 +27,7 @@ export abstract class RequestGrammar extends LayoutGrammar {
   });
 
   protected readonly part = this.RULE("part", () => {
+    this.ACTION(() => this.beginMember());
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
@@ -86,7 +87,7 @@ export abstract class RequestGrammar extends LayoutGrammar {
   /** What stands where a body should be, with its block. */
   protected readonly unknownBody = this.RULE("unknownBody", () => {
     this.OPTION({
-      GATE: () => this.braceIsNear(),
+      GATE: () => this.isNear(LeftBrace),
       DEF: () => this.SUBRULE(this.unknown),
     });
     this.SUBRULE(this.restOfMember);
@@ -109,9 +110,4 @@ export abstract class RequestGrammar extends LayoutGrammar {
       this.CONSUME1(word("else"));
       this.SUBRULE2(this.partBlock, { LABEL: "otherwise" });
     });
-  });
-
-  protected override startsBody(): boolean {
-    return this.isOneOf(1, partStarts);
-  }
-}
+  });}

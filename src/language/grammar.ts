@@ -63,7 +63,10 @@ export class Grammar extends RequestGrammar {
   });
 
   protected readonly declaration = this.RULE("declaration", () => {
-    this.ACTION(() => (this.#kind = this.classifyDeclaration()));
+    this.ACTION(() => {
+      this.beginMember();
+      this.#kind = this.classifyDeclaration();
+    });
     const when = (kind: DeclarationKind) => () => this.#kind === kind;
     const label = { LABEL: "node" };
     this.OR({
@@ -158,7 +161,7 @@ export class Grammar extends RequestGrammar {
 
   /** `struct X { ... }` with or without the `;` of C. */
   protected readonly structDeclaration = this.RULE("structDeclaration", () => {
-    this.SUBRULE(this.layout);
+    this.SUBRULE(this.layout, { ARGS: [true] });
     this.take(1, Semicolon);
   });
 
@@ -210,6 +213,7 @@ export class Grammar extends RequestGrammar {
   });
 
   protected readonly entry = this.RULE("entry", () => {
+    this.ACTION(() => this.beginMember());
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
@@ -329,6 +333,7 @@ export class Grammar extends RequestGrammar {
   });
 
   protected readonly queueMember = this.RULE("queueMember", () => {
+    this.ACTION(() => this.beginMember());
     this.OR([
       { ALT: () => this.SUBRULE(this.queue, { LABEL: "node" }) },
       { ALT: () => this.CONSUME(Semicolon) },

@@ -20,7 +20,19 @@ export interface ClauseTable {
 
 const everywhere = ["since", "until", "spec"] as const;
 const named = [...everywhere, "as", "was"] as const;
-const fieldInMemory = [...named, "if", "valid", "unit", "where", "at", "sized", "stride", "ends", "terminated", "strings"] as const;
+const fieldInMemory = [
+  ...named,
+  "if",
+  "valid",
+  "unit",
+  "where",
+  "at",
+  "sized",
+  "stride",
+  "ends",
+  "terminated",
+  "strings",
+] as const;
 const fieldOfDevice = [...fieldInMemory, "default", "phase", "persists"] as const;
 
 /** Which clauses apply to what, under the name that messages use. */

@@ -31,7 +31,10 @@ export function declarationOrder(scope: Scope, facts: Facts): readonly OrderedSy
   const present = new Set<OrderedSymbol>(own);
   return dependencyOrder(
     own,
-    (symbol) => [...neededBy(symbol, facts)].filter((needed) => needed !== symbol || isSelfUseWrong(symbol)).filter((needed) => present.has(needed)),
+    (symbol) =>
+      [...neededBy(symbol, facts)]
+        .filter((needed) => needed !== symbol || isSelfUseWrong(symbol))
+        .filter((needed) => present.has(needed)),
     (path) => {
       const [first] = path;
       if (!first) return;

@@ -62,7 +62,11 @@ function memberValue(
   }
   if (!declaration.value) {
     if (!flags) return { value: next, last: null, bit: null };
-    facts.bag.report("missing-value", member.span, { what: "flag", name: member.name, needed: "a mask (`= 4`) or a bit (`@ 2`)" });
+    facts.bag.report("missing-value", member.span, {
+      what: "flag",
+      name: member.name,
+      needed: "a mask (`= 4`) or a bit (`@ 2`)",
+    });
     return undefined;
   }
   const value = compileConstant(declaration.value, environment);
@@ -96,8 +100,7 @@ function reportDuplicates(symbol: EnumSymbol, facts: Facts): void {
     let widest = group[0];
     for (const item of group.slice(1)) {
       if (widest && item.low <= widest.high && !mayShare(item.member.declaration, widest.member.declaration)) {
-        const [first, second] =
-          widest.member.span.start < item.member.span.start ? [widest, item] : [item, widest];
+        const [first, second] = widest.member.span.start < item.member.span.start ? [widest, item] : [item, widest];
         reportTwice(symbol, second.member, first.member, item.low, facts);
       }
       if (!widest || item.high > widest.high) widest = item;
@@ -134,7 +137,9 @@ export function enumModel(symbol: EnumSymbol, facts: Facts): EnumModel {
   const clauses = readClauses(declaration.clauses, "an enum", facts.bag);
   const origin = originOf(clauses, symbol.name, symbol.encloser, facts.bag);
   const encloser: Encloser = { label: symbol.name, ...origin };
-  const models = new Map(symbol.members.map((member) => [member.declaration, memberModel(symbol, member, encloser, facts)]));
+  const models = new Map(
+    symbol.members.map((member) => [member.declaration, memberModel(symbol, member, encloser, facts)]),
+  );
   const present = (members: readonly EnumMember[]): EnumMemberModel[] =>
     members.flatMap((member) => models.get(member) ?? []);
   return {

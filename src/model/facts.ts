@@ -2,7 +2,15 @@ import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import { suggest } from "../diagnostics/suggest.js";
 import type { MatchArm, Name, StructDeclaration, StructMember } from "../language/syntax-tree.js";
 import type { Formula } from "./device-model.js";
-import type { ConstantSymbol, EnumSymbol, ExternalSymbol, LetSymbol, MemberSymbol, Scope, StructSymbol } from "./symbols.js";
+import type {
+  ConstantSymbol,
+  EnumSymbol,
+  ExternalSymbol,
+  LetSymbol,
+  MemberSymbol,
+  Scope,
+  StructSymbol,
+} from "./symbols.js";
 import type { StructLayout } from "./struct-layout.js";
 
 /** A checked expression with what is needed to combine it with others. */

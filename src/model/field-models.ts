@@ -67,8 +67,7 @@ export function fieldMeaning(options: {
   const validClause = clauses.expressions.get("valid");
   const constraintTree = (whereClause && compileCondition(whereClause.expression, rules)) ?? null;
   const modified = (word: FieldModifier): boolean => field.modifiers.some((modifier) => modifier.word === word);
-  const reserved =
-    modified("reserved") || (isReservedName(name) && resolved.kind === "scalar" && symbol === null);
+  const reserved = modified("reserved") || (isReservedName(name) && resolved.kind === "scalar" && symbol === null);
   return {
     ...plainMeaning(name, options.type, origin, field.documentation.join("\n")),
     specName: clauses.names.get("as")?.name.text ?? field.name?.text ?? name,
@@ -152,7 +151,10 @@ function textOf(options: Parameters<typeof fieldMeaning>[0]): FieldModel["text"]
   for (const word of ["terminated", "strings"] as const) {
     const clause = clauses.words.get(word);
     if (!clause || isText || resolved.kind === "broken") continue;
-    facts.bag.report("clause-not-here", clause.span, { word: spelling(word), what: "a field that is no array of `char`" });
+    facts.bag.report("clause-not-here", clause.span, {
+      word: spelling(word),
+      what: "a field that is no array of `char`",
+    });
   }
   if (!isText) return null;
   if (clauses.words.has("strings")) return "list";

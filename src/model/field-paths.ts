@@ -88,7 +88,11 @@ export function findPath(
       fields = fieldsOf(type.declaration.members);
     } else {
       if (type.kind !== "broken" || member.kind !== "field") {
-        facts.bag.report("wrong-kind", name.span, { name: name.text, expected: "a struct", found: memberText(member, type) });
+        facts.bag.report("wrong-kind", name.span, {
+          name: name.text,
+          expected: "a struct",
+          found: memberText(member, type),
+        });
       }
       return "broken";
     }

@@ -127,7 +127,8 @@ export function checkLateUses(table: FieldTable, fields: readonly FieldModel[], 
     const field = first && byName.get(first.text);
     if (!first || !field) continue;
     // A field inside of a struct has a fixed place if the struct has one and does not vary.
-    const fixed = field.offset !== null && !(field.moves && field.conditionTree) && (path.length === 1 || field.size !== null);
+    const fixed =
+      field.offset !== null && !(field.moves && field.conditionTree) && (path.length === 1 || field.size !== null);
     if (fixed) continue;
     table.facts.bag.report(
       "not-yet-known",

@@ -1,12 +1,19 @@
 import type { Expression, FieldType, Name, NamedType, StructDeclaration } from "../language/syntax-tree.js";
 import type { ScalarType } from "./device-model.js";
 import { reportUnknown, type Facts } from "./facts.js";
-import { findTypes, kindText, typeNamesIn, type EnumSymbol, type ExternalSymbol, type Scope, type StructSymbol } from "./symbols.js";
+import {
+  findTypes,
+  kindText,
+  typeNamesIn,
+  type EnumSymbol,
+  type ExternalSymbol,
+  type Scope,
+  type StructSymbol,
+} from "./symbols.js";
 
 /** What a number in a field stands for. */
 export type ScalarContent =
-  | { readonly kind: "enum" | "flags" | "bitset"; readonly symbol: EnumSymbol }
-  | { readonly kind: "address" };
+  { readonly kind: "enum" | "flags" | "bitset"; readonly symbol: EnumSymbol } | { readonly kind: "address" };
 
 /** What a field's type turned out to be, without its array dimensions. */
 export type ResolvedType =
@@ -95,7 +102,11 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
     return { kind: "broken" };
   }
   if (type.content) {
-    facts.bag.report("wrong-kind", type.name.span, { name: text, expected: "an integer type", found: kindText(symbol) });
+    facts.bag.report("wrong-kind", type.name.span, {
+      name: text,
+      expected: "an integer type",
+      found: kindText(symbol),
+    });
     return { kind: "broken" };
   }
   switch (symbol.kind) {
@@ -128,7 +139,11 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
 }
 
 /** The type of that name; reports a name that is unknown, or that two types share. */
-export function findTypeSymbol(name: Name, scope: Scope, facts: Facts): ReturnType<typeof findTypes>[number] | undefined {
+export function findTypeSymbol(
+  name: Name,
+  scope: Scope,
+  facts: Facts,
+): ReturnType<typeof findTypes>[number] | undefined {
   const [first, second] = findTypes(scope, name.text);
   if (first === undefined) {
     reportUnknown(facts, scope, "type", name, function* () {

@@ -1,5 +1,12 @@
 import type { Formula, FormulaOperator } from "./device-model.js";
-import { applyBinary, applyFunction, applyUnary, constantOf, numberFormula, type FormulaFunction } from "./formula-values.js";
+import {
+  applyBinary,
+  applyFunction,
+  applyUnary,
+  constantOf,
+  numberFormula,
+  type FormulaFunction,
+} from "./formula-values.js";
 
 /** Formulas put together, with what is constant worked out. */
 
@@ -33,8 +40,10 @@ export function binaryFormula(operator: FormulaOperator, left: Formula, right: F
   if (operator === "&&" || operator === "||") {
     // What decides nothing is left out: conditions only, so that the result stays a condition.
     const neutral = operator === "&&" ? 1n : 0n;
-    if (leftValue !== null && isCondition(right)) return (leftValue !== 0n ? 1n : 0n) === neutral ? right : numberFormula(1n - neutral);
-    if (rightValue !== null && isCondition(left)) return (rightValue !== 0n ? 1n : 0n) === neutral ? left : numberFormula(1n - neutral);
+    if (leftValue !== null && isCondition(right))
+      return (leftValue !== 0n ? 1n : 0n) === neutral ? right : numberFormula(1n - neutral);
+    if (rightValue !== null && isCondition(left))
+      return (rightValue !== 0n ? 1n : 0n) === neutral ? left : numberFormula(1n - neutral);
   }
   if ((operator === "+" || operator === "-") && rightValue === 0n) return left;
   if (operator === "+" && leftValue === 0n) return right;

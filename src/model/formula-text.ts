@@ -47,7 +47,10 @@ export function formulaText(formula: Formula): string {
     case "binary": {
       const own = strength[formula.operator];
       const left = wrapped(formula.left, strengthOf(formula.left) < own || surprising(formula.operator, formula.left));
-      const right = wrapped(formula.right, strengthOf(formula.right) <= own || surprising(formula.operator, formula.right));
+      const right = wrapped(
+        formula.right,
+        strengthOf(formula.right) <= own || surprising(formula.operator, formula.right),
+      );
       return `${left} ${formula.operator} ${right}`;
     }
     case "conditional": {

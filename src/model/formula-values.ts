@@ -80,12 +80,13 @@ export function applyUnary(operator: "!" | "~" | "-", operand: bigint): bigint {
 export type FormulaFunction = "min" | "max" | "popcount" | "is_power_of_two";
 
 /** How many values each function takes, and whether it gives a number or a condition. */
-export const formulaFunctions: Readonly<Record<FormulaFunction, { least: number; most: number; condition: boolean }>> = {
-  min: { least: 2, most: 16, condition: false },
-  max: { least: 2, most: 16, condition: false },
-  popcount: { least: 1, most: 1, condition: false },
-  is_power_of_two: { least: 1, most: 1, condition: true },
-};
+export const formulaFunctions: Readonly<Record<FormulaFunction, { least: number; most: number; condition: boolean }>> =
+  {
+    min: { least: 2, most: 16, condition: false },
+    max: { least: 2, most: 16, condition: false },
+    popcount: { least: 1, most: 1, condition: false },
+    is_power_of_two: { least: 1, most: 1, condition: true },
+  };
 
 export function isFormulaFunction(name: string): name is FormulaFunction {
   return Object.hasOwn(formulaFunctions, name);

@@ -153,9 +153,16 @@ function compile(expression: Expression, outside: Inside): TypedFormula {
       const left = numberOf(expression.left, sides);
       const right = numberOf(expression.right, sides);
       if (left.kind === "broken" || right.kind === "broken") return broken;
-      if (!checkConstants(operator, left.formula, right.formula, expression.right.span, expression.span, inside)) return broken;
+      if (!checkConstants(operator, left.formula, right.formula, expression.right.span, expression.span, inside))
+        return broken;
       const comparison = ["==", "!=", "<", "<=", ">", ">="].includes(operator);
-      return made(binaryFormula(operator, left.formula, right.formula), comparison, [left, right], expression.span, inside);
+      return made(
+        binaryFormula(operator, left.formula, right.formula),
+        comparison,
+        [left, right],
+        expression.span,
+        inside,
+      );
     }
     case "conditional": {
       const condition = conditionOf(expression.condition, inside);
@@ -216,7 +223,12 @@ function checkConstants(
   const leftValue = constantOf(left);
   const shift = operator === "<<" || operator === ">>";
   if (shift && (rightValue < 0n || rightValue > 128n)) {
-    inside.facts.bag.report("value-out-of-range", rightSpan, { what: "the shift", value: rightValue, low: 0, high: 128 });
+    inside.facts.bag.report("value-out-of-range", rightSpan, {
+      what: "the shift",
+      value: rightValue,
+      low: 0,
+      high: 128,
+    });
     return false;
   }
   if (leftValue !== null && applyBinary(operator, leftValue, rightValue) === null) {
@@ -353,14 +365,26 @@ function compileCall(expression: CallExpression, inside: Inside): TypedFormula {
   if (isFormulaFunction(callee.text)) {
     const { least, most, condition } = formulaFunctions[callee.text];
     if (values.length < least || values.length > most) {
-      return wrongCount(callee, least === most ? String(least) : `${String(least)} to ${String(most)}`, values.length, inside);
+      return wrongCount(
+        callee,
+        least === most ? String(least) : `${String(least)} to ${String(most)}`,
+        values.length,
+        inside,
+      );
     }
     if (values.some((value) => value.kind === "broken")) return broken;
-    const formula = callFormula(callee.text, values.map((value) => value.formula));
+    const formula = callFormula(
+      callee.text,
+      values.map((value) => value.formula),
+    );
     return made(formula, condition, values, expression.span, inside);
   }
   if (macro) {
-    inside.facts.bag.report("wrong-kind", callee.span, { name: callee.text, expected: "a function", found: kindText(macro) });
+    inside.facts.bag.report("wrong-kind", callee.span, {
+      name: callee.text,
+      expected: "a function",
+      found: kindText(macro),
+    });
     return broken;
   }
   reportUnknown(inside.facts, inside.scope, "function", callee, () => [

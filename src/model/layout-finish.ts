@@ -46,7 +46,8 @@ function withCounts(fields: readonly FieldModel[]): readonly FieldModel[] {
 
 /** `n`, `n + 1` or `n - 1`: the field, and what to add to the length to get the field's value. */
 function plainCount(length: Formula): readonly [string, number] | null {
-  if (length.op === "field") return length.scope === "self" && length.path.length === 1 ? [length.path[0] ?? "", 0] : null;
+  if (length.op === "field")
+    return length.scope === "self" && length.path.length === 1 ? [length.path[0] ?? "", 0] : null;
   if (length.op !== "binary" || (length.operator !== "+" && length.operator !== "-")) return null;
   const constant = constantOf(length.right);
   const inner = plainCount(length.left);

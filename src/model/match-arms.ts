@@ -5,7 +5,7 @@ import { modelNumber } from "./formula-values.js";
 import { compileConstant, enumOf, type FormulaEnvironment } from "./formulas.js";
 import { overlap, type NumberRange } from "./number-ranges.js";
 import { joinedPascalCase } from "./spec-names.js";
-import { memberOf, type EnumSymbol, type MemberSymbol } from "./symbols.js";
+import { findTypes, memberOf, type EnumSymbol, type MemberSymbol } from "./symbols.js";
 
 /** An arm with the values that lead to it. */
 export interface CheckedArm<Body> {
@@ -21,7 +21,7 @@ export function checkArms<Body>(
   subject: Expression,
   arms: readonly MatchArm<Body>[],
   environment: FormulaEnvironment,
-  highest: bigint = BigInt(Number.MAX_SAFE_INTEGER),
+  highest = BigInt(Number.MAX_SAFE_INTEGER),
 ): readonly CheckedArm<Body>[] {
   const { facts } = environment;
   const symbol = enumOf(subject, environment);
@@ -94,7 +94,7 @@ function patternRange(
     }
     return { range: { low, high }, model: { name: null, low: Number(low), high: Number(high) } };
   }
-  const member = namedMember(pattern.value, symbol);
+  const member = namedMember(pattern.value, symbol, environment);
   const low = compileConstant(pattern.value, environment);
   if (low === undefined || !fits(low, pattern.value, highest, environment)) return undefined;
   const known = member ?? symbol?.members.find((other) => facts.members.get(other)?.value === low);
@@ -103,9 +103,19 @@ function patternRange(
   return { range: { low, high }, model: { name: known?.name ?? null, low: Number(low), high: Number(high) } };
 }
 
-function namedMember(expression: Expression, symbol: EnumSymbol | null): MemberSymbol | undefined {
-  const name = expression.kind === "path" ? expression.segments.at(-1) : undefined;
-  return name && symbol ? memberOf(symbol, name.text) : undefined;
+/** `TABLE_SET` of the subject's enum, or `MacCommand.TABLE_SET` of any. */
+function namedMember(
+  expression: Expression,
+  symbol: EnumSymbol | null,
+  environment: FormulaEnvironment,
+): MemberSymbol | undefined {
+  if (expression.kind !== "path") return undefined;
+  const [first, second] = expression.segments;
+  const name = second ?? first;
+  if (!name || !first || expression.segments.length > 2) return undefined;
+  const [type] = second ? findTypes(environment.scope, first.text) : [];
+  const of = type?.kind === "enum" ? type : symbol;
+  return of ? memberOf(of, name.text) : undefined;
 }
 
 function fits(value: bigint, at: Expression, highest: bigint, environment: FormulaEnvironment): boolean {
@@ -125,7 +135,8 @@ function fits(value: bigint, at: Expression, highest: bigint, environment: Formu
 export function armName(arm: Pick<CheckedArm<unknown>, "patterns" | "isDefault">): string {
   if (arm.isDefault) return "Other";
   return joinedPascalCase(
-    arm.patterns.map(({ name, low, high }) => name ?? (low === high ? `Value${String(low)}` : `Value${String(low)}To${String(high)}`)),
+    arm.patterns.map(
+      ({ name, low, high }) => name ?? (low === high ? `Value${String(low)}` : `Value${String(low)}To${String(high)}`),
+    ),
   );
 }
-

@@ -76,4 +76,3 @@ function armStruct(arm: MatchArm<StructMember>, facts: Facts): StructDeclaration
   facts.armStructs.set(arm, declaration);
   return declaration;
 }
-

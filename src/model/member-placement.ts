@@ -1,67 +1,31 @@
-import type {
-  ConditionalFields,
-  FieldDeclaration,
-  MatchFields,
-  StructMember,
-} from "../language/syntax-tree.js";
-import type { FieldModel, Formula } from "./device-model.js";
-import { checkFull, takeBits, type BitContainer } from "./bit-fields.js";
-import { readClauses, type ClauseHolder, type ClauseTable } from "./clauses.js";
+import type { ConditionalFields, FieldDeclaration, MatchFields, StructMember } from "../language/syntax-tree.js";
+import type { Formula } from "./device-model.js";
+import { checkFull, type BitContainer } from "./bit-fields.js";
+import { readClauses, type ClauseTable } from "./clauses.js";
 import { isHoisted, isTypeOnly, type NamedMember } from "./field-paths.js";
-import { environmentOf, type FieldTable } from "./field-table.js";
+import { environmentOf } from "./field-table.js";
 import { fieldMeaning, placedField, plainMeaning } from "./field-models.js";
 import { resolveType, type ResolvedType } from "./field-types.js";
 import { bothConditions, notFormula } from "./formula-building.js";
 import { constantOf } from "./formula-values.js";
 import { compileCondition, compileConstant, compileNumber, type FormulaEnvironment } from "./formulas.js";
+import { placeBits } from "./bit-placement.js";
 import { matchShape } from "./match-fields.js";
+import {
+  fieldName,
+  freeName,
+  hex,
+  holderOf,
+  noteName,
+  ownCondition,
+  type Around,
+  type Cursor,
+  type Placement,
+} from "./placement.js";
 import { pascalCase } from "./spec-names.js";
 import { capturedValues, layoutInline, type StructLayout } from "./struct-layout.js";
 import { arrayShape, baseShape, brokenShape, largestSize, type Shape } from "./type-shapes.js";
-import { originOf, type Encloser, type Origin } from "./versions.js";
-
-/** Where the next field goes. */
-export interface Cursor {
-  /** In bytes from the start; null if that depends on what comes before. */
-  readonly offset: number | null;
-  /** The fewest bytes that lie before it. */
-  readonly least: number;
-  /** Name of the field that takes all that is left of the stream. */
-  readonly rest: string | null;
-  /** Something before it is broken, so nothing is said about offsets. */
-  readonly unsure: boolean;
-}
-
-/** A struct, stream or block whose members are being placed. */
-export interface Placement {
-  readonly table: FieldTable;
-  /** In messages an absent field takes no place; elsewhere it keeps it. In registers `@` says where a field lies. */
-  readonly place: "message" | "config" | "header" | "registers";
-  /** Name for structs that have none. */
-  readonly owner: string;
-  readonly encloser: Encloser;
-  readonly fields: FieldModel[];
-  /** Declared names, for duplicates. */
-  readonly names: Map<string, NamedMember>;
-  /** How many fields without a name got a made up one, by its beginning. */
-  readonly freeNames: Map<string, number>;
-  /** Which of the fields takes the rest. */
-  restIndex: number | null;
-}
-
-/** What holds for all the members of a block. */
-interface Around {
-  readonly condition: Formula | null;
-  /** Members that are absent take no place. */
-  readonly moves: boolean;
-  readonly overlaps: boolean;
-  readonly encloser: Encloser;
-}
-
-/** Ready for `placeMembers`. */
-export function newPlacement(options: Pick<Placement, "table" | "place" | "owner" | "encloser">): Placement {
-  return { ...options, fields: [], names: new Map(), freeNames: new Map(), restIndex: null };
-}
+import { originOf, type Origin } from "./versions.js";
 
 const start: Cursor = { offset: 0, least: 0, rest: null, unsure: false };
 
@@ -267,19 +231,6 @@ function afterCondition(from: Cursor, end: Cursor, mayBeAbsent: boolean): Cursor
   return { ...end, offset: end.offset === from.offset ? end.offset : null, least: from.least };
 }
 
-function ownCondition(
-  clauses: ClauseTable,
-  around: Around,
-  placement: Placement,
-  user: string,
-): { readonly own: boolean; readonly both: Formula | null; readonly broken: boolean } {
-  const clause = clauses.expressions.get("if");
-  if (!clause) return { own: false, both: around.condition, broken: false };
-  placement.table.placing = { ...placement.table.placing, user };
-  const own = compileCondition(clause.expression, environmentOf(placement.table, "layout"));
-  return { own: true, both: bothConditions(around.condition, own ?? null), broken: own === undefined };
-}
-
 function shapeOf(
   name: string,
   resolved: ResolvedType,
@@ -350,109 +301,4 @@ function placeOf(name: string, from: Cursor, clauses: ClauseTable, placement: Pl
   const help = from.offset === null ? undefined : `expected offset ${hex(asserted)}, found ${hex(from.offset)}`;
   table.facts.bag.report("field-overlap", clause.span, { name, asserted: hex(asserted), actual }, { help });
   return { ...from, offset: asserted, least: asserted };
-}
-
-function placeBits(
-  field: FieldDeclaration,
-  open: BitContainer | null,
-  from: Cursor,
-  around: Around,
-  placement: Placement,
-): { readonly cursor: Cursor; readonly open: BitContainer | null } {
-  const { table } = placement;
-  const { facts } = table;
-  const clauses = readClauses(field.clauses, "a bit-field", facts.bag);
-  const name = fieldName(field, placement);
-  const origin = originOf(clauses, name, around.encloser, facts.bag);
-  table.placing = { member: field, user: name };
-  const environment = environmentOf(table, "layout");
-  const resolved = resolveType(field.type, table.scope, facts);
-  const unsure = { cursor: { ...from, unsure: true }, open: null };
-  table.placed.add(field);
-  if (resolved.kind === "broken" || !field.bits) return unsure;
-  if (resolved.kind !== "scalar" || field.dimensions.length > 0) {
-    const found = field.dimensions.length > 0 ? "an array" : "a struct";
-    facts.bag.report("wrong-kind", field.type.span, { name, expected: "an integer type", found });
-    return unsure;
-  }
-  const width = compileConstant(field.bits, environment);
-  if (width === undefined) return unsure;
-  if (width < 1n || width > 64n) {
-    const what = `the width of ${name}`;
-    facts.bag.report("value-out-of-range", field.bits.span, { what, value: width, low: 1, high: 64 });
-    return unsure;
-  }
-  const taken = takeBits(open, resolved.scalar, Number(width), field.bits.span, facts.bag);
-  const size = baseShape(resolved, undefined, [], facts).size ?? 0;
-  const holder = placement.place === "message" ? "a bit-field" : holderOf(placement);
-  const meaning = fieldMeaning({
-    field,
-    name,
-    type: resolved.scalar,
-    resolved,
-    clauses,
-    holder,
-    origin,
-    facts,
-    rules: environmentOf(table, "rule"),
-  });
-  const condition = ownCondition(clauses, around, placement, name);
-  // The container's place is that of its first bits.
-  const offset = taken.opened || from.offset === null ? from.offset : from.offset - size;
-  const { overlaps, moves } = around;
-  const bits = { shift: taken.shift, width: Number(width) };
-  const position = { offset, size, overlaps, conditionTree: condition.both, moves };
-  placement.fields.push(placedField(meaning, { ...position, bits, sizedTree: null }));
-  if (!taken.opened) return { cursor: from, open: taken.container };
-  const next = from.offset === null ? null : from.offset + size;
-  return { cursor: { ...from, offset: next, least: from.least + size }, open: taken.container };
-}
-
-function holderOf(placement: Placement): ClauseHolder {
-  switch (placement.place) {
-    case "message":
-    case "header":
-      return "a field of a message";
-    case "config":
-      return "a config field";
-    case "registers":
-      return "a register";
-  }
-}
-
-/** The name of a field; reports a second field of that name. Fields without a name get one. */
-function fieldName(field: FieldDeclaration, placement: Placement): string {
-  if (!field.name || field.name.text === "") {
-    const reserved = field.modifiers.some((modifier) => modifier.word === "reserved");
-    return freeName(reserved ? "reserved" : "unnamed", field, placement);
-  }
-  noteName(field.name.text, field, placement);
-  return field.name.text;
-}
-
-function noteName(name: string, member: NamedMember, placement: Placement): void {
-  const first = placement.names.get(name);
-  if (!first) {
-    placement.names.set(name, member);
-    return;
-  }
-  const span = member.name?.span ?? member.span;
-  const labels = [{ span: first.name?.span ?? first.span, message: "declared here first" }];
-  placement.table.facts.bag.report("duplicate-name", span, { what: "field", name }, { labels });
-}
-
-function freeName(wanted: string, member: NamedMember, placement: Placement): string {
-  let name = wanted;
-  let number = placement.freeNames.get(wanted) ?? 1;
-  while (placement.names.has(name)) {
-    number += 1;
-    name = `${wanted}${String(number)}`;
-  }
-  placement.freeNames.set(wanted, number);
-  placement.names.set(name, member);
-  return name;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

@@ -1,13 +1,14 @@
 import type { Span } from "../diagnostics/source.js";
 import type { Name, StructDeclaration } from "../language/syntax-tree.js";
-import type { Formula, StructModel } from "./device-model.js";
+import type { FieldModel, Formula, StructModel } from "./device-model.js";
 import { readClauses } from "./clauses.js";
 import type { Facts } from "./facts.js";
 import { checkLateUses, environmentOf, newFieldTable } from "./field-table.js";
 import { constantOf } from "./formula-values.js";
 import { compileNumber, type FormulaEnvironment } from "./formulas.js";
 import { finishFields } from "./layout-finish.js";
-import { newPlacement, placeMembers } from "./member-placement.js";
+import { placeMembers } from "./member-placement.js";
+import { newPlacement } from "./placement.js";
 import { lowerPrefix, snakeCase, uniqueName } from "./spec-names.js";
 import type { Scope, StructSymbol } from "./symbols.js";
 import { originOf, type Encloser } from "./versions.js";
@@ -44,6 +45,7 @@ export function layoutStruct(
   checkLateUses(table, placement.fields, end.unsure);
   let size = end.offset;
   let least = end.least;
+  if (declaration.keyword === "header") least = prefixSize(placement.fields);
   let rest = end.rest !== null;
   const sizedClause = clauses.expressions.get("sized");
   let sizedTree: Formula | null = null;
@@ -71,6 +73,14 @@ export function layoutStruct(
     anonymous,
   };
   return { model, rest, broken: end.unsure, captured: [...table.captured.values()], span: declaration.span };
+}
+
+/** The part of a header that is always there. */
+function prefixSize(fields: readonly FieldModel[]): number {
+  return fields.reduce(
+    (most, field) => (field.conditionTree === null ? Math.max(most, (field.offset ?? 0) + (field.size ?? 0)) : most),
+    0,
+  );
 }
 
 function parameterNames(declaration: StructDeclaration, facts: Facts): ReadonlySet<string> {

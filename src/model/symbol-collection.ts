@@ -15,13 +15,11 @@ import type {
   StructDeclaration,
   StructMember,
 } from "../language/syntax-tree.js";
+import { asName, memberNames, memberPattern, quietEncloser } from "./declared-names.js";
 import {
   defaultMemberPattern,
   isSpecStyle,
-  lowerPrefix,
-  namesByPattern,
   pascalCase,
-  snakeCase,
   typeNames,
   upperPrefix,
   type NamePair,
@@ -37,7 +35,7 @@ import type {
   TypeSymbol,
   ValueSymbol,
 } from "./symbols.js";
-import { isKnownVersion, type Encloser } from "./versions.js";
+import type { Encloser } from "./versions.js";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] extends readonly (infer Item)[] ? Item[] : Type[Key] };
 
@@ -168,7 +166,8 @@ export function collectSymbols(options: {
           addMembers(member.whenFalse, place, encloser);
           break;
         case "match-fields":
-          for (const arm of member.arms) addMembers(arm.body, place, quietEncloser(arm.clauses, encloser.label, encloser));
+          for (const arm of member.arms)
+            addMembers(arm.body, place, quietEncloser(arm.clauses, encloser.label, encloser));
           break;
         case "constant":
           addConstant(member, encloser);
@@ -300,7 +299,15 @@ export function collectSymbols(options: {
         if (declaration.name.text === "") break;
         const pair = namesOf(declaration.name, declaration.clauses);
         const specName = asName(declaration.clauses) ?? declaration.name.text;
-        const symbol = { kind: "external", ...pair, specName, scope, span: declaration.name.span, encloser, declaration } as const;
+        const symbol = {
+          kind: "external",
+          ...pair,
+          specName,
+          scope,
+          span: declaration.name.span,
+          encloser,
+          declaration,
+        } as const;
         addType(symbol);
         scope.externals.push(symbol);
         break;
@@ -309,7 +316,14 @@ export function collectSymbols(options: {
         const inner = quietEncloser(declaration.clauses, declaration.name.text, encloser);
         if (declaration.name.text !== "") {
           const pair = namesOf(declaration.name, declaration.clauses);
-          const symbol = { kind: "request", ...pair, scope, span: declaration.name.span, encloser, declaration } as const;
+          const symbol = {
+            kind: "request",
+            ...pair,
+            scope,
+            span: declaration.name.span,
+            encloser,
+            declaration,
+          } as const;
           addType(symbol);
           scope.requests.push(symbol);
         }
@@ -325,7 +339,15 @@ export function collectSymbols(options: {
       case "let": {
         const name = declaration.name.text;
         if (name === "") break;
-        const symbol = { kind: "let", name, specName: name, scope, span: declaration.name.span, encloser, declaration } as const;
+        const symbol = {
+          kind: "let",
+          name,
+          specName: name,
+          scope,
+          span: declaration.name.span,
+          encloser,
+          declaration,
+        } as const;
         addValue(symbol);
         scope.lets.push(symbol);
         break;
@@ -377,40 +399,6 @@ function namesTakenByAuthors(declarations: readonly Declaration[]): ReadonlySet<
     }
   }
   return taken;
-}
-
-/** What a declaration passes on, read without complaints: those come where the declaration itself is checked. */
-export function quietEncloser(clauses: readonly Clause[], label: string, outer: Encloser): Encloser {
-  let { since, until, spec } = outer;
-  for (const clause of clauses) {
-    if (clause.word === "since" && isKnownVersion(clause.version)) since = clause.version;
-    else if (clause.word === "until" && isKnownVersion(clause.version)) until = clause.version;
-    else if (clause.word === "spec") spec = clause.text;
-  }
-  return { label, since, until, spec };
-}
-
-function asName(clauses: readonly Clause[]): string | undefined {
-  for (const clause of clauses) if (clause.word === "as") return clause.name.text;
-  return undefined;
-}
-
-/** The pattern that an `as` with a `*` gives to the members. */
-export function memberPattern(clauses: readonly Clause[]): string | undefined {
-  const name = asName(clauses);
-  return name?.includes("*") === true ? name : undefined;
-}
-
-export function memberNames(member: EnumMember, pattern: string): NamePair {
-  const pair = namesByPattern(pattern, member.name.text);
-  const own = asName(member.clauses);
-  if (own === undefined) return pair;
-  return { name: pair.name, specName: own.includes("*") ? namesByPattern(own, pair.name).specName : own };
-}
-
-/** Names of a block without `as` of its own, such as a config: `virtio_blk_config`. */
-export function blockSpecName(clauses: readonly Clause[], word: string, naming: NamingScope): string {
-  return asName(clauses) ?? lowerPrefix(naming) + snakeCase(word);
 }
 
 function needsDevice(declaration: Declaration): boolean {

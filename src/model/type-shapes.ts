@@ -44,7 +44,9 @@ export function baseShape(
       if (!layout) return brokenShape;
       const { name, size, minSize, parameters } = layout.model;
       const type = parameters.length > 0 ? { struct: name, arguments: values } : name;
-      return { type, size, least: minSize, rest: layout.rest, broken: layout.broken };
+      // Of a header only a prefix may be there.
+      const whole = layout.model.kind === "header" && minSize !== size ? null : size;
+      return { type, size: whole, least: minSize, rest: layout.rest, broken: layout.broken };
     }
     case "external": {
       const size = facts.externals.get(resolved.symbol);
@@ -69,7 +71,8 @@ export function arrayShape(
   if (field.dimensions.length === 0) {
     for (const word of ["stride", "ends"] as const) {
       const clause = clauses.expressions.get(word);
-      if (clause) bag.report("clause-not-here", clause.span, { word: spelling(word), what: "a field that is not an array" });
+      if (clause)
+        bag.report("clause-not-here", clause.span, { word: spelling(word), what: "a field that is not an array" });
     }
     return base;
   }

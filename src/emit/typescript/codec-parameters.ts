@@ -54,6 +54,8 @@ export interface CodecContext {
   readonly formulas: FormulaContext;
   /** Bytes of the fields behind a field whose length is the rest of the stream. */
   tailOf?(field: FieldModel): number;
+  /** At the top of a request, bytes are not copied: the expression that points a window at `length` of them. */
+  window?(field: FieldModel, length: Code): Code;
 }
 
 /** Type of the part of the configuration that a layout depends on. */

@@ -58,7 +58,7 @@ export function readFields(
   const formulas: FormulaContext = {
     ...context.formulas,
     field: (where, path) => {
-      if (where !== "self") return context.formulas.field(where, path);
+      if (where !== "self" || !fields.some((field) => field.name === path[0])) return context.formulas.field(where, path);
       const known = path.length === 1 ? numbers.get(path[0] ?? "") : undefined;
       return known ?? valueAtPath(fields, path, (field) => locals.get(field) ?? code`undefined`, scope, context.place);
     },
@@ -166,6 +166,9 @@ function variableType(shape: Shape, field: FieldModel, owner: string, scope: Cod
 
 /** `sized`: the field has so many bytes, whatever is in it. */
 function sizedRead(field: FieldModel, shape: Shape, site: ReadSite): ReadValue {
+  if (shape.kind === "bytes" && shape.length.kind !== "fixed" && site.context.window !== undefined) {
+    return { setup: [], value: site.context.window(field, lengthOf(shape.length, field, site)) };
+  }
   if (field.sizedTree === null) return readShape(shape, field, site, propertyName(field));
   const part = site.fresh(`${propertyName(field)}Bytes`);
   const inner = readShape(shape, field, { ...site, reader: part }, propertyName(field));

@@ -39,6 +39,8 @@ export function variantTree(variants: readonly VariantShape[], discriminators: r
 
 /** How a tree becomes nested `switch`es. */
 export interface TreePrinter {
+  /** Statements before the `switch`. */
+  before?(branch: VariantTree & { kind: "branch" }): Code;
   /** What is switched on. */
   subject(branch: VariantTree & { kind: "branch" }): Code;
   label(pattern: PatternModel, branch: VariantTree & { kind: "branch" }): Code;
@@ -47,7 +49,7 @@ export interface TreePrinter {
   /** Statements that return. */
   leaf(variant: VariantShape): Code;
   /** Where no variant fits; undefined if the types rule that out. */
-  readonly missing: Code | undefined;
+  readonly missing: ((branch: VariantTree & { kind: "branch" }) => Code) | undefined;
 }
 
 /** Statements that go to the variant's leaf. Cases with the same statements are put together. */
@@ -66,7 +68,7 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
     group.labels.push(printer.label(pattern, tree));
     groups.set(text, group);
   }
-  const otherwise = tree.otherwise === undefined ? printer.missing : printTree(tree.otherwise, printer);
+  const otherwise = tree.otherwise === undefined ? printer.missing?.(tree) : printTree(tree.otherwise, printer);
   const isExhaustive = printer.missing === undefined && otherwise === undefined && ranges.length === 0;
   const [only] = groups.values();
   // The same whatever the tag is.
@@ -75,10 +77,10 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
     ({ labels, body }) => code`${labels.map((label) => code`case ${label}:`)} { ${body} ${endsItself(body) ? "" : "break;"} }`,
   );
   const fallback = ranges.length === 0 && otherwise === undefined ? code`` : code`default: ${ranges} ${otherwise}`;
-  return code`switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
+  return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
 }
 
 /** Does a run of statements surely not go on behind its end? */
 function endsItself(body: Code): boolean {
-  return !render(body).text.trimStart().startsWith("switch");
+  return !/^\s*(const|this|switch)\b[^]*switch \(|^\s*switch/.test(render(body).text);
 }

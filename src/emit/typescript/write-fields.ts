@@ -27,7 +27,8 @@ export function fieldsFormulas(
   return {
     ...context.formulas,
     field: (where, path) =>
-      where === "self" ? valueAtPath(fields, path, access, context.scope, context.place) : context.formulas.field(where, path),
+      where === "self" && fields.some((field) => field.name === path[0])
+        ? valueAtPath(fields, path, access, context.scope, context.place) : context.formulas.field(where, path),
   };
 }
 

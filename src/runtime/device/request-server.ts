@@ -126,26 +126,38 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   }
 
   #serve(chain: DeviceChain): void {
-    const request = this.#slots[chain.slot] ?? this.#newSlot(chain.slot);
-    const malformed = request.load(chain);
-    if (malformed !== undefined) {
-      const text = `request on queue ${String(this.queueIndex)}: ${malformed.message}`;
-      this.#options.report(new ProtocolError("message-malformed", Clause.framing, text, { cause: malformed }));
-      request.abandon();
+    const request = this.#load(chain);
+    if (request === undefined) {
+      if (this.#queue.complete(chain, 0) === "completed") this.#inFlight--;
       return;
     }
-    if (this.#trace !== undefined) this.#traceRequest(request, this.#trace);
     const { serial } = request;
+    if (this.#trace !== undefined) this.#traceRequest(request, this.#trace);
     try {
       const result = this.#options.handle(request);
-      if (result instanceof Promise) this.#watch(result, request, serial);
+      if (typeof result === "object") this.#watch(result, request, serial);
     } catch (error) {
       this.#failed(request, serial, error);
     }
   }
 
+  /** The request in a chain; undefined if it is malformed. */
+  #load(chain: DeviceChain): Slot | undefined {
+    try {
+      const request = this.#slots[chain.slot] ?? this.#newSlot(chain.slot);
+      const malformed = request.load(chain);
+      if (malformed === undefined) return request;
+      const text = `request on queue ${String(this.queueIndex)}: ${malformed.message}`;
+      this.#options.report(new ProtocolError("message-malformed", Clause.framing, text, { cause: malformed }));
+    } catch (error) {
+      this.#options.report(new HandlerError(`request on queue ${String(this.queueIndex)}`, error));
+    }
+    return undefined;
+  }
+
   #watch(result: Promise<unknown>, request: Slot, serial: number): void {
-    result.catch((error: unknown) => this.#failed(request, serial, error));
+    // Whatever the handler calls a promise, a thenable of its own included.
+    Promise.resolve(result).catch((error: unknown) => this.#failed(request, serial, error));
   }
 
   #failed(request: Slot, serial: number, error: unknown): void {
@@ -161,10 +173,18 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   }
 
   #traceRequest(request: Slot, trace: Trace): void {
-    trace({ kind: "request", queue: this.queueIndex, slot: request.slot, request: request.toJSON() });
+    try {
+      trace({ kind: "request", queue: this.queueIndex, slot: request.slot, request: request.toJSON() });
+    } catch (error) {
+      this.#options.report(new HandlerError("trace", error));
+    }
   }
   #traceReply(request: RequestSlot, trace: Trace): void {
-    const reply = request.replyToJSON();
-    if (reply !== undefined) trace({ kind: "reply", queue: this.queueIndex, slot: request.slot, reply });
+    try {
+      const reply = request.replyToJSON();
+      if (reply !== undefined) trace({ kind: "reply", queue: this.queueIndex, slot: request.slot, reply });
+    } catch (error) {
+      this.#options.report(new HandlerError("trace", error));
+    }
   }
 }

@@ -78,10 +78,10 @@ export abstract class VirtioDevice {
   get configGeneration(): number {
     return this.#config.generation;
   }
-  /** The driver is ready, and neither side has given up: queues are served. */
+  /** The driver is ready and has not given up: queues are served, all but those whose ring is broken. */
   get live(): boolean {
-    const { DRIVER_OK, FAILED, NEEDS_RESET } = DeviceStatus;
-    return (this.#status & (DRIVER_OK | FAILED | NEEDS_RESET)) === DRIVER_OK;
+    const { DRIVER_OK, FAILED } = DeviceStatus;
+    return (this.#status & (DRIVER_OK | FAILED)) === DRIVER_OK;
   }
 
   /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
@@ -105,7 +105,7 @@ export abstract class VirtioDevice {
   /** A last word on the driver's features, after all rules of the definition: why not, or undefined. */
   protected featuresRefused?(features: FeatureSet): string | undefined;
 
-  /** Sets DEVICE_NEEDS_RESET and tells the driver, if it is ready. Nothing is served until it has reset the device. */
+  /** Sets DEVICE_NEEDS_RESET and tells the driver, if it is ready. What still works goes on until the reset. */
   protected needsReset(error: Error): void {
     this.report(error);
     if ((this.#status & DeviceStatus.NEEDS_RESET) !== 0) return;
@@ -159,11 +159,8 @@ export abstract class VirtioDevice {
 
   /** A write of the driver to the device status field; 0 is a reset. */
   writeStatus(written: number): void {
-    if ((written & 0xff) === 0) {
-      this.reset();
-    } else {
-      this.#advance(written & 0xff);
-    }
+    if (written === 0) this.reset();
+    else this.#advance(written);
     this.#transport?.trace?.({ kind: "status", written, status: this.#status });
   }
 

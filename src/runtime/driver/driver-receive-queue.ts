@@ -156,8 +156,8 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
         return;
       }
       const result = this.#options.handler(message);
-      if (result instanceof Promise) {
-        result.catch((error: unknown) => context.report(new HandlerError(where, error)));
+      if (typeof result === "object") {
+        Promise.resolve(result).catch((error: unknown) => context.report(new HandlerError(where, error)));
       }
     } catch (error) {
       context.report(new HandlerError(where, error));

@@ -14,6 +14,35 @@ interface Waiting<Input> {
 /** Buffers up to this size stay with the queue; larger ones go back to the allocator after use. */
 const KEPT_BYTES = 64 * 1024;
 
+const NO_BYTES = new Uint8Array(0);
+
+/** Decodes a reply and settles a promise with it. */
+class PromisedReply<Input, Reply> implements ReplySink<Input> {
+  readonly keeps = true;
+  readonly #codec: RequestCodec<Input, Reply>;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #reject: (reason: Error) => void;
+
+  constructor(codec: RequestCodec<Input, Reply>, resolve: (reply: Reply) => void, reject: (reason: Error) => void) {
+    this.#codec = codec;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  reply(input: Input, bytes: Uint8Array, written: number): void {
+    try {
+      const reply = this.#codec.decode(input, bytes, written);
+      if (reply instanceof CodecError) this.#reject(reply);
+      else this.#resolve(reply);
+    } catch (error) {
+      this.#reject(new HandlerError("reply", error));
+    }
+  }
+  failed(_input: Input, reason: Error): void {
+    this.#reject(reason);
+  }
+}
+
 /** Driver side of a queue whose buffers are requests. */
 export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   readonly #codec: RequestCodec<Input, Reply>;
@@ -48,20 +77,7 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
    */
   submit(input: Input): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
-      const sink: ReplySink<Input> = {
-        reply: (sent, bytes, written) => {
-          try {
-            // The decoder may keep its bytes, the slot needs its own again.
-            const reply = this.#codec.decode(sent, bytes.slice(), written);
-            if (reply instanceof CodecError) reject(reply);
-            else resolve(reply);
-          } catch (error) {
-            reject(new HandlerError("reply", error));
-          }
-        },
-        failed: (_sent, reason) => reject(reason),
-      };
-      const refused = this.#offer(input, sink);
+      const refused = this.#offer(input, new PromisedReply(this.#codec, resolve, reject));
       if (refused !== undefined) reject(refused);
     });
   }
@@ -250,8 +266,10 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
     slot.sink = undefined;
     if (input !== undefined && sink !== undefined) {
       this.#inFlight--;
+      const bytes = slot.reply;
+      if (sink.keeps === true) slot.reply = NO_BYTES;
       try {
-        sink.reply(input, slot.reply, Math.min(written, writableSize));
+        sink.reply(input, bytes, Math.min(written, writableSize));
       } catch (error) {
         context.report(new HandlerError("reply", error));
       }

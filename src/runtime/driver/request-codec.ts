@@ -17,7 +17,9 @@ export interface RequestCodec<Input, Reply> {
 
 /** Takes replies without a promise each; see {@link DriverRequestQueue.post}. */
 export interface ReplySink<Input> {
-  /** `bytes` is the writable part, valid during the call only. */
+  /** The sink keeps the bytes of a reply, so they are its own. */
+  readonly keeps?: boolean;
+  /** `bytes` is the writable part, valid during the call only unless the sink keeps it. */
   reply(input: Input, bytes: Uint8Array, written: number): void;
   failed(input: Input, reason: Error): void;
 }

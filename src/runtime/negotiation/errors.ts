@@ -27,6 +27,7 @@ export type ProtocolRule =
   | "queue-not-configured"
   | "queue-already-enabled"
   | "queue-reset-refused"
+  | "queue-enable-refused"
   | "notify-before-driver-ok"
   | "notify-disabled-queue"
   // messages

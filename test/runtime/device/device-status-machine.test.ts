@@ -56,9 +56,21 @@ const transitions: readonly Transition[] = [
   { what: "DRIVER and FEATURES_OK in one write", from: A, write: A | D | F, to: A | D | F },
 
   // 2.1.1: the driver clears no bit
-  { what: "DRIVER_OK cleared", from: A | D | F | OK, write: A | D | F, to: A | D | F | OK, rules: ["status-bit-cleared"] },
+  {
+    what: "DRIVER_OK cleared",
+    from: A | D | F | OK,
+    write: A | D | F,
+    to: A | D | F | OK,
+    rules: ["status-bit-cleared"],
+  },
   { what: "FEATURES_OK cleared", from: A | D | F, write: A | D, to: A | D | F, rules: ["status-bit-cleared"] },
-  { what: "initialized again without a reset", from: A | D | F | OK, write: A, to: A | D | F | OK, rules: ["status-bit-cleared"] },
+  {
+    what: "initialized again without a reset",
+    from: A | D | F | OK,
+    write: A,
+    to: A | D | F | OK,
+    rules: ["status-bit-cleared"],
+  },
   { what: "one bit set, the others left out", from: A, write: D, to: A | D, rules: ["status-bit-cleared"] },
   { what: "FAILED cleared", from: A | X, write: A, to: A | X, rules: ["status-bit-cleared"] },
 
@@ -66,7 +78,12 @@ const transitions: readonly Transition[] = [
   { what: "FAILED at once", from: 0, write: X, to: X },
   { what: "FAILED during negotiation", from: A | D, write: A | D | X, to: A | D | X },
   { what: "FAILED in operation", from: A | D | F | OK, write: A | D | F | OK | X, to: A | D | F | OK | X },
-  { what: "FAILED when the device needs a reset", from: A | D | F | OK | N, write: A | D | F | OK | X, to: A | D | F | OK | N | X },
+  {
+    what: "FAILED when the device needs a reset",
+    from: A | D | F | OK | N,
+    write: A | D | F | OK | X,
+    to: A | D | F | OK | N | X,
+  },
   { what: "going on after FAILED", from: A | X, write: A | D | X, to: A | X, rules: ["status-after-failed"] },
   { what: "the same again after FAILED", from: A | X, write: A | X, to: A | X },
 
@@ -76,7 +93,13 @@ const transitions: readonly Transition[] = [
   { what: "NEEDS_RESET left out: no clearing, the device set it", from: A | N, write: A | D, to: A | D | N },
 
   // 3.4 and the rest
-  { what: "SUSPEND, not negotiated", from: A | D | F | OK, write: A | D | F | OK | SUSPEND, to: A | D | F | OK, rules: ["status-bit-reserved"] },
+  {
+    what: "SUSPEND, not negotiated",
+    from: A | D | F | OK,
+    write: A | D | F | OK | SUSPEND,
+    to: A | D | F | OK,
+    rules: ["status-bit-reserved"],
+  },
   { what: "a bit without a meaning", from: A, write: A | 32, to: A, rules: ["status-bit-reserved"] },
 ];
 
@@ -90,6 +113,8 @@ describe("writeDeviceStatus", () => {
 
   it("never loses a bit, whatever is written, and asks about features only when it must", () => {
     const wrong: [number, number][] = [];
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     for (let from = 0; from < 256; from++) {
       for (let write = 1; write < 256; write++) {
         let asked = 0;
@@ -104,6 +129,7 @@ describe("writeDeviceStatus", () => {
         if (!kept || asked > (needed ? 1 : 0) || early || reserved) wrong.push([from, write]);
       }
     }
+    Error.stackTraceLimit = stackTraceLimit;
     expect(wrong).toEqual([]);
   });
 });

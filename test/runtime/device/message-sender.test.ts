@@ -26,9 +26,10 @@ function setup({ merge = false, size = 8 } = {}) {
     }
     queue.kick();
   };
-  const received = (): number[][] => used(queue).map(({ token, written }) => {
-    return [...driver.read(buffers.get(token)?.address ?? 0, written)];
-  });
+  const received = (): number[][] =>
+    used(queue).map(({ token, written }) => {
+      return [...driver.read(buffers.get(token)?.address ?? 0, written)];
+    });
   return { device, driver, queue, errors, post, received };
 }
 
@@ -124,12 +125,7 @@ describe("MessageSender", () => {
     expect(device.eventq.room).toBe(20);
     expect(device.eventq.send(event(1, 1, 2, 3, 4, 5, 6, 7))).toBe(true);
     expect(device.eventq.send(event(2))).toBe(true);
-    expect(received()).toEqual([
-      [1, 0, 3, 0, 1],
-      [2, 3, 4, 5, 6],
-      [7],
-      [2, 0, 1, 0],
-    ]);
+    expect(received()).toEqual([[1, 0, 3, 0, 1], [2, 3, 4, 5, 6], [7], [2, 0, 1, 0]]);
     // One notice for the message, so that the driver never sees half of it.
     expect(driver.interrupts).toEqual([1, 1]);
   });

@@ -1,6 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CommonFeature, ProtocolError, type HandlerResult } from "../../../src/runtime/index.js";
+import {
+  CommonFeature,
+  FeatureSet,
+  GuestMemory,
+  ProtocolError,
+  ReadableBytes,
+  RequestServer,
+  RequestSlot,
+  WritableBytes,
+  type DeviceQueue,
+  type HandlerResult,
+} from "../../../src/runtime/index.js";
 import { EchoDevice, type EchoRequest } from "../fixtures/echo-device.js";
 import { RawDriver } from "../fixtures/raw-driver.js";
 
@@ -124,7 +135,7 @@ describe("RequestServer", () => {
     const { driver, queue, errors } = setup(async (request) => {
       const call = calls++;
       if (call > 0) return;
-      answer(request);
+      void answer(request);
       await turn();
       throw new Error("late");
     });
@@ -179,6 +190,62 @@ describe("RequestServer", () => {
       polled.push(queue.poll());
     }
     expect(polled).toEqual([tokens[2], tokens[0], tokens[3], tokens[1]]);
+  });
+
+  describe("with a queue that never ends", () => {
+    class PlainSlot extends RequestSlot {
+      protected override decode(): undefined {
+        if (this.slot === 3) throw new Error("a mistake in decode");
+        return undefined;
+      }
+      override toJSON(): object {
+        return {};
+      }
+    }
+
+    function endless(): DeviceQueue & { taken: number; flushes: number; readonly written: number[] } {
+      const part = { readable: new ReadableBytes(), writable: new WritableBytes(), live: true };
+      return {
+        index: 0,
+        size: 4,
+        memory: GuestMemory.flat(16),
+        broken: undefined,
+        taken: 0,
+        flushes: 0,
+        written: [],
+        take() {
+          return { slot: this.taken++ % 4, ...part };
+        },
+        complete(_chain, written) {
+          this.written.push(written);
+          return "completed";
+        },
+        flush() {
+          this.flushes++;
+        },
+        dispose: () => undefined,
+      };
+    }
+
+    it("takes as many requests as the queue has entries, and says that there may be more", () => {
+      const errors: Error[] = [];
+      const queue = endless();
+      const server = new RequestServer({
+        createSlot: (host, slot) => new PlainSlot(host, slot, 4),
+        handle: (slot) => slot.abandon(),
+        report: (error) => errors.push(error),
+      });
+      server.start(queue, FeatureSet.none);
+      expect(server.notified()).toBe(true);
+      expect([queue.taken, queue.flushes]).toEqual([4, 1]);
+      expect(server.notified()).toBe(true);
+      expect([queue.taken, queue.flushes, server.inFlight]).toEqual([8, 2, 0]);
+      // A slot that fails to decode is a mistake of the program: reported, and its request completed.
+      expect(queue.written).toEqual(Array<number>(8).fill(0));
+      expect(errors.map((error) => error.message)).toEqual(
+        Array<string>(2).fill("request on queue 0: a mistake in decode"),
+      );
+    });
   });
 
   it("notifies the driver once for a batch that is completed at once", () => {

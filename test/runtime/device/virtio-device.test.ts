@@ -20,7 +20,7 @@ function setup(options: Partial<EchoDeviceOptions> = {}) {
   const device = new EchoDevice({
     features: ["COUNT"],
     config: { level: 0x04030201, maxData: 100, mode: 5 },
-    requestq: (request) => request.operation === "COUNT" ? undefined : request.complete("OK"),
+    requestq: (request) => (request.operation === "COUNT" ? undefined : request.complete("OK")),
     onProtocolError: (error) => errors.push(error),
     ...options,
   });
@@ -372,10 +372,11 @@ describe("reset of one queue", () => {
 });
 
 describe("a device that needs a reset", () => {
-  it("is one whose ring broke: the driver is told, and other queues are left alone", () => {
+  it("is one whose ring broke: the driver is told, and other queues go on", () => {
     const { device, driver, rules } = setup();
     driver.negotiate();
     const queue = driver.queue(0);
+    const events = driver.queue(1);
     driver.ready();
     send(driver, queue);
     // The address of the first descriptor is made to point nowhere.
@@ -389,8 +390,16 @@ describe("a device that needs a reset", () => {
     queue.kick();
     expect(rules()).toEqual(["address-outside-memory"]);
     expect(device.status).toBe(LIVE | NEEDS_RESET);
-    expect(device.live).toBe(false);
     expect(driver.configChanges).toBe(1);
+    device.queue(0)?.notify();
+    expect(rules()).toHaveLength(1);
+    expect(driver.configChanges).toBe(1);
+    events.begin();
+    events.addWritable(driver.write(new Uint8Array(64)), 64);
+    events.end();
+    events.kick();
+    expect(device.eventq.send({ kind: 1, data: new Uint8Array(1) })).toBe(true);
+    expect(events.poll()).toBeGreaterThanOrEqual(0);
     device.writeStatus(0);
     expect(device.status).toBe(0);
   });

@@ -1,5 +1,6 @@
 import type { VirtioDevice } from "../../device/index.js";
 import { GuestMemory, MemoryAllocator } from "../../memory/index.js";
+import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import type { FeatureSet } from "../../negotiation/index.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import type { DeviceTransport } from "../device-transport.js";
@@ -89,11 +90,12 @@ export class LoopbackTransport implements DriverTransport {
   enableQueue(index: number, addresses: QueueAddresses): void {
     const queue = this.#device.queue(index);
     if (queue?.configure(addresses) === true && queue.enable()) return;
-    throw new Error(`the device refuses to enable queue ${String(index)}`);
+    throw new ProtocolError("queue-enable-refused", Clause.queues, `the device does not enable queue ${String(index)}`);
   }
   resetQueue(index: number): void {
     if (this.#device.queue(index)?.reset() !== true) {
-      throw new Error(`the device refuses to reset queue ${String(index)}`);
+      const text = `the device does not reset queue ${String(index)}`;
+      throw new ProtocolError("queue-reset-refused", Clause.queueReset, text);
     }
     this.#notifications.drop(2 * index);
     this.#notifications.drop(2 * index + 1);

@@ -1,0 +1,31 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The C program beside this file, compiled in a temporary folder. */
+export interface Baseline {
+  /** Nanoseconds per item. */
+  run(batch: number, items: number): number;
+  /** Removes the folder. */
+  dispose(): void;
+}
+
+/** Undefined when the machine has no C compiler; a compiler that fails is an error. */
+export function compileBaseline(): Baseline | undefined {
+  const source = fileURLToPath(new URL("baseline.c", import.meta.url));
+  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
+  const program = join(folder, "baseline");
+  try {
+    execFileSync("cc", ["-O2", "-o", program, source], { stdio: ["ignore", "ignore", "inherit"] });
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+  return {
+    run: (batch, items) => Number(execFileSync(program, [String(batch), String(items)], { encoding: "utf8" })),
+    dispose: () => rmSync(folder, { recursive: true }),
+  };
+}

@@ -1,0 +1,116 @@
+import { compileBaseline, type Baseline } from "./baseline.js";
+import { createPair, run, type Pair } from "./split-one-thread.js";
+
+/** One line of the result, and of the array that `--json` prints. */
+interface Result {
+  readonly name: string;
+  readonly nsPerItem: number;
+  /** Null without a C compiler. */
+  readonly baselineNsPerItem: number | null;
+  readonly ratio: number | null;
+  /** Heap bytes allocated for each item. */
+  readonly bytesPerItem: number;
+}
+
+const usage = `Usage: npm run bench:ring [-- --json] [-- --items N]
+
+Nanoseconds to send one buffer through a split virtqueue and back, driver and device in one thread, against the same
+algorithm in C (baseline.c). Median of interleaved runs.
+
+  --json      print an array of results
+  --items N   items a run (default 2000000)
+`;
+
+const runs = 7;
+
+function parseArguments(words: readonly string[]): { json: boolean; items: number } {
+  let json = false;
+  let items = 2_000_000;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index];
+    if (word === "--json") json = true;
+    else if (word === "--items") items = Number(words[++index]);
+    else fail(word === "--help" ? 0 : 2);
+  }
+  if (!Number.isInteger(items) || items < 1000) fail(2);
+  return { json, items };
+}
+
+function fail(code: number): never {
+  (code === 0 ? process.stdout : process.stderr).write(usage);
+  process.exit(code);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? NaN;
+}
+
+function time(pair: Pair, batch: number, items: number): number {
+  const start = process.hrtime.bigint();
+  const sum = run(pair, batch, items);
+  const elapsed = Number(process.hrtime.bigint() - start);
+  if (sum === 0) throw new Error("no byte went through");
+  return elapsed / items;
+}
+
+/**
+ * Growth of the heap while nothing is collected. Without --expose-gc a collection can hide some of it, so the most of
+ * several short runs is taken.
+ */
+function allocation(pair: Pair, batch: number): number {
+  const items = 64_000;
+  let most = 0;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    globalThis.gc?.();
+    const before = process.memoryUsage().heapUsed;
+    run(pair, batch, items);
+    // The measurement itself allocates some hundred bytes.
+    most = Math.max(most, process.memoryUsage().heapUsed - before);
+  }
+  return most / items;
+}
+
+function measure(batch: number, items: number, baseline: Baseline | undefined): Result {
+  const pair = createPair();
+  const whole = Math.ceil(items / batch) * batch;
+  run(pair, batch, whole);
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let count = 0; count < runs; count++) {
+    ours.push(time(pair, batch, whole));
+    if (baseline !== undefined) theirs.push(baseline.run(batch, whole * 4));
+  }
+  const { ofDevice, ofDriver } = pair.notifications;
+  if (ofDevice === 0 || ofDriver === 0) throw new Error("nobody was notified");
+  const nsPerItem = median(ours);
+  const baselineNsPerItem = baseline === undefined ? null : median(theirs);
+  return {
+    name: `split/one-thread/batch-${batch}`,
+    nsPerItem,
+    baselineNsPerItem,
+    ratio: baselineNsPerItem === null ? null : nsPerItem / baselineNsPerItem,
+    bytesPerItem: allocation(pair, batch),
+  };
+}
+
+function print(results: readonly Result[]): void {
+  const row = (cells: readonly string[]) =>
+    console.log(cells.map((cell, index) => (index === 0 ? cell.padEnd(28) : cell.padStart(12))).join(""));
+  const number = (value: number | null, digits: number) => (value === null ? "-" : value.toFixed(digits));
+  row(["", "ns/item", "C ns/item", "ratio", "bytes/item"]);
+  for (const { name, nsPerItem, baselineNsPerItem, ratio, bytesPerItem } of results) {
+    row([name, number(nsPerItem, 1), number(baselineNsPerItem, 1), number(ratio, 2), number(bytesPerItem, 2)]);
+  }
+}
+
+const { json, items } = parseArguments(process.argv.slice(2));
+const baseline = compileBaseline();
+if (baseline === undefined) process.stderr.write("No C compiler (cc) here: there is no baseline to compare with.\n");
+try {
+  const results = [1, 32].map((batch) => measure(batch, items, baseline));
+  if (json) console.log(JSON.stringify(results, undefined, 2));
+  else print(results);
+} finally {
+  baseline?.dispose();
+}

@@ -1,0 +1,252 @@
+import type {
+  ConfigModel,
+  DeviceModel,
+  EnumModel,
+  FeatureModel,
+  FieldModel,
+  FieldType,
+  Formula,
+  Model,
+  QueueModel,
+  RequestModel,
+  SharedModel,
+  SpecVersion,
+  StructModel,
+  VariantModel,
+} from "../model/device-model.js";
+import { replaceLeaves } from "../model/formula-building.js";
+import { formulaText } from "../model/formula-text.js";
+import { constantOf, numberFormula } from "../model/formula-values.js";
+import { compareVersions } from "../model/versions.js";
+
+/** What is left out, as far as what stays may mention it. */
+interface Removed {
+  readonly version: SpecVersion;
+  readonly features: ReadonlySet<string>;
+  readonly structs: ReadonlySet<string>;
+  /** `enum member`. */
+  readonly members: ReadonlySet<string>;
+}
+
+/**
+ * The model as an earlier release of the specification had it: without what came later, and without what was gone by then.
+ * A feature that is left out counts as not negotiated wherever a formula asks for it.
+ */
+export function restrictToVersion(model: Model, version: SpecVersion): Model {
+  const shared = removedFrom([model.shared], version);
+  return {
+    ...model,
+    devices: model.devices
+      .filter((device) => compareVersions(device.since, version) <= 0)
+      .map((device) => restrictDevice(device, model.shared, version)),
+    shared: restrictShared(model.shared, shared),
+  };
+}
+
+interface Dated {
+  readonly since: SpecVersion;
+  readonly until?: SpecVersion | null;
+}
+
+function isIn(version: SpecVersion): (item: Dated) => boolean {
+  return ({ since, until }) =>
+    compareVersions(since, version) <= 0 && (until == null || compareVersions(until, version) >= 0);
+}
+
+function removedFrom(
+  rooms: readonly SharedModel[],
+  version: SpecVersion,
+  features: readonly FeatureModel[] = [],
+): Removed {
+  const gone = (item: Dated): boolean => !isIn(version)(item);
+  const enums = rooms.flatMap((room) => room.enums);
+  return {
+    version,
+    features: new Set(features.filter(gone).map(({ name }) => name)),
+    structs: new Set(rooms.flatMap((room) => room.structs.filter(gone).map(({ name }) => name))),
+    members: new Set(
+      enums.flatMap(({ name, members }) => members.filter(gone).map((member) => `${name} ${member.name}`)),
+    ),
+  };
+}
+
+function restrictDevice(device: DeviceModel, shared: SharedModel, version: SpecVersion): DeviceModel {
+  const removed = removedFrom([shared, device], version, device.features);
+  const present = isIn(version);
+  const groups = (all: FeatureModel["requires"]): FeatureModel["requires"] =>
+    all.map((group) => group.filter((name) => !removed.features.has(name))).filter((group) => group.length > 0);
+  return {
+    ...device,
+    ...restrictShared(device, removed),
+    features: device.features
+      .filter(present)
+      .map((feature) => ({ ...feature, requires: groups(feature.requires), offers: groups(feature.offers) })),
+    featureRules: device.featureRules.flatMap((rule) => {
+      const conditionTree = without(rule.conditionTree, removed);
+      return constantOf(conditionTree) === null
+        ? [{ ...rule, conditionTree, condition: formulaText(conditionTree) }]
+        : [];
+    }),
+    config: device.config && restrictConfig(device.config, removed),
+    requests: device.requests.filter(present).map((request) => restrictRequest(request, removed)),
+    queues: device.queues.filter(present).flatMap((queue) => restrictQueue(queue, removed)),
+    sharedMemory: device.sharedMemory.filter(present).flatMap((region) => conditional(region, removed)),
+    tables: device.tables.map((table) => ({ ...table, entries: table.entries.filter(present) })),
+    registers: device.registers
+      .filter(present)
+      .map((registers) => ({ ...registers, fields: restrictFields(registers.fields, removed) })),
+  };
+}
+
+function restrictShared(room: SharedModel, removed: Removed): SharedModel {
+  const present = isIn(removed.version);
+  return {
+    enums: room.enums.filter(present).map((declared) => restrictEnum(declared, present)),
+    structs: room.structs.filter(present).map((struct) => restrictStruct(struct, removed)),
+    externals: room.externals.filter(present),
+    constants: room.constants.filter(present),
+  };
+}
+
+function restrictEnum(declared: EnumModel, present: (item: Dated) => boolean): EnumModel {
+  return {
+    ...declared,
+    members: declared.members.filter(present),
+    masked: declared.masked.map((masked) => ({ ...masked, members: masked.members.filter(present) })),
+  };
+}
+
+function restrictConfig(config: ConfigModel, removed: Removed): ConfigModel {
+  const fields = restrictFields(config.fields, removed);
+  return { ...config, fields, size: sizeOf(config.fields, fields, config.size) };
+}
+
+function restrictStruct(struct: StructModel, removed: Removed): StructModel {
+  const fields = restrictFields(struct.fields, removed);
+  const sizedTree = struct.sizedTree && without(struct.sizedTree, removed);
+  // `sized` says how large it is, whatever is in it.
+  const size = sizedTree ? struct.size : sizeOf(struct.fields, fields, struct.size);
+  return { ...struct, fields, sizedTree, size, minSize: Math.min(struct.minSize, size ?? struct.minSize) };
+}
+
+/** New fields come at the end, so what is left ends where its last field does. */
+function sizeOf(all: readonly FieldModel[], left: readonly FieldModel[], size: number | null): number | null {
+  if (size === null || left.length === all.length) return size;
+  return Math.max(0, ...left.map((field) => (field.offset ?? 0) + (field.size ?? 0)));
+}
+
+function restrictRequest(request: RequestModel, removed: Removed): RequestModel {
+  const variants = request.variants
+    .filter(isIn(removed.version))
+    .flatMap((variant) => restrictVariant(variant, removed));
+  return { ...request, variants };
+}
+
+function restrictVariant(variant: VariantModel, removed: Removed): readonly VariantModel[] {
+  const enumOf = new Map(variant.readable.map((field) => [field.name, field.enum ?? ""]));
+  const tags = variant.tags.map((tag) => ({
+    ...tag,
+    patterns: tag.patterns.filter(({ name }) => !removed.members.has(`${enumOf.get(tag.field) ?? ""} ${name ?? ""}`)),
+  }));
+  // No patterns at all would mean "anything else".
+  if (tags.some((tag, index) => tag.patterns.length === 0 && variant.tags[index]?.patterns.length !== 0)) return [];
+  const conditionTree = variant.conditionTree && without(variant.conditionTree, removed);
+  if (conditionTree && constantOf(conditionTree) === 0n) return [];
+  return [
+    {
+      ...variant,
+      tags,
+      conditionTree: conditionTree && constantOf(conditionTree) === null ? conditionTree : null,
+      readable: restrictFields(variant.readable, removed),
+      replies: variant.replies.map((reply) => ({ ...reply, writable: restrictFields(reply.writable, removed) })),
+    },
+  ];
+}
+
+function restrictQueue(queue: QueueModel, removed: Removed): readonly QueueModel[] {
+  const indexTree = without(queue.indexTree, removed);
+  const countTree = without(queue.countTree, removed);
+  const mergedWhen = queue.merged?.conditionTree ? without(queue.merged.conditionTree, removed) : null;
+  const never = mergedWhen !== null && constantOf(mergedWhen) === 0n;
+  const restricted: QueueModel = {
+    ...queue,
+    indexTree,
+    index: formulaText(indexTree),
+    countTree,
+    count: formulaText(countTree),
+    merged: queue.merged && !never ? { ...queue.merged, conditionTree: mergedWhen } : null,
+    holdsTree: queue.holdsTree && without(queue.holdsTree, removed),
+    postedTree: queue.postedTree && without(queue.postedTree, removed),
+  };
+  return conditional(restricted, removed);
+}
+
+function restrictFields(fields: readonly FieldModel[], removed: Removed): readonly FieldModel[] {
+  return fields
+    .filter((field) => isIn(removed.version)(field) && !isOfRemovedStruct(field.type, removed))
+    .flatMap((field) => conditional(restrictField(field, removed), removed));
+}
+
+function restrictField(field: FieldModel, removed: Removed): FieldModel {
+  const constraintTree = field.constraintTree && without(field.constraintTree, removed);
+  const constraint = constraintTree && constantOf(constraintTree) === null ? constraintTree : null;
+  return {
+    ...field,
+    type: restrictType(field.type, removed),
+    validTree: field.validTree && without(field.validTree, removed),
+    sizedTree: field.sizedTree && without(field.sizedTree, removed),
+    constraintTree: constraint,
+    constraint: constraint && formulaText(constraint),
+  };
+}
+
+function isOfRemovedStruct(type: FieldType, removed: Removed): boolean {
+  if (typeof type === "string") return removed.structs.has(type);
+  if ("of" in type) return isOfRemovedStruct(type.of, removed);
+  return "struct" in type && removed.structs.has(type.struct);
+}
+
+function restrictType(type: FieldType, removed: Removed): FieldType {
+  if (typeof type === "string") return type;
+  if ("struct" in type) return { ...type, arguments: type.arguments.map((value) => without(value, removed)) };
+  if ("match" in type) {
+    const matchTree = without(type.matchTree, removed);
+    return {
+      ...type,
+      matchTree,
+      match: formulaText(matchTree),
+      arms: type.arms
+        .filter((arm) => !removed.structs.has(arm.struct))
+        .map((arm) => ({ ...arm, arguments: arm.arguments.map((value) => without(value, removed)) })),
+    };
+  }
+  const lengthTree = type.lengthTree && without(type.lengthTree, removed);
+  return {
+    ...type,
+    of: restrictType(type.of, removed),
+    lengthTree,
+    length: typeof type.length === "string" && lengthTree ? formulaText(lengthTree) : type.length,
+    strideTree: type.strideTree && without(type.strideTree, removed),
+    endsTree: type.endsTree && without(type.endsTree, removed),
+  };
+}
+
+/** Something that is there under a condition: gone if that cannot hold any more. */
+function conditional<Item extends { readonly condition: string | null; readonly conditionTree: Formula | null }>(
+  item: Item,
+  removed: Removed,
+): readonly Item[] {
+  if (!item.conditionTree) return [item];
+  const conditionTree = without(item.conditionTree, removed);
+  const constant = constantOf(conditionTree);
+  if (constant === 0n) return [];
+  return constant === null
+    ? [{ ...item, conditionTree, condition: formulaText(conditionTree) }]
+    : [{ ...item, conditionTree: null, condition: null }];
+}
+
+function without(formula: Formula, removed: Removed): Formula {
+  return replaceLeaves(formula, (leaf) =>
+    leaf.op === "feature" && removed.features.has(leaf.feature) ? numberFormula(0n) : undefined,
+  );
+}

@@ -1,0 +1,209 @@
+import type { FieldModel } from "../../model/device-model.js";
+import { code, nothing, paragraphs, type Code } from "./code.js";
+import { formulaContext } from "./codec-parameters.js";
+import { configContext, configFields, configOffset, configSizeName, isChangeable, isReadable, isWritable } from "./config-fields.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { writeType } from "./enums.js";
+import { condition, type FormulaContext } from "./formulas.js";
+import { runtime, runtimeType } from "./imports.js";
+import { memberName } from "./names.js";
+import { fixedSize, isWide, scalarSize, shapeOf, type Shape } from "./shapes.js";
+import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
+import { fieldAt } from "./structs-read.js";
+import { valueAtPath } from "./field-paths.js";
+import { writeFields } from "./write-fields.js";
+import { readFields } from "./read-fields.js";
+
+const NO_NAMES: ReadonlySet<string> = new Set(["update"]);
+
+/** What the device's author gives as configuration, the bytes that come of it, and the fields as the device sees them. */
+export function deviceConfig(scope: DeviceScope): Code {
+  if (configFields(scope).length === 0) return nothing;
+  return paragraphs([initType(scope), initFunction(scope), configClass(scope)]);
+}
+
+/** Does it have to be given? What is gated, has a value after reset, or can be written by the driver does not. */
+function isRequired(field: FieldModel): boolean {
+  return field.conditionTree === null && field.validTree === null && field.default === null && field.access === "ro";
+}
+
+function initFields(scope: DeviceScope): readonly FieldModel[] {
+  return configFields(scope).filter(isReadable);
+}
+
+/** Type that a field may be set to: of a closed enum, only members. */
+function settableType(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+  if (shape.kind === "scalar" && shape.meaning.kind === "enum") return writeType(shape.meaning.enum, scope);
+  return typeOf(shape, field, `${scope.prefix}Config`, scope);
+}
+
+export function configInitName(scope: DeviceScope): string {
+  return `${scope.prefix}ConfigInit`;
+}
+
+function initType(scope: DeviceScope): Code {
+  const properties = initFields(scope).map((field) => {
+    const shape = shapeOf(field, scope);
+    const type = settableType(field, shape, scope);
+    return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}${isRequired(field) ? "" : "?"}: ${type};`;
+  });
+  return code`/** Configuration of a new ${scope.prefix}Device. What is left out is 0. */
+    export interface ${configInitName(scope)} { ${properties} }`;
+}
+
+/** Does the author have to give any of it? */
+export function needsInit(scope: DeviceScope): boolean {
+  return initFields(scope).some(isRequired);
+}
+
+export function configBytesFunction(scope: DeviceScope): string {
+  return `${scope.prefix.charAt(0).toLowerCase()}${scope.prefix.slice(1)}ConfigBytes`;
+}
+
+function initFunction(scope: DeviceScope): Code {
+  const context = configContext(scope, code`features`);
+  const writes = initFields(scope).map((field) => {
+    const shape = shapeOf(field, scope);
+    const value = code`init.${propertyName(field)}`;
+    const plain: FieldModel = { ...field, conditionTree: null };
+    const write = code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => value, context)}`;
+    if (field.default !== null && shape.kind === "scalar" && shape.meaning.kind === "number") {
+      const initial = isWide(shape, field) ? code`${BigInt(field.default)}` : code`${field.default}`;
+      return code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => code`(${value} ?? ${initial})`, context)}`;
+    }
+    return isRequired(field) ? write : code`if (${value} !== undefined) { ${write} }`;
+  });
+  return code`/** The configuration space with these values. Throws a CodecError if one does not fit its field. */
+    export function ${configBytesFunction(scope)}(init: ${configInitName(scope)}): Uint8Array {
+      const bytes = new Uint8Array(${configSizeName(scope)});
+      const writer = new ${runtime("ByteWriter")}(bytes);
+      ${writes}
+      if (writer.error !== undefined) throw writer.error;
+      return bytes;
+    }`;
+}
+
+/** Getters for all fields, setters for those that may change while a driver uses the device. */
+function configClass(scope: DeviceScope): Code {
+  const fields = configFields(scope);
+  const changeable = fields.filter(isChangeable);
+  const name = `${scope.prefix}DeviceConfig`;
+  const usesBytes = fields.some((field) => !isScalar(field, scope));
+  const usesView = fields.some((field) => isScalar(field, scope));
+  const usesChanged = changeable.length > 0;
+  return code`/** Configuration space of a ${scope.prefix}Device. Setting a field tells the driver. */
+    export class ${name} {
+      ${usesBytes && "readonly #bytes: Uint8Array;"}
+      ${usesView && "readonly #view: DataView;"}
+      ${usesChanged && "readonly #changed: () => void;"}
+
+      /** \`changed\` is called after each change. */
+      constructor(bytes: Uint8Array, ${usesChanged ? "changed" : "_changed"}: () => void) {
+        ${usesBytes && "this.#bytes = bytes;"}
+        ${usesView && "this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);"}
+        ${usesChanged && "this.#changed = changed;"}
+      }
+
+      ${fields.map((field) => accessors(field, scope))}
+      ${changeable.length > 1 && updateMethod(changeable, scope)}
+    }`;
+}
+
+function isScalar(field: FieldModel, scope: DeviceScope): boolean {
+  return shapeOf(field, scope).kind === "scalar";
+}
+
+function accessors(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const name = memberName(propertyName(field), NO_NAMES);
+  const note = field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
+  const getter = code`${fieldDoc(field, scope, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} { ${getterBody(field, shape, scope)} }`;
+  if (!isChangeable(field)) return code`${getter}\n`;
+  return code`${getter}
+    set ${name}(value: ${settableType(field, shape, scope)}) {
+      ${setterBody(field, code`value`, scope)}
+      this.#changed();
+    }\n`;
+}
+
+function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+  const offset = configOffset(field, scope);
+  if (shape.kind === "scalar") return code`return ${fieldAt(code`this.#view`, code`${offset}`, field, shape, scope)};`;
+  const size = field.size ?? fixedSize(shape);
+  if (size === null) throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
+  if (shape.kind === "bytes") return code`return this.#bytes.slice(${offset}, ${offset + size});`;
+  const plain: FieldModel = { ...field, conditionTree: null };
+  const { statements } = readFields([plain], configContext(scope, code``));
+  return code`const reader = new ${runtime("ByteReader")}(this.#bytes, ${offset}, ${offset + size});
+    ${statements}
+    return ${propertyName(field)};`;
+}
+
+/** Writes a value into the bytes, if it fits. */
+function setterBody(field: FieldModel, value: Code, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const offset = configOffset(field, scope);
+  const plain: FieldModel = { ...field, conditionTree: null };
+  if (shape.kind === "scalar" && field.bits === null) {
+    const target = code`this.#view.buffer, this.#view.byteOffset + ${offset}, ${scalarSize(shape.scalar)}`;
+    return code`const writer = new ${runtime("ByteWriter")}(new Uint8Array(${target}));
+      ${writeFields([plain], () => value, configContext(scope, code``))}
+      if (writer.error !== undefined) throw writer.error;`;
+  }
+  if (field.bits !== null) throw new EmitError("a bit-field of the configuration that can change", `${scope.device.name}.config.${field.name}`);
+  return code`const writer = new ${runtime("ByteWriter")}(this.#bytes, ${offset});
+    ${writeFields([plain], () => value, configContext(scope, code``))}
+    if (writer.error !== undefined) throw writer.error;`;
+}
+
+/** Several fields with one notification. */
+function updateMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
+  const properties = fields.map((field) => code`readonly ${propertyName(field)}?: ${settableType(field, shapeOf(field, scope), scope)};`);
+  return code`/** Changes several fields and tells the driver once. */
+    update(values: { ${properties} }): void {
+      ${fields.map((field) => code`if (values.${propertyName(field)} !== undefined) { ${setterBody(field, code`values.${propertyName(field)}`, scope)} }`)}
+      this.#changed();
+    }`;
+}
+
+/** Ranges that the driver may write, for the definition. */
+export function writableConfig(scope: DeviceScope): Code {
+  const context = formulaContext(scope, `${scope.device.name}.config`, { features: () => code`features`, config: () => nothing });
+  const ranges = configFields(scope)
+    .filter(isWritable)
+    .map((field) => {
+      const size = field.size ?? fixedSize(shapeOf(field, scope)) ?? 0;
+      const gate = field.conditionTree ?? field.validTree;
+      const allowed = gate === null ? code`() => true` : code`(features) => ${condition(gate, context)}`;
+      return code`{ offset: ${configOffset(field, scope)}, size: ${size}, phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
+    });
+  return code`[${ranges}]`;
+}
+
+/** Checks of the \`where\` clauses, for what the features make visible. */
+export function configChecks(scope: DeviceScope): Code {
+  const place = `${scope.device.name}.config`;
+  const base = formulaContext(scope, place, { features: () => code`features`, config: () => code`config` });
+  const access = (field: FieldModel): Code => code`config.${memberName(propertyName(field), NO_NAMES)}`;
+  const fields = scope.device.config?.fields ?? [];
+  const formulas: FormulaContext = {
+    ...base,
+    field: (_, path) => valueAtPath(fields, path, access, scope, place),
+    config: (path) => valueAtPath(fields, path, access, scope, place),
+  };
+  const checks = configFields(scope).flatMap((field) => {
+    if (field.constraintTree === null || field.constraint === null || field.access === "wo") return [];
+    const broken = code`!(${condition(field.constraintTree, formulas)})`;
+    const gate = field.conditionTree ?? field.validTree;
+    const test = gate === null ? broken : code`${condition(gate, formulas)} && ${broken}`;
+    return [code`if (${test}) { return ${JSON.stringify(`config: ${field.constraint} does not hold`)}; }`];
+  });
+  if (checks.length === 0) return nothing;
+  return code`/** What is wrong with a configuration under these features, if anything is. */
+    export function check${scope.prefix}Config(config: ${scope.prefix}DeviceConfig, features: ${runtimeType("FeatureSet")}): string | undefined {
+      ${checks}
+      return undefined;
+    }`;
+}
+

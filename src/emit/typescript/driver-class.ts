@@ -1,0 +1,242 @@
+import { code, nothing, paragraphs, type Code } from "./code.js";
+import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { driverConfigName, writeConfigMethod } from "./config-driver.js";
+import { definitionName } from "./definition.js";
+import { usesFeatures } from "./device-class.js";
+import type { DeviceScope } from "./device-scope.js";
+import { docComment } from "./doc-comment.js";
+import { EmitError } from "./emit-error.js";
+import { featureTypeName } from "./features.js";
+import { condition, count } from "./formulas.js";
+import { runtime, runtimeType } from "./imports.js";
+import { constantCase } from "./names.js";
+import { mergedOffset, planStatements, queueContext, type QueueShape } from "./queues.js";
+import { codecName, codecNeedsDriver } from "./request-codec.js";
+import { inputName, queueTypeName, replyUnionName } from "./request-inputs.js";
+import { fixedSize } from "./shapes.js";
+import { sizeFunction } from "./size-fields.js";
+
+/** Bytes of a buffer for messages of any size, where the definition does not say. */
+const DEFAULT_BUFFER = 4096;
+
+/** The driver: a class that a program starts on a transport. */
+export function driverClass(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  return paragraphs([optionsType(queues, scope), driverBody(queues, scope)]);
+}
+
+function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  const handlers = queues
+    .filter((queue) => queue.direction === "toDriver")
+    .map((queue) => {
+      const message = scope.typeName(scope.requireStruct(queue.struct ?? ""));
+      const position = queue.model.many ? ", position: number" : "";
+      return code`${docComment({ doc: queue.model.doc, spec: queue.model.spec }, "Called for each message.")}readonly ${queue.name}?: (message: ${message}${position}) => void | Promise<void>;
+        /** Buffers to post on ${queue.model.many ? "each" : "that"} queue: how many, and of how many bytes. */
+        readonly ${queue.name}Buffers?: { readonly count?: number; readonly size?: number };`;
+    });
+  return code`/** How a {@link ${scope.prefix}Driver} is started. */
+    export interface ${scope.prefix}DriverOptions extends ${runtimeType("VirtioDriverOptions")} {
+      /** Features to ask for, besides those of the ring. Those that the device does not offer are left out. */
+      readonly features?: readonly (${featureTypeName(scope)} | ${runtimeType("CommonFeatureName")})[];
+      ${handlers}
+    }`;
+}
+
+function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  const name = `${scope.prefix}Driver`;
+  const sending = queues.filter((queue) => queue.direction === "toDevice");
+  const config = driverConfigName(scope);
+  const usesOptions = queues.some((queue) => queue.direction === "toDriver");
+  const decode =
+    config === "undefined"
+      ? code`protected override decodeConfig(): undefined { return undefined; }`
+      : code`protected override decodeConfig(bytes: Uint8Array, features: ${runtimeType("FeatureSet")}): ${config} { return read${config}(bytes, features); }`;
+  return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The driver side.")}export class ${name} extends ${runtime("VirtioDriver")}<${config}> {
+      ${sending.map((queue) => queueFields(queue))}
+      ${usesOptions && code`readonly #options: ${scope.prefix}DriverOptions;`}
+
+      private constructor(transport: ${runtimeType("DriverTransport")}, options: ${scope.prefix}DriverOptions) {
+        super(${definitionName(scope)}, transport, options);
+        ${usesOptions && "this.#options = options;"}
+      }
+
+      /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
+      static async start(transport: ${runtimeType("DriverTransport")}, options: ${scope.prefix}DriverOptions = {}): Promise<${name}> {
+        const driver = new ${name}(transport, options);
+        await driver.initialize(options.features ?? []);
+        return driver;
+      }
+
+      ${sending.map((queue) => queueGetters(queue, scope))}
+      ${writeConfigMethod(scope)}
+
+      ${decode}
+
+      ${planMethod(queues, scope)}
+      ${queues.map((queue) => factory(queue, scope))}
+    }`;
+}
+
+/** Class of the runtime behind a queue to the device. */
+function handlerType(queue: QueueShape): Code {
+  const request = requireRequest(queue);
+  if (queue.model.role === "transmit") return code`${runtimeType("DriverTransmitQueue")}<${messageType(queue)}>`;
+  return code`${runtimeType("DriverRequestQueue")}<${inputName(request)}, ${replyUnionName(request)}>`;
+}
+
+/** What a program sees of it: with the reply that belongs to each request. */
+function publicType(queue: QueueShape): Code {
+  const request = requireRequest(queue);
+  if (queue.model.role === "transmit") return code`Pick<${handlerType(queue)}, "send" | "post" | "kick" | "inFlight" | "waiting">`;
+  if (request.discriminators.length === 0) return code`Pick<${handlerType(queue)}, "submit" | "post" | "kick" | "inFlight" | "waiting">`;
+  return code`${queueTypeName(request)}`;
+}
+
+function messageType(queue: QueueShape): string {
+  return inputName(requireRequest(queue));
+}
+
+function requireRequest(queue: QueueShape): NonNullable<QueueShape["request"]> {
+  if (queue.request === undefined) throw new EmitError("a queue without a message", queue.name);
+  return queue.request;
+}
+
+function isCast(queue: QueueShape): boolean {
+  return queue.model.role !== "transmit" && requireRequest(queue).discriminators.length > 0;
+}
+
+function queueFields(queue: QueueShape): Code {
+  const type = handlerType(queue);
+  if (queue.model.many) return code`readonly #${queue.plural}: ${type}[] = [this.#new${capital(queue.name)}()];`;
+  return code`readonly #${queue.name}: ${type} = this.#new${capital(queue.name)}();`;
+}
+
+function queueGetters(queue: QueueShape, scope: DeviceScope): Code {
+  const type = publicType(queue);
+  const gate = queue.model.conditionTree;
+  const cast = isCast(queue) ? code` as ${type}` : nothing;
+  const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, queue.model.many ? "The first one." : "", gate === null ? "" : `Undefined unless ${queue.model.condition ?? ""}.`);
+  if (queue.model.many) {
+    const list = code`this.#${queue.plural}`;
+    const all = cast.parts.length === 0 ? list : code`${list} as readonly ${type}[]`;
+    return code`${doc}get ${queue.name}(): ${type} {
+        const [first] = ${list};
+        if (first === undefined) throw new TypeError("there is always a first queue");
+        return first${cast};
+      }
+      /** All queues \`${queue.name}\` that there are. */
+      get ${queue.plural}(): readonly ${elementOf(type)}[] { return ${all}; }\n`;
+  }
+  if (gate === null) return code`${doc}get ${queue.name}(): ${type} { return this.#${queue.name}${cast}; }\n`;
+  const context = formulaContext(scope, scope.device.name, { features: () => code`this.negotiated`, config: () => code`this.config` });
+  return code`${doc}get ${queue.name}(): ${type} | undefined {
+      return ${condition(gate, context)} ? (this.#${queue.name}${cast}) : undefined;
+    }\n`;
+}
+
+function elementOf(type: Code): Code {
+  return code`(${type})`;
+}
+
+function capital(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  const config = driverConfigName(scope);
+  const text = JSON.stringify(queues.map(({ model }) => [model.indexTree, model.countTree, model.conditionTree, model.holdsTree, model.postedTree]));
+  const receives = queues.some((queue) => queue.direction === "toDriver");
+  const needsFeatures = usesFeatures(queues) || receives;
+  const needsConfig = text.includes('"op":"config"');
+  const parameters = code`${needsFeatures ? "" : "_"}features: ${runtimeType("FeatureSet")}${needsConfig && code`, config: ${config}`}`;
+  const statements = queues.map((queue) =>
+    planStatements(queue, code`config`, scope, (position, index) => {
+      const at = (handler: Code): Code => code`plan.push({ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
+      if (queue.direction === "toDriver") {
+        const extra = receiveParameters(queue, scope);
+        return at(code`this.#new${capital(queue.name)}(${position}, features${extra.config && ", config"})`);
+      }
+      if (!queue.model.many) return at(code`this.#${queue.name}`);
+      return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}()); plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
+    }),
+  );
+  return code`protected override queuePlan(${parameters}): readonly ${runtimeType("DriverQueuePlan")}[] {
+    const plan: ${runtimeType("DriverQueuePlan")}[] = [];
+    ${statements}
+    return plan;
+  }\n`;
+}
+
+function receiveParameters(queue: QueueShape, scope: DeviceScope): { readonly config: boolean } {
+  const struct = scope.requireStruct(queue.struct ?? "");
+  const text = JSON.stringify([queue.model.holdsTree, queue.model.postedTree]);
+  return { config: text.includes('"op":"config"') || scope.needs(struct).config.length > 0 };
+}
+
+function factory(queue: QueueShape, scope: DeviceScope): Code {
+  if (queue.direction === "toDriver") return receiveFactory(queue, scope);
+  const request = requireRequest(queue);
+  const type = handlerType(queue);
+  if (queue.model.role === "transmit") return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }\n`;
+  const codec = codecNeedsDriver(request, scope) ? code`${codecName(request)}(this)` : code`${codecName(request)}`;
+  return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverRequestQueue")}(${codec}); }\n`;
+}
+
+function transmitCodec(queue: QueueShape, scope: DeviceScope): Code {
+  if (queue.struct === undefined) {
+    const request = requireRequest(queue);
+    const codec = codecNeedsDriver(request, scope) ? code`${codecName(request)}(this)` : code`${codecName(request)}`;
+    return code`{
+      size: (message) => ${codec}.readableSize(message),
+      encode: (message, writer) => ${codec}.encode(message, writer),
+    }`;
+  }
+  const struct = scope.requireStruct(queue.struct);
+  const name = scope.typeName(struct);
+  const more = codecArguments(struct, [], messageContext(queue, scope, code`this.negotiated`, code`this.config`));
+  const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
+  return code`{
+    size: ${fixed === null ? code`(message) => ${sizeFunction(struct, scope)}(message${more})` : code`() => ${constantCase(name)}_SIZE`},
+    encode: (message, writer) => write${name}(writer, message${more}),
+  }`;
+}
+
+function messageContext(queue: QueueShape, scope: DeviceScope, features: Code, config: Code): CodecContext {
+  const place = `${scope.device.name}.${queue.model.name}`;
+  const sources = { features: () => features, config: () => config };
+  return { scope, place, owner: "", ...sources, formulas: formulaContext(scope, place, sources) };
+}
+
+function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
+  const struct = scope.requireStruct(queue.struct ?? "");
+  const name = scope.typeName(struct);
+  const context = queueContext(scope, code`config`);
+  const { holdsTree, postedTree, merged, many } = queue.model;
+  const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
+  const least = holdsTree === null ? undefined : count(holdsTree, context);
+  const isPlain = holdsTree?.op === "number";
+  const size = fixed !== null ? code`${constantCase(name)}_SIZE` : least === undefined || isPlain ? code`${DEFAULT_BUFFER}` : least;
+  const more = codecArguments(struct, [], messageContext(queue, scope, code`features`, code`config`));
+  const offset = mergedOffset(queue, scope);
+  const posted = postedTree === null ? undefined : count(postedTree, context);
+  const extra = receiveParameters(queue, scope);
+  const text = JSON.stringify([holdsTree, postedTree, merged?.conditionTree ?? null]);
+  const usesFeatureSet = text.includes('"op":"feature"') || scope.needs(struct).features;
+  const active = merged?.conditionTree == null ? nothing : code`${condition(merged.conditionTree, context)} ? `;
+  return code`#new${capital(queue.name)}(${many ? "" : "_"}position: number, ${usesFeatureSet ? "" : "_"}features: ${runtimeType("FeatureSet")}${extra.config && code`, config: ${driverConfigName(scope)}`}): ${runtimeType("DriverReceiveQueue")}<${name}> {
+    const { ${queue.name}, ${queue.name}Buffers } = this.#options;
+    ${posted !== undefined && code`const count = Math.min(${queue.name}Buffers?.count ?? ${posted}, ${posted});`}
+    return new ${runtime("DriverReceiveQueue")}({
+      bufferSize: ${queue.name}Buffers?.size ?? ${size},
+      ${posted !== undefined ? code`count,` : code`...(${queue.name}Buffers?.count === undefined ? {} : { count: ${queue.name}Buffers.count }),`}
+      decode: (bytes) => {
+        const reader = new ${runtime("ByteReader")}(bytes);
+        const message = read${name}(reader${more});
+        return reader.error ?? message;
+      },
+      handler: (message) => ${queue.name}?.(message${many && ", position"}),
+      ${offset !== undefined && code`merged: ${active.parts.length === 0 ? code`{ offset: ${offset} }` : code`${active} { offset: ${offset} } : undefined`},`}
+    });
+  }\n`;
+}
+

@@ -1,0 +1,40 @@
+import type { DeviceModel, Model } from "../../model/device-model.js";
+import { deviceFile } from "./device-file.js";
+import { format } from "./format.js";
+import { fileText } from "./preamble.js";
+
+export { EmitError } from "./emit-error.js";
+
+/** A file to be written. */
+export interface EmittedFile {
+  /** Relative to the output folder, with `/`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface TypeScriptOptions {
+  /** Of the compiler, for the header. */
+  readonly version: string;
+}
+
+/** TypeScript for every device of a model: a file each, laid out. Throws an EmitError for what it cannot express. */
+export async function emitTypeScript(model: Model, options: TypeScriptOptions): Promise<readonly EmittedFile[]> {
+  return Promise.all(printTypeScript(model, options).map(formatTypeScript));
+}
+
+/** The same, not laid out yet. */
+export function printTypeScript(model: Model, options: TypeScriptOptions): readonly EmittedFile[] {
+  return model.devices.map((device) => ({
+    path: `${fileName(device)}.ts`,
+    text: fileText(device, options.version, deviceFile(device, model)),
+  }));
+}
+
+/** Lays a file out. */
+export async function formatTypeScript(file: EmittedFile): Promise<EmittedFile> {
+  return { path: file.path, text: await format(file.text) };
+}
+
+function fileName(device: DeviceModel): string {
+  return device.name.replaceAll("_", "-");
+}

@@ -1,0 +1,181 @@
+import type { FieldModel, Formula } from "../../model/device-model.js";
+import { code, joined, type Code } from "./code.js";
+import { formulaContext, type CodecContext } from "./codec-parameters.js";
+import type { DeviceScope } from "./device-scope.js";
+import { valueFunction } from "./enums.js";
+import { valueAtPath } from "./field-paths.js";
+import { count } from "./formulas.js";
+import { runtime, runtimeType } from "./imports.js";
+import { readFields } from "./read-fields.js";
+import { capacityFields, capacityName, inputName, replyUnionName } from "./request-inputs.js";
+import { isOptionalReply, isTag, patternsOf, replyParts, tagLabel, tagField, type RequestShape, type VariantShape } from "./request-shapes.js";
+import { usesConfig } from "./request-slot.js";
+import { fixedSize, shapeOf } from "./shapes.js";
+import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
+import { tailSize } from "./structs-read.js";
+import { isVisible, propertyName } from "./struct-types.js";
+import { printTree, variantTree } from "./variant-tree.js";
+import { fieldsFormulas, writeFields } from "./write-fields.js";
+
+export function codecName(request: RequestShape): string {
+  return `${request.baseName.charAt(0).toLowerCase()}${request.baseName.slice(1)}Codec`;
+}
+
+/** Does the codec have to ask the driver what was negotiated? */
+export function codecNeedsDriver(request: RequestShape, scope: DeviceScope): boolean {
+  return usesConfig(request, scope) || request.variants.some((variant) => [...variant.readable, ...variant.writable].some((field) => usesFeatures(field, scope)));
+}
+
+function usesFeatures(field: FieldModel, scope: DeviceScope): boolean {
+  if (JSON.stringify({ ...field, validTree: null, constraintTree: null }).includes('"op":"feature"')) return true;
+  const shape = shapeOf(field, scope);
+  const inner = shape.kind === "array" ? shape.of : shape;
+  if (inner.kind === "struct") return scope.needs(inner.struct).features;
+  if (inner.kind === "match") return inner.arms.some((arm) => scope.needs(arm.struct).features);
+  return false;
+}
+
+/** How a driver's requests become bytes, and bytes replies. */
+export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
+  const types = code`${runtimeType("RequestCodec")}<${inputName(request)}, ${replyUnionName(request)}>`;
+  const methods = code`{
+      readableSize(input) { ${dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`)} },
+      writableSize(input) { ${dispatch(request, scope, (variant) => code`return ${sizeCode(writableSize(variant, request, scope))};`)} },
+      encode(input, writer) { ${dispatch(request, scope, (variant) => code`${encode(variant, scope)} return;`)} },
+      decode(input, bytes, written) { ${dispatch(request, scope, (variant) => decode(variant, request, scope))} },
+    }`;
+  const name = codecName(request);
+  if (!codecNeedsDriver(request, scope)) return code`const ${name}: ${types} = ${methods};`;
+  return code`function ${name}(driver: ${scope.prefix}Driver): ${types} { return ${methods}; }`;
+}
+
+function dispatch(request: RequestShape, scope: DeviceScope, leaf: (variant: VariantShape) => Code): Code {
+  const tree = variantTree(request.variants, request.discriminators);
+  if (tree === undefined) return code``;
+  const body = printTree(tree, {
+    subject: (branch) => code`input.${propertyName(tagOf(branch.sample, branch.discriminator))}`,
+    label: (pattern, branch) => tagLabel(pattern, tagOf(branch.sample, branch.discriminator), scope),
+    range: (pattern, branch) => {
+      const tag = code`input.${propertyName(tagOf(branch.sample, branch.discriminator))}`;
+      return code`${tag} >= ${pattern.low} && ${tag} <= ${pattern.high}`;
+    },
+    leaf,
+    missing: undefined,
+  });
+  return body;
+}
+
+function tagOf(variant: VariantShape, discriminator: string): FieldModel {
+  const field = tagField(variant, discriminator);
+  if (field === undefined) throw new Error(`${variant.name} has no ${discriminator}`);
+  return field;
+}
+
+const ofInput = (field: FieldModel): Code => code`input.${propertyName(field)}`;
+
+function codecContext(variant: VariantShape, owner: string, fields: readonly FieldModel[], scope: DeviceScope): CodecContext {
+  const place = `${scope.device.name}.${variant.name}`;
+  const features = (): Code => code`driver.negotiated`;
+  const config = (): Code => code`driver.config`;
+  return {
+    scope,
+    place,
+    owner,
+    features,
+    config,
+    formulas: {
+      ...formulaContext(scope, place, { features, config }),
+      field: (_, path) => valueAtPath(variant.readable, path, ofInput, scope, place),
+    },
+    tailOf: (field) => tailSize(fields, field, scope, place),
+  };
+}
+
+function readableContext(variant: VariantShape, scope: DeviceScope): CodecContext {
+  const context = codecContext(variant, variant.inputType, variant.readable, scope);
+  return { ...context, formulas: fieldsFormulas(variant.readable, ofInput, context) };
+}
+
+function readableSize(variant: VariantShape, scope: DeviceScope): Size {
+  return sizeOfFields(variant.readable, ofInput, readableContext(variant, scope));
+}
+
+/** What the driver gave room for, and what is known without that. */
+function writableSize(variant: VariantShape, request: RequestShape, scope: DeviceScope): Size {
+  const capacities = new Set(capacityFields(variant, scope));
+  const context = codecContext(variant, request.typeName, variant.writable, scope);
+  let total: Size = { fixed: 0, varying: [] };
+  for (const field of variant.writable) {
+    if (capacities.has(field)) total = plus(total, { fixed: 0, varying: [code`input.${capacityName(field, variant)}`] });
+  }
+  const known = variant.writable.filter((field) => !capacities.has(field));
+  const fixed = known.filter((field) => lengthOf(field, scope) === undefined);
+  for (const field of known) {
+    const length = lengthOf(field, scope);
+    if (length !== undefined) total = plus(total, { fixed: 0, varying: [code`${count(length.formula, context.formulas)}${length.factor}`] });
+  }
+  return plus(
+    sizeOfFields(fixed, () => code`undefined`, context),
+    total,
+  );
+}
+
+/** A length that follows from the request, and what to multiply it with. */
+function lengthOf(field: FieldModel, scope: DeviceScope): { readonly formula: Formula; readonly factor: Code } | undefined {
+  const shape = shapeOf(field, scope);
+  if (field.sizedTree !== null) return undefined;
+  if (shape.kind !== "bytes" && shape.kind !== "text" && shape.kind !== "array") return undefined;
+  if (shape.length.kind !== "formula") return undefined;
+  const size = shape.kind === "array" && shape.unit === "elements" ? fixedSize(shape.of) : 1;
+  return { formula: shape.length.formula, factor: size === 1 ? code`` : code` * ${size ?? 1}` };
+}
+
+function encode(variant: VariantShape, scope: DeviceScope): Code {
+  const context = readableContext(variant, scope);
+  const statements = writeFields(variant.readable, ofInput, context, {
+    writer: "writer",
+    constant: (field) => (isTag(variant, field) ? tagNumber(variant, field, scope) : undefined),
+  });
+  return code`${statements}`;
+}
+
+/** The number of a tag: known, or from its name. */
+function tagNumber(variant: VariantShape, field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const [pattern, second] = patternsOf(variant, field.name) ?? [];
+  if (shape.kind === "scalar" && shape.meaning.kind === "enum") {
+    if (pattern !== undefined && second === undefined && pattern.low === pattern.high && pattern.name !== null) {
+      const label = tagLabel(pattern, field, scope);
+      const name = label.parts.length === 1 && typeof label.parts[0] === "string" ? label.parts[0].replaceAll('"', "") : "";
+      if (/^[A-Za-z_]\w*$/.test(name)) return code`${scope.typeName(shape.meaning.enum)}.${name}`;
+    }
+    return code`${valueFunction(shape.meaning.enum, scope)}(${ofInput(field)})`;
+  }
+  return ofInput(field);
+}
+
+function decode(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
+  const { tail } = replyParts(variant, request, scope);
+  const fields = variant.writable;
+  if (!fields.some(isVisible)) return code`return {};`;
+  const context = codecContext(variant, variant.replyType, fields, scope);
+  const optional = fields.filter((field) => isOptionalReply(field, request, variant));
+  // A status at the end was written if anything was; the rest of the buffer need not be counted.
+  const start =
+    tail.length > 0
+      ? code`if (written === 0) return new ${runtime("CodecError")}("truncated", 0);
+        const reader = new ${runtime("ByteReader")}(bytes);`
+      : code`const reader = new ${runtime("ByteReader")}(bytes, 0, written);`;
+  if (optional.length === 0) {
+    const { statements, properties } = readFields(fields, context);
+    return code`${start} ${statements} return reader.error ?? { ${joined(properties, ", ")} };`;
+  }
+  const always = fields.filter((field) => !optional.includes(field));
+  const first = readFields(always, context);
+  const second = readFields(optional, { ...context, formulas: first.formulas });
+  return code`${start} ${first.statements}
+    if (reader.remaining === 0) return reader.error ?? { ${joined(first.properties, ", ")} };
+    ${second.statements}
+    return reader.error ?? { ${joined([...first.properties, ...second.properties], ", ")} };`;
+}
+

@@ -1,0 +1,248 @@
+import type { FieldModel } from "../../model/device-model.js";
+import { code, joined, nothing, paragraphs, propertyKey, type Code } from "./code.js";
+import { visitFormula, type DeviceScope } from "./device-scope.js";
+import { docComment } from "./doc-comment.js";
+import { writeType } from "./enums.js";
+import { runtimeType } from "./imports.js";
+import { pascalCase } from "./names.js";
+import {
+  isOptionalReply,
+  isTag,
+  patternsOf,
+  statusField,
+  tagField,
+  tagLabel,
+  tagType,
+  type RequestShape,
+  type VariantShape,
+} from "./request-shapes.js";
+import { fixedSize, shapeOf } from "./shapes.js";
+import { fieldDoc, isOptional, isVisible, matchTypes, propertyName, typeOf } from "./struct-types.js";
+
+/** What a driver submits, and what it gets for it: types for each variant, and their unions. */
+export function inputTypes(request: RequestShape, scope: DeviceScope): Code {
+  const isSingle = request.discriminators.length === 0;
+  const unions = isSingle
+    ? nothing
+    : code`${docComment({ doc: `What a driver can submit as a {@link ${request.typeName}}.` })}export type ${inputName(request)} = ${joined(
+        request.variants.map((variant) => variant.inputType),
+        " | ",
+      )};`;
+  const replies = [...new Set(request.variants.map((variant) => replyName(variant, request, scope)))];
+  const replyUnion = isSingle
+    ? nothing
+    : code`/** What it is answered with. */ export type ${replyUnionName(request)} = ${joined(replies, " | ")};`;
+  const seen = new Set<string>();
+  return paragraphs([
+    ...request.variants.flatMap((variant) => {
+      const reply = replyName(variant, request, scope);
+      const isNew = !seen.has(reply);
+      seen.add(reply);
+      return [inputType(request, variant, scope), isNew ? replyType(request, variant, scope) : nothing];
+    }),
+    unions,
+    replyUnion,
+    isSingle ? nothing : repliesByTag(request, scope),
+    isSingle ? nothing : queueInterface(request),
+  ]);
+}
+
+/** `BlkRequestInput`. */
+export function inputName(request: RequestShape): string {
+  const [only] = request.variants;
+  return request.discriminators.length === 0 && only !== undefined ? only.inputType : `${request.baseName}Input`;
+}
+
+export function replyUnionName(request: RequestShape): string {
+  const [only] = request.variants;
+  return request.discriminators.length === 0 && only !== undefined ? only.replyType : `${request.baseName}Reply`;
+}
+
+export function queueTypeName(request: RequestShape): string {
+  return request.discriminators.length === 0 ? `DriverRequestQueue` : `${request.baseName}Queue`;
+}
+
+/** The reply that variants have in common has one type: `BlkStatusReply`. */
+export function replyName(variant: VariantShape, request: RequestShape, scope: DeviceScope): string {
+  if (request.discriminators.length === 0) return variant.replyType;
+  return isCommonReply(variant, request) ? commonReplyName(request, scope) : variant.replyType;
+}
+
+function isCommonReply(variant: VariantShape, request: RequestShape): boolean {
+  const ends = request.prefix.length > 0 ? request.prefix : request.suffix;
+  return variant.writable.length === ends.length;
+}
+
+function commonReplyName(request: RequestShape, scope: DeviceScope): string {
+  const status = statusField(request, scope);
+  const suffix = status === undefined ? "Plain" : pascalCase(status.name);
+  return request.typeName === `${scope.prefix}Request` ? `${scope.prefix}${suffix}Reply` : `${request.typeName}${suffix}Reply`;
+}
+
+function inputType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
+  const tags = request.discriminators.flatMap((name) => {
+    const field = tagField(variant, name);
+    if (field === undefined || patternsOf(variant, name) === undefined) return [];
+    return [code`readonly ${propertyKey(propertyName(field))}: ${tagType(variant, name, request, scope)};`];
+  });
+  const fields = variant.readable.filter((field) => isVisible(field) && !isTag(variant, field));
+  const capacities = capacityFields(variant, scope).map((field) => {
+    const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` });
+    return code`${doc}readonly ${capacityName(field, variant)}: number;`;
+  });
+  const { model } = variant;
+  const what = model.tags.flatMap((tag) => tag.patterns.map((pattern) => pattern.name ?? String(pattern.low))).join(" ");
+  const doc = docComment({ doc: model.doc === "" ? what : model.doc, since: model.since }, "What the driver gives.");
+  const properties = [...tags, ...fields.map((field) => inputProperty(field, scope)), ...capacities];
+  const body =
+    properties.length === 0
+      ? code`export type ${variant.inputType} = Readonly<Record<never, never>>;`
+      : code`export interface ${variant.inputType} { ${properties} }`;
+  return paragraphs([code`${doc}${body}`, ...matchTypes(variant.readable, variant.inputType, scope)]);
+}
+
+function inputProperty(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const type = shape.kind === "scalar" && shape.meaning.kind === "enum" ? writeType(shape.meaning.enum, scope) : typeOf(shape, field, "", scope);
+  const optional = isOptional(field, shape);
+  return code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
+}
+
+/** Writable fields for which the driver has to say how much room there is. */
+export function capacityFields(variant: VariantShape, scope: DeviceScope): FieldModel[] {
+  return variant.writable.filter((field) => isVisible(field) && !isSizeKnown(field, scope));
+}
+
+/** Does the size follow from the request, the features and the configuration? */
+function isSizeKnown(field: FieldModel, scope: DeviceScope): boolean {
+  if (field.sizedTree !== null) return !refersToSelf(field.sizedTree);
+  const shape = shapeOf(field, scope);
+  if (fixedSize(shape) !== null) return true;
+  if (shape.kind === "struct") return shape.struct.kind === "header";
+  if (shape.kind === "bytes" || shape.kind === "text") return shape.length.kind === "formula" && !refersToSelf(shape.length.formula);
+  if (shape.kind === "array") {
+    if (shape.length.kind !== "formula" || refersToSelf(shape.length.formula) || shape.ends !== null) return false;
+    return shape.unit === "bytes" || shape.stride !== null || fixedSize(shape.of) !== null;
+  }
+  return false;
+}
+
+function refersToSelf(formula: Parameters<typeof visitFormula>[0]): boolean {
+  let found = false;
+  visitFormula(formula, (part) => {
+    if (part.op === "field" && part.scope === "self") found = true;
+  });
+  return found;
+}
+
+/** Name of the capacity of a writable field in the input. */
+export function capacityName(field: FieldModel, variant: VariantShape): string {
+  const name = propertyName(field);
+  return variant.readable.some((other) => isVisible(other) && propertyName(other) === name) ? `${name}Capacity` : name;
+}
+
+function replyType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
+  const fields = variant.writable.filter(isVisible);
+  const name = replyName(variant, request, scope);
+  const properties = fields.map((field) => {
+    const shape = shapeOf(field, scope);
+    const missing = isOptional(field, shape) || isOptionalReply(field, request, variant);
+    return code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}${missing ? "?" : ""}: ${typeOf(shape, field, name, scope)}${missing ? " | undefined" : ""};`;
+  });
+  const note = fields.some((field) => isOptionalReply(field, request, variant)) ? "Parts that the device left out, as for a failure, are missing." : "";
+  const doc = isCommonReply(variant, request) && request.discriminators.length > 0 ? `Reply of the device that says no more than this.` : `Reply of the device to {@link ${variant.inputType}}.`;
+  const body = properties.length === 0 ? code`export type ${name} = Readonly<Record<never, never>>;` : code`export interface ${name} { ${properties} }`;
+  return paragraphs([code`${docComment({ doc }, note)}${body}`, ...matchTypes(variant.writable, name, scope)]);
+}
+
+// ---- the reply that belongs to a request ----
+
+function repliesName(request: RequestShape): string {
+  return `${request.baseName}Replies`;
+}
+
+function parameterNames(request: RequestShape): string[] {
+  return request.discriminators.map((name) => pascalCase(name));
+}
+
+/** A map from tags to replies, and the type that looks a reply up in it. */
+function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
+  const special = request.variants.filter((variant) => !isCommonReply(variant, request) || commonEndsEmpty(request));
+  const parameters = parameterNames(request);
+  const fallback = commonEndsEmpty(request) ? "never" : commonReplyName(request, scope);
+  if (special.length === 0) {
+    return code`/** The reply to a request with these tags. */ export type ${request.baseName}ReplyTo<${joined(parameters.map((name) => `_${name}`), ", ")}> = ${fallback};`;
+  }
+  let lookup: Code = code`${repliesName(request)}${parameters.map((name) => code`[${name}]`).reduce((all, part) => code`${all}${part}`, nothing)}`;
+  for (let depth = parameters.length - 1; depth >= 0; depth--) {
+    const map = parameters.slice(0, depth).reduce((all, name) => code`${all}[${name}]`, code`${repliesName(request)}`);
+    lookup = code`${parameters[depth] ?? ""} extends keyof ${map} ? ${lookup} : ${fallback}`;
+  }
+  return paragraphs([
+    code`/** Replies that say more than others, by the tags of the request. */
+      export interface ${repliesName(request)} { ${entries(special, request.discriminators, request, scope)} }`,
+    code`/** The reply to a request with these tags. */
+      export type ${request.baseName}ReplyTo<${joined(parameters, ", ")}> = ${lookup};`,
+  ]);
+}
+
+function commonEndsEmpty(request: RequestShape): boolean {
+  return request.prefix.length === 0 && request.suffix.length === 0;
+}
+
+function entries(variants: readonly VariantShape[], discriminators: readonly string[], request: RequestShape, scope: DeviceScope): Code[] {
+  const [discriminator, ...rest] = discriminators;
+  if (discriminator === undefined) return [];
+  const groups = new Map<string, { key: Code; variants: VariantShape[] }>();
+  for (const variant of variants) {
+    const patterns = patternsOf(variant, discriminator);
+    const field = tagField(variant, discriminator);
+    const keys =
+      patterns === undefined
+        ? [code`[${"tag"}: string | number]`]
+        : patterns.length === 0
+          ? [code`[tag: number]`]
+          : patterns.map((pattern) => (pattern.low === pattern.high ? code`${tagLabel(pattern, field, scope)}` : code`[tag: number]`));
+    for (const key of keys) {
+      const text = JSON.stringify(key.parts);
+      const group = groups.get(text) ?? { key, variants: [] };
+      group.variants.push(variant);
+      groups.set(text, group);
+    }
+  }
+  return [...groups.values()].map(({ key, variants: members }) => {
+    const [only] = members;
+    if (rest.length === 0 && only !== undefined) return code`readonly ${key}: ${replyName(only, request, scope)};`;
+    return code`readonly ${key}: { ${entries(members, rest, request, scope)} };`;
+  });
+}
+
+/** The queue as a driver uses it: which reply comes depends on what is submitted. */
+function queueInterface(request: RequestShape): Code {
+  const parameters = parameterNames(request);
+  const properties = request.discriminators.map((name, index) => code`readonly ${propertyKey(tagProperty(request, name))}: ${parameters[index] ?? ""}`);
+  const firstTag = request.discriminators[0] ?? "";
+  const generics = parameters.map((name, index) => {
+    const tag = request.discriminators[index] ?? "";
+    return code`${name} extends ${inputName(request)}[${JSON.stringify(tagProperty(request, tag))}]`;
+  });
+  const selected = code`Extract<${inputName(request)}, { readonly ${propertyKey(tagProperty(request, firstTag))}: ${parameters[0] ?? ""} }>`;
+  return code`/** Driver side of a queue of {@link ${request.typeName}}s. */
+    export interface ${queueTypeName(request)} extends Pick<${runtimeType("DriverRequestQueue")}<${inputName(request)}, ${replyUnionName(request)}>, "post" | "kick" | "inFlight" | "waiting"> {
+      /**
+       * Sends a request; the promise gives the reply. Waits for room when the ring is full. Rejects with a CodecError if
+       * the request or the reply does not fit its layout, and with the reason if the queue breaks or the driver is stopped.
+       */
+      submit<${joined(generics, ", ")}>(
+        input: ${selected} & { ${joined(properties, "; ")} },
+      ): Promise<${request.baseName}ReplyTo<${joined(parameters, ", ")}>>;
+    }`;
+}
+
+function tagProperty(request: RequestShape, discriminator: string): string {
+  for (const variant of request.variants) {
+    const field = tagField(variant, discriminator);
+    if (field !== undefined) return propertyName(field);
+  }
+  return discriminator;
+}

@@ -1,0 +1,338 @@
+import type { FieldModel, StructModel } from "../../model/device-model.js";
+import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
+import type { DeviceScope } from "./device-scope.js";
+import { EmitError } from "./emit-error.js";
+import { nameFunction } from "./enums.js";
+import { condition } from "./formulas.js";
+import { runtime, runtimeType } from "./imports.js";
+import { readableLayout, requestMember, slotContext, truncated, type HeadField, type ReadableLayout } from "./request-layout.js";
+import { completeMethods, decodeWritable, replyScratchSize, replyToJson, type WritableLayout } from "./request-reply.js";
+import { isTag, isWindow, patternsOf, tagField, tagLabel, type RequestShape, type VariantShape } from "./request-shapes.js";
+import { canBeUnknown, memberType, unknownTags } from "./request-types.js";
+import { fixedSize, isWide, shapeOf } from "./shapes.js";
+import { fieldAt, numberAt } from "./structs-read.js";
+import { viewName } from "./struct-views.js";
+import { isVisible } from "./struct-types.js";
+import { printTree, variantTree } from "./variant-tree.js";
+
+/** Variants with the same layout, which decode and complete alike. */
+export interface LayoutGroup {
+  /** PascalCase; empty if there is only one. */
+  readonly name: string;
+  readonly variants: readonly VariantShape[];
+  readonly variant: VariantShape;
+  readonly layout: ReadableLayout;
+  readonly writable: WritableLayout;
+}
+
+export function slotName(request: RequestShape): string {
+  return `${request.typeName}Slot`;
+}
+
+/** The class behind the interfaces: one for all variants, so that the data path sees one shape of object. */
+export function requestSlot(request: RequestShape, scope: DeviceScope): { readonly code: Code; readonly groups: readonly LayoutGroup[] } {
+  const groups = layoutGroups(request, scope);
+  const members = assignedMembers(request, groups, scope);
+  const getters = headGetters(groups, members, scope);
+  const views = viewMembers(groups);
+  const copied = Math.max(0, ...groups.map((group) => group.layout.copied));
+  const scratch = Math.max(0, ...groups.map((group) => replyScratchSize(group.variant, request, scope)));
+  const hasKinds = groups.length > 1 || canBeUnknown(request);
+  const kinds = [...groups.map((group) => quoted(group.name)), ...(canBeUnknown(request) ? [quoted("Unknown")] : [])];
+  const body = code`${decodeMethod(request, groups, members, scope)}
+
+    ${groups.length > 1 || hasKinds ? groups.map((group) => code`${layoutMethod(group, hasKinds, memberFields(request, groups), scope)}\n`) : nothing}
+    ${canBeUnknown(request) && unknownMethod(request, scope)}
+
+    ${completeMethods(request, groups, hasKinds, scope)}
+
+    ${toJson(request, groups, hasKinds, scope)}
+
+    ${replyToJson(request, scope)}`;
+  const config = usesConfig(request, scope);
+  const fields = code`${members.map((member) => memberDeclaration(member))}
+    ${views.map((view) => code`readonly ${view.name}: ${viewName(view.struct, scope)};`)}
+    ${members.flatMap((member) => [member.readable && code`readonly #${member.name}In = new ${runtime("ReadableBytes")}();`, member.writable && code`readonly #${member.name}Out = new ${runtime("WritableBytes")}();`])}
+    ${scratch > 0 && code`readonly #replyBytes = new Uint8Array(${scratch}); readonly #replyWriter = new ${runtime("ByteWriter")}(this.#replyBytes);`}
+    ${hasKinds && code`#kind: ${joined(kinds, " | ")} = ${kinds[0] ?? '""'};`}
+    ${config && code`readonly #config: ${scope.prefix}DeviceConfig;`}`;
+  const constructor = code`constructor(host: ${runtimeType("SlotHost")}, slot: number${config && code`, config: ${scope.prefix}DeviceConfig`}) {
+      super(host, slot, ${copied});
+      ${config && "this.#config = config;"}
+      ${views.map((view) => code`this.${view.name} = new ${viewName(view.struct, scope)}(this.head, ${view.offset}${scope.needs(view.struct).features && ", host.features"});`)}
+    }`;
+  return {
+    groups,
+    code: code`/** All variants of {@link ${request.typeName}} in one class: which members mean something depends on the tags. */
+      class ${slotName(request)} extends ${runtime("RequestSlot")} {
+        ${fields}
+
+        ${constructor}
+
+        ${getters.map((getter) => code`${getter.code}\n`)}
+        ${body}
+      }`,
+  };
+}
+
+export function usesConfig(request: RequestShape, scope: DeviceScope): boolean {
+  return request.variants.some((variant) => [...variant.readable, ...variant.writable].some((field) => fieldUsesConfig(field, scope)));
+}
+
+function fieldUsesConfig(field: FieldModel, scope: DeviceScope): boolean {
+  if (JSON.stringify(field).includes('"op":"config"')) return true;
+  const shape = shapeOf(field, scope);
+  const inner = shape.kind === "array" ? shape.of : shape;
+  if (inner.kind === "struct") return scope.needs(inner.struct).config.length > 0;
+  if (inner.kind === "match") return inner.arms.some((arm) => scope.needs(arm.struct).config.length > 0);
+  return false;
+}
+
+// ---- members ----
+
+interface Member {
+  readonly name: string;
+  readonly types: readonly Code[];
+  /** Bytes of the readable part. */
+  readonly readable: boolean;
+  /** Bytes of the writable part. */
+  readonly writable: boolean;
+  /** What it is before and after each request. */
+  readonly initial: Code;
+}
+
+/** Members that decoding gives values to: tags, windows, and what is decoded at once. */
+function assignedMembers(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): Member[] {
+  const members = new Map<string, { types: Map<string, Code>; readable: boolean; writable: boolean; initial: Code }>();
+  const add = (name: string, type: Code, change: { readable?: boolean; writable?: boolean } = {}, initial = code`undefined`): void => {
+    const member = members.get(name) ?? { types: new Map<string, Code>(), readable: false, writable: false, initial };
+    member.types.set(JSON.stringify(type.parts), type);
+    member.readable ||= change.readable ?? false;
+    member.writable ||= change.writable ?? false;
+    members.set(name, member);
+  };
+  for (const name of request.discriminators) {
+    for (const variant of request.variants) {
+      const field = tagField(variant, name);
+      const shape = field === undefined ? undefined : shapeOf(field, scope);
+      if (field === undefined || shape?.kind !== "scalar") continue;
+      const member = requestMember(field);
+      if (shape.meaning.kind === "enum") add(member, code`${scope.typeName(shape.meaning.enum)}`, {}, code`0`);
+      add(member, code`number`, {}, code`0`);
+    }
+  }
+  for (const { variant, layout } of groups) {
+    for (const field of layout.assigned) add(requestMember(field), memberType(field, shapeOf(field, scope), scope), { readable: isWindow(field, scope) });
+    for (const field of variant.writable) {
+      if (isWindow(field, scope)) add(requestMember(field), code`${runtimeType("WritableBytes")}`, { writable: true });
+    }
+  }
+  for (const field of inconsistentHeads(groups)) {
+    if (!members.has(requestMember(field.field))) add(requestMember(field.field), memberType(field.field, field.shape, scope));
+  }
+  return [...members].map(([name, member]) => ({ ...member, name, types: [...member.types.values()] }));
+}
+
+function memberDeclaration(member: Member): Code {
+  const types = member.initial.parts[0] === "undefined" ? [...member.types, code`undefined`] : member.types;
+  return code`${member.name}: ${joined(types, " | ")} = ${member.initial};`;
+}
+
+/** Fields of the head that are elsewhere, or something else, in another variant. */
+function inconsistentHeads(groups: readonly LayoutGroup[]): HeadField[] {
+  const byName = new Map<string, HeadField[]>();
+  for (const { layout } of groups) {
+    for (const field of layout.head) byName.set(field.field.name, [...(byName.get(field.field.name) ?? []), field]);
+  }
+  return [...byName.values()].filter((fields) => !fields.every((field) => isSameHead(field, fields[0]))).flat();
+}
+
+function isSameHead(left: HeadField, right: HeadField | undefined): boolean {
+  if (right === undefined) return false;
+  return (
+    left.offset === right.offset &&
+    left.shape.scalar === right.shape.scalar &&
+    left.field.enum === right.field.enum &&
+    JSON.stringify(left.field.bits) === JSON.stringify(right.field.bits)
+  );
+}
+
+interface Getter {
+  readonly name: string;
+  readonly code: Code;
+}
+
+function headGetters(groups: readonly LayoutGroup[], members: readonly Member[], scope: DeviceScope): Getter[] {
+  const getters = new Map<string, Getter>();
+  for (const { layout } of groups) {
+    for (const { field, offset, shape } of layout.head) {
+      const name = requestMember(field);
+      if (getters.has(name) || members.some((member) => member.name === name)) continue;
+      const value = fieldAt(code`this.head`, code`${offset}`, field, shape, scope);
+      const getter = code`get ${name}(): ${memberType(field, shape, scope)} { return ${value}; }`;
+      const asNumber =
+        isWide(shape, field) && shape.meaning.kind === "number" && field.flags === null
+          ? code`get ${name}Number(): number { return ${wideAsNumber(offset, shape.scalar.startsWith("be"))}; }`
+          : nothing;
+      getters.set(name, { name, code: paragraphs([getter, asNumber]) });
+    }
+  }
+  return [...getters.values()];
+}
+
+/** Without a bigint on the way. */
+function wideAsNumber(offset: number, bigEndian: boolean): Code {
+  const [low, high] = bigEndian ? [offset + 4, offset] : [offset, offset + 4];
+  const order = bigEndian ? "" : ", true";
+  return code`this.head.getUint32(${low}${order}) + this.head.getUint32(${high}${order}) * 2 ** 32`;
+}
+
+interface ViewMember {
+  readonly name: string;
+  readonly struct: StructModel;
+  readonly offset: number;
+}
+
+function viewMembers(groups: readonly LayoutGroup[]): ViewMember[] {
+  const views = new Map<string, ViewMember>();
+  for (const { layout } of groups) {
+    for (const { field, shape, offset } of layout.views) {
+      const name = requestMember(field);
+      const known = views.get(name);
+      if (known !== undefined && (known.struct !== shape.struct || known.offset !== offset)) {
+        throw new EmitError("a struct that is in different places of the variants", field.name);
+      }
+      views.set(name, { name, struct: shape.struct, offset });
+    }
+  }
+  return [...views.values()];
+}
+
+// ---- decoding ----
+
+function layoutGroups(request: RequestShape, scope: DeviceScope): LayoutGroup[] {
+  const groups = new Map<string, { variants: VariantShape[]; group: Omit<LayoutGroup, "variants" | "name"> }>();
+  for (const variant of request.variants) {
+    const layout = readableLayout(variant, scope);
+    const writable = decodeWritable(variant, request, scope);
+    const key = JSON.stringify([
+      layout.statements,
+      layout.headSize,
+      layout.head.map(({ field, offset }) => [field.name, offset, field.enum, field.type]),
+      layout.views.map(({ field, offset }) => [field.name, offset, field.type]),
+      writable.statements,
+      variant.writable.map((field) => [field.name, field.type, field.enum]),
+      // A field that is a tag elsewhere is assigned where it is none.
+      request.discriminators.map((name) => (patternsOf(variant, name) === undefined ? tagField(variant, name)?.enum : "tag")),
+    ]);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { variants: [variant], group: { variant, layout, writable } });
+    else known.variants.push(variant);
+  }
+  return [...groups.values()].map(({ variants, group }) => ({ ...group, variants, name: variants[0]?.model.name ?? "" }));
+}
+
+function decodeMethod(request: RequestShape, groups: readonly LayoutGroup[], members: readonly Member[], scope: DeviceScope): Code {
+  const reset = members.filter((member) => member.initial.parts[0] === "undefined").map((member) => code`this.${member.name} = undefined;`);
+  const [only] = groups;
+  if (only !== undefined && groups.length === 1 && !canBeUnknown(request)) {
+    return code`protected override decode(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(only, false, new Set(), scope)} }`;
+  }
+  const tree = variantTree(request.variants, request.discriminators);
+  if (tree === undefined) throw new EmitError("a request without variants", request.typeName);
+  const body = printTree(tree, {
+    before: (branch) => {
+      const field = requireTag(branch.sample, branch.discriminator);
+      const shape = shapeOf(field, scope);
+      if (shape.kind !== "scalar" || isWide(shape, field) || field.offset === null) throw new EmitError("a tag that is not a number of up to 32 bits", field.name);
+      const name = `${requestMember(field)}Tag`;
+      const meaning = shape.meaning.kind === "enum" ? code`${nameFunction(shape.meaning.enum, scope)}(${name})` : code`${name}`;
+      return code`if (this.headLength < ${field.offset + (fixedSize(shape) ?? 0)}) return new ${runtime("CodecError")}("truncated", this.headLength);
+        const ${name} = ${numberAt(code`this.head`, code`${field.offset}`, shape)};
+        this.${requestMember(field)} = ${meaning};`;
+    },
+    subject: (branch) => code`this.${requestMember(requireTag(branch.sample, branch.discriminator))}`,
+    label: (pattern, branch) => tagLabel(pattern, requireTag(branch.sample, branch.discriminator), scope),
+    range: (pattern, branch) => {
+      const name = `${requestMember(requireTag(branch.sample, branch.discriminator))}Tag`;
+      return code`${name} >= ${pattern.low} && ${name} <= ${pattern.high}`;
+    },
+    leaf: (variant) => {
+      const group = groups.find((each) => each.variants.includes(variant));
+      const decode = code`return this.#decode${group?.name ?? ""}();`;
+      if (variant.model.conditionTree === null) return decode;
+      const context = slotContext(variant, scope);
+      return code`if (!(${condition(variant.model.conditionTree, context.formulas)})) return this.#decodeUnknown(); ${decode}`;
+    },
+    missing: () => code`return this.#decodeUnknown();`,
+  });
+  return code`protected override decode(): ${runtimeType("CodecError")} | undefined { ${reset} ${body} }`;
+}
+
+function requireTag(variant: VariantShape, discriminator: string): FieldModel {
+  const field = tagField(variant, discriminator);
+  if (field === undefined) throw new EmitError(`a tag ${discriminator} that is not a readable field`, variant.name);
+  return field;
+}
+
+function layoutMethod(group: LayoutGroup, hasKinds: boolean, memberNames: ReadonlySet<string>, scope: DeviceScope): Code {
+  return code`#decode${group.name}(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(group, hasKinds, memberNames, scope)} }`;
+}
+
+function layoutStatements(group: LayoutGroup, hasKinds: boolean, memberNames: ReadonlySet<string>, scope: DeviceScope): Code {
+  const { layout, writable, variant } = group;
+  const missing = layout.headSize === 0 ? nothing : code`if (this.headLength < ${layout.headSize}) return new ${runtime("CodecError")}("truncated", this.headLength);`;
+  // A field that is a tag in other variants is a member, not a getter.
+  const tags = layout.head.flatMap(({ field, offset, shape }) =>
+    memberNames.has(field.name) && !isTag(variant, field) ? [code`this.${requestMember(field)} = ${fieldAt(code`this.head`, code`${offset}`, field, shape, scope)};`] : [],
+  );
+  return code`${hasKinds && code`this.#kind = ${quoted(group.name)};`}
+    ${missing}
+    ${tags}
+    ${layout.statements}
+    ${writable.statements}
+    return undefined;`;
+}
+
+/** Fields that are members because they are tags, or are elsewhere, in other variants. */
+function memberFields(request: RequestShape, groups: readonly LayoutGroup[]): ReadonlySet<string> {
+  return new Set([...request.discriminators, ...inconsistentHeads(groups).map(({ field }) => field.name)]);
+}
+
+/** No variant fits: the tags are numbers, and only what all replies have can be answered. */
+function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
+  const tags = unknownTags(request).filter(({ last }) => last);
+  const assignments = tags.map(({ field }) => {
+    const shape = shapeOf(field, scope);
+    if (shape.kind !== "scalar") return nothing;
+    return code`this.${requestMember(field)} = ${numberAt(code`this.head`, code`${field.offset ?? 0}`, shape)};`;
+  });
+  const ends = request.prefix.length > 0 ? request.prefix : request.suffix;
+  const size = ends.reduce((total, field) => total + (field.size ?? 0), 0);
+  return code`#decodeUnknown(): ${runtimeType("CodecError")} | undefined {
+    this.#kind = "Unknown";
+    ${assignments}
+    ${size > 0 && code`if (this.writable.length < ${size}) return ${truncated("writable")};`}
+    return undefined;
+  }\n`;
+}
+
+// ---- traces ----
+
+function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds: boolean, scope: DeviceScope): Code {
+  const entry = (field: FieldModel): Code => {
+    const name = requestMember(field);
+    if (isWindow(field, scope)) return code`${name}: { bytes: this.${name}?.length },`;
+    return code`${name}: this.${name},`;
+  };
+  const object = (fields: readonly FieldModel[]): Code => code`return { ${fields.map(entry)} };`;
+  const fieldsOf = ({ variant }: LayoutGroup): FieldModel[] => [...variant.readable.filter(isVisible), ...variant.writable.filter((field) => isWindow(field, scope))];
+  const [only] = groups;
+  if (!hasKinds && only !== undefined) return code`override toJSON(): object { ${object(fieldsOf(only))} }`;
+  const cases = groups.map((group) => code`case ${quoted(group.name)}: ${object(fieldsOf(group))}`);
+  const unknown = unknownTags(request).map(({ field }) => field);
+  return code`override toJSON(): object {
+    switch (this.#kind) { ${cases} ${canBeUnknown(request) && code`case "Unknown": ${object(unknown)}`} }
+  }`;
+}
+

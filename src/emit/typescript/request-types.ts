@@ -1,0 +1,213 @@
+import type { FieldModel } from "../../model/device-model.js";
+import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
+import type { DeviceScope } from "./device-scope.js";
+import { docComment } from "./doc-comment.js";
+import { memberOf, writeType } from "./enums.js";
+import { runtimeType } from "./imports.js";
+import { readableLayout, requestMember, type ReadableLayout } from "./request-layout.js";
+import {
+  isOptionalReply,
+  isTag,
+  isWindow,
+  patternsOf,
+  statusField,
+  tagField,
+  tagType,
+  valueFields,
+  type RequestShape,
+  type VariantShape,
+} from "./request-shapes.js";
+import { isWide, shapeOf, type Shape } from "./shapes.js";
+import { fieldDoc, isOptional, matchTypes, propertyName, typeOf } from "./struct-types.js";
+
+/** A request as the device meets it: an interface for each variant, and their union. */
+export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
+  const { variants } = request;
+  const [only] = variants;
+  if (variants.length === 1 && request.discriminators.length === 0 && only !== undefined) {
+    return paragraphs([
+      code`${variantDoc(request, only)}export interface ${request.typeName} extends ${slotMembers} {
+        ${variantBody(request, only, [], scope)}
+      }`,
+      answerType(request, only, scope),
+      ...matchTypes(only.readable, only.requestType, scope),
+    ]);
+  }
+  const common = commonFields(request, scope);
+  const base = `${request.typeName}Base`;
+  const names = [...variants.map((variant) => variant.requestType), unknownName(request)];
+  return paragraphs([
+    code`/** What all variants of {@link ${request.typeName}} have. */
+      export interface ${base} extends ${slotMembers} { ${common.map((field) => requestProperty(field, scope))} }`,
+    ...variants.flatMap((variant) => [
+      code`${variantDoc(request, variant)}export interface ${variant.requestType} extends ${base} {
+        ${variantBody(request, variant, common, scope)}
+      }`,
+      answerType(request, variant, scope),
+      ...matchTypes(variant.readable, variant.requestType, scope),
+    ]),
+    unknownType(request, base, common, scope),
+    code`${docComment({ doc: request.doc, spec: request.spec, specName: request.specName })}export type ${request.typeName} = ${joined(names, " | ")};`,
+  ]);
+}
+
+const slotMembers = code`Pick<${runtimeType("RequestSlot")}, "readable" | "writable" | "queueIndex" | "position" | "live">`;
+
+export function unknownName(request: RequestShape): string {
+  return `${request.typeName}Unknown`;
+}
+
+function variantDoc(request: RequestShape, variant: VariantShape): Code {
+  const { model } = variant;
+  const tags = model.tags.map((tag) => tag.patterns.map((pattern) => pattern.name ?? String(pattern.low)).join(", ")).filter((text) => text !== "");
+  const note = request.struct === undefined ? "" : `A {@link ${scopeName(request)}} in a buffer of the driver.`;
+  return docComment({ doc: model.doc === "" ? tags.join(" ") : model.doc, since: model.since, specName: model.specName }, note);
+}
+
+function scopeName(request: RequestShape): string {
+  return request.typeName.replace(/Message$/, "");
+}
+
+function variantBody(request: RequestShape, variant: VariantShape, common: readonly FieldModel[], scope: DeviceScope): Code {
+  const tags = request.discriminators.flatMap((name) => {
+    const field = tagField(variant, name);
+    if (field === undefined || patternsOf(variant, name) === undefined) return [];
+    return [code`readonly ${requestMember(field)}: ${tagType(variant, name, request, scope)};`];
+  });
+  const isCommon = (field: FieldModel): boolean => common.some((each) => each.name === field.name);
+  const fields = variant.readable.filter((field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field));
+  const windows = variant.writable.filter((field) => isWindow(field, scope));
+  return code`${tags}
+    ${fields.map((field) => requestProperty(field, scope))}
+    ${windows.map((field) => code`${fieldDoc(field, scope)}readonly ${requestMember(field)}: ${runtimeType("WritableBytes")};`)}
+    ${completeSignature(request, variant, scope)}`;
+}
+
+function requestProperty(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const optional = isOptional(field, shape);
+  const type = memberType(field, shape, scope);
+  const property = code`${fieldDoc(field, scope)}readonly ${requestMember(field)}: ${type}${optional ? " | undefined" : ""};`;
+  if (shape.kind !== "scalar" || !isWide(shape, field) || shape.meaning.kind !== "number" || optional || field.flags !== null) return property;
+  return code`${property}
+    /** \`${requestMember(field)}\` as a number, exact up to 2^53. */
+    readonly ${requestMember(field)}Number: number;`;
+}
+
+/** Type of a readable field of a request. */
+export function memberType(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+  if (isWindow(field, scope)) return code`${runtimeType("ReadableBytes")}`;
+  return typeOf(shape, field, "", scope);
+}
+
+/** Fields that all variants have in the same place of the head. */
+export function commonFields(request: RequestShape, scope: DeviceScope): readonly FieldModel[] {
+  const layouts = request.variants.map((variant) => readableLayout(variant, scope));
+  const [first, ...others] = layouts;
+  if (first === undefined) return [];
+  return first.head.filter((candidate) => others.every((layout) => hasSame(layout, candidate))).map((candidate) => candidate.field);
+}
+
+function hasSame(layout: ReadableLayout, wanted: ReadableLayout["head"][number]): boolean {
+  return layout.head.some(
+    ({ field, offset, shape }) =>
+      field.name === wanted.field.name &&
+      offset === wanted.offset &&
+      shape.scalar === wanted.shape.scalar &&
+      field.enum === wanted.field.enum &&
+      JSON.stringify(field.bits) === JSON.stringify(wanted.field.bits),
+  );
+}
+
+// ---- replies ----
+
+/** `complete` of a variant: what has to be said to answer it. */
+function completeSignature(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
+  const completion = runtimeType("Completion");
+  const values = valueFields(variant.writable, scope);
+  const [only] = values;
+  if (only === undefined) {
+    const windows = variant.writable.some((field) => isWindow(field, scope));
+    const doc = windows ? "What was written is the reply." : "";
+    return code`${docComment({ doc })}complete(): ${completion};`;
+  }
+  if (values.length === 1 && shapeOf(only, scope).kind === "scalar") {
+    return code`complete(${requestMember(only)}: ${answerFieldType(only, scope)}): ${completion};`;
+  }
+  const failure = failureType(request, variant, scope);
+  return code`complete(reply: ${failure === undefined ? "" : code`${failure} | `}${variant.answerType}): ${completion};`;
+}
+
+/** A failure can be told without the rest of the reply. */
+export function failureType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code | undefined {
+  const status = statusField(request, scope);
+  if (status === undefined || !variant.writable.some((field) => field.name === status.name)) return undefined;
+  const shape = shapeOf(status, scope);
+  if (shape.kind !== "scalar" || shape.meaning.kind !== "enum") return undefined;
+  const type = writeType(shape.meaning.enum, scope);
+  const success = memberOf(shape.meaning.enum, 0);
+  if (success === undefined || shape.meaning.enum.open) return type;
+  return code`Exclude<${type}, ${quoted(success.name)}>`;
+}
+
+/** Type of a value that the device gives; of a closed enum only members. */
+function answerFieldType(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  if (shape.kind === "scalar" && shape.meaning.kind === "enum") return writeType(shape.meaning.enum, scope);
+  return typeOf(shape, field, "", scope);
+}
+
+/** Does the reply take an object? */
+export function hasAnswerType(variant: VariantShape, scope: DeviceScope): boolean {
+  const values = valueFields(variant.writable, scope);
+  const [only] = values;
+  return values.length > 1 || (only !== undefined && shapeOf(only, scope).kind !== "scalar");
+}
+
+function answerType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
+  if (!hasAnswerType(variant, scope)) return nothing;
+  const properties = valueFields(variant.writable, scope).map((field) => {
+    const missing = isOptionalReply(field, request, variant) || isOptional(field, shapeOf(field, scope));
+    return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
+  });
+  const note = valueFields(variant.writable, scope).some((field) => isOptionalReply(field, request, variant))
+    ? "What is left out is not written, as for a failure."
+    : "";
+  return code`${docComment({ doc: `Reply of the device to {@link ${variant.requestType}}.` }, note)}export interface ${variant.answerType} { ${properties} }`;
+}
+
+// ---- what no variant is for ----
+
+/** Is there a tag value that no variant is for? */
+export function canBeUnknown(request: RequestShape): boolean {
+  return request.discriminators.length > 0;
+}
+
+function unknownType(request: RequestShape, base: string, common: readonly FieldModel[], scope: DeviceScope): Code {
+  const tags = unknownTags(request).map(({ field, last }) => {
+    const shape = shapeOf(field, scope);
+    const names = !last && shape.kind === "scalar" && shape.meaning.kind === "enum" ? code`${scope.typeName(shape.meaning.enum)} | ` : code``;
+    return code`readonly ${requestMember(field)}: ${names}number;`;
+  });
+  const status = statusField(request, scope);
+  const complete =
+    status === undefined
+      ? code`/** Gives the buffer back without a reply. */ complete(): ${runtimeType("Completion")};`
+      : code`complete(${requestMember(status)}: ${answerFieldType(status, scope)}): ${runtimeType("Completion")};`;
+  return code`/** A request that the definition does not know, or whose feature was not negotiated. */
+    export interface ${unknownName(request)} extends ${common.length >= 0 && base} { ${tags} ${complete} }`;
+}
+
+/** Tags that every variant has a number for, in the same place. */
+export function unknownTags(request: RequestShape): { readonly field: FieldModel; readonly last: boolean }[] {
+  const tags: FieldModel[] = [];
+  for (const name of request.discriminators) {
+    const fields = request.variants.map((variant) => tagField(variant, name));
+    const [first] = fields;
+    if (first === undefined) break;
+    const isSame = fields.every((field) => field !== undefined && field.offset === first.offset && field.offset !== null && field.size === first.size);
+    if (!isSame) break;
+    tags.push(first);
+  }
+  return tags.map((field, index) => ({ field, last: index === tags.length - 1 }));
+}

@@ -1,0 +1,92 @@
+import type { ConfigModel, FieldModel, RegistersModel } from "./device-model.js";
+import { readClauses } from "./clauses.js";
+import type { RegistersBlock } from "../language/syntax-tree.js";
+import type { Facts } from "./facts.js";
+import { checkLateUses, newFieldTable } from "./field-table.js";
+import { compileConstant } from "./formulas.js";
+import { finishFields } from "./layout-finish.js";
+import { placeMembers } from "./member-placement.js";
+import { newPlacement } from "./placement.js";
+import { pascalCase } from "./spec-names.js";
+import { blockSpecName } from "./declared-names.js";
+import type { Scope } from "./symbols.js";
+import { originOf, type Encloser } from "./versions.js";
+
+/** The configuration space: fields that may not be read under some features keep their places. */
+export function configModel(scope: Scope, facts: Facts): ConfigModel | null {
+  const { config } = scope;
+  if (!config) return null;
+  const { bag } = facts;
+  const clauses = readClauses(config.clauses, "a config block", bag);
+  const origin = originOf(clauses, "config", scope.encloser, bag);
+  const encloser: Encloser = { label: "config", ...origin };
+  const table = newFieldTable({ facts, scope, members: config.members });
+  const placement = newPlacement({ table, place: "config", owner: "Config", encloser });
+  const end = placeMembers(config.members, placement, false);
+  checkLateUses(table, placement.fields, end.unsure);
+  let size = end.unsure ? null : end.offset;
+  const sized = clauses.expressions.get("sized");
+  if (sized) {
+    const given = compileConstant(sized.expression, { facts, scope });
+    if (given !== undefined && BigInt(end.least) > given) {
+      bag.report("size-overrun", sized.span, { name: "config", actual: end.least, allowed: given });
+    } else if (given !== undefined) size = Number(given);
+  }
+  return {
+    specName: blockSpecName(config.clauses, "config", scope.naming),
+    doc: config.documentation.join("\n"),
+    spec: origin.spec,
+    size,
+    fields: finishFields(placement.fields, placement.restIndex),
+  };
+}
+
+/** Registers: a field lies where its `@` says. */
+export function registersModel(block: RegistersBlock, scope: Scope, facts: Facts): RegistersModel {
+  const { bag } = facts;
+  const clauses = readClauses(block.clauses, "a registers block", bag);
+  const name = block.name.text;
+  const origin = originOf(clauses, name, scope.encloser, bag);
+  const table = newFieldTable({ facts, scope, members: block.members });
+  const owner = pascalCase(name);
+  const placement = newPlacement({ table, place: "registers", owner, encloser: { label: name, ...origin } });
+  placeMembers(block.members, placement, false);
+  checkLateUses(table, placement.fields, true);
+  for (const [index, field] of placement.fields.entries()) {
+    const other = placement.fields.slice(Math.max(0, index - 64), index).find((earlier) => collides(earlier, field));
+    const member = placement.names.get(field.name);
+    if (!other || !member) continue;
+    const from = field.offset ?? 0;
+    const first = placement.names.get(other.name);
+    const labels = first ? [{ span: first.name?.span ?? first.span, message: `${other.name} lies here` }] : [];
+    const values = { name: field.name, from: hex(from), to: hex(from + (field.size ?? 0) - 1), other: other.name };
+    bag.report("register-overlap", member.name?.span ?? member.span, values, { labels });
+  }
+  const size = placement.fields.reduce((most, field) => Math.max(most, (field.offset ?? 0) + (field.size ?? 0)), 0);
+  const sized = clauses.expressions.get("sized");
+  const given = sized && compileConstant(sized.expression, { facts, scope });
+  if (sized && given !== undefined && BigInt(size) > given) {
+    bag.report("size-overrun", sized.span, { name, actual: size, allowed: given });
+  }
+  return {
+    name,
+    specName: blockSpecName(block.clauses, name, scope.naming),
+    doc: block.documentation.join("\n"),
+    ...origin,
+    size: given === undefined ? size : Math.max(size, Number(given)),
+    fields: finishFields(placement.fields, null),
+  };
+}
+
+/** Two registers may share a place if one is only read and the other only written, or if they belong together. */
+function collides(a: FieldModel, b: FieldModel): boolean {
+  if (a.offset === null || b.offset === null || a.size === null || b.size === null) return false;
+  if (a.offset + a.size <= b.offset || b.offset + b.size <= a.offset) return false;
+  if (a.bits && b.bits && a.offset === b.offset) return false;
+  if (a.overlaps && b.overlaps) return false;
+  return !((a.access === "ro" && b.access === "wo") || (a.access === "wo" && b.access === "ro"));
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

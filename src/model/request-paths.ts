@@ -1,0 +1,376 @@
+import type { Span } from "../diagnostics/source.js";
+import type {
+  ConditionalFields,
+  ConditionalPart,
+  Expression,
+  MatchArm,
+  MatchPart,
+  RequestPart,
+  StreamPart,
+  StructMember,
+} from "../language/syntax-tree.js";
+import type { Formula } from "./device-model.js";
+import { readClauses } from "./clauses.js";
+import { reportUnknown, type Facts } from "./facts.js";
+import { fieldsOf, findPath, type FoundField } from "./field-paths.js";
+import { environmentOf, newFieldTable } from "./field-table.js";
+import { largestValue } from "./field-types.js";
+import { bothConditions, notFormula } from "./formula-building.js";
+import { compileCondition, type FormulaEnvironment } from "./formulas.js";
+import { armName, checkArms, type CheckedArm } from "./match-arms.js";
+import { intersection, without } from "./number-ranges.js";
+import { narrowedTag, remainingTag, withTag, type Tag } from "./request-tags.js";
+import { isSpecStyle } from "./spec-names.js";
+import type { RequestSymbol } from "./symbols.js";
+import { originOf, type Encloser } from "./versions.js";
+
+/** One way to take a reply. */
+export interface ReplyPath {
+  readonly names: readonly string[];
+  readonly tags: readonly Tag[];
+  readonly members: readonly StructMember[];
+}
+
+/** One way through the parts of a request. */
+export interface RequestPath {
+  readonly names: readonly string[];
+  readonly ownName: string | null;
+  readonly specName: string | null;
+  readonly doc: string;
+  readonly encloser: Encloser;
+  readonly tags: readonly Tag[];
+  readonly condition: Formula | null;
+  readonly readable: readonly StructMember[];
+  readonly replies: readonly ReplyPath[];
+  /** Where the first writable part stands. */
+  readonly writableAt: Span | null;
+  /** Where no arm says what else there is: how many members come before that. Null where nothing is missing. */
+  readonly unknownAt: { readonly readable: number | null; readonly writable: number | null };
+}
+
+/** Fields that matches look at, with the place of the first such match. */
+export type SubjectSpans = ReadonlyMap<string, Span>;
+
+const mostPaths = 4096;
+
+const described: RequestPath["unknownAt"] = { readable: null, writable: null };
+
+interface Walk {
+  readonly facts: Facts;
+  readonly request: RequestSymbol;
+  readonly subjects: Map<string, Span>;
+  /** Arms that were met, and whether any path can take them. */
+  readonly arms: Map<MatchArm<RequestPart>, { reached: boolean; readonly subject: string }>;
+  tooMany: boolean;
+}
+
+/** All ways through a request. Matches in a row and in each other multiply; a tag that is known selects its arm. */
+export function requestPaths(
+  request: RequestSymbol,
+  encloser: Encloser,
+  facts: Facts,
+): { readonly paths: readonly RequestPath[]; readonly subjects: SubjectSpans } {
+  const walk: Walk = { facts, request, subjects: new Map(), arms: new Map(), tooMany: false };
+  const start: RequestPath = {
+    names: [],
+    ownName: null,
+    specName: null,
+    doc: "",
+    encloser,
+    tags: [],
+    condition: null,
+    readable: [],
+    replies: [{ names: [], tags: [], members: [] }],
+    writableAt: null,
+    unknownAt: described,
+  };
+  const paths = throughParts(request.declaration.parts, [start], walk);
+  for (const [arm, { reached, subject }] of walk.arms) {
+    const [first] = arm.patterns;
+    if (reached || !first) continue;
+    const pattern = first.span.source.text.slice(first.span.start, first.span.end);
+    facts.bag.report("unreachable-arm", first.span, { pattern, subject });
+  }
+  return { paths, subjects: walk.subjects };
+}
+
+function throughParts(parts: readonly RequestPart[], from: readonly RequestPath[], walk: Walk): readonly RequestPath[] {
+  let paths = from;
+  for (const part of parts) {
+    switch (part.kind) {
+      case "stream":
+        paths = paths.map((path) => withStream(path, part, walk));
+        break;
+      case "match-part":
+        paths = paths.flatMap((path) => throughMatch(part, path, walk));
+        break;
+      case "conditional-part":
+        paths = paths.flatMap((path) => throughCondition(part, path, walk));
+        break;
+    }
+    if (paths.length <= mostPaths) continue;
+    if (!walk.tooMany) {
+      const { name, span } = walk.request;
+      walk.facts.bag.report("too-many-variants", span, { name, limit: mostPaths });
+    }
+    walk.tooMany = true;
+    paths = paths.slice(0, 1);
+  }
+  return paths;
+}
+
+function withStream(path: RequestPath, part: StreamPart, walk: Walk): RequestPath {
+  if (part.members.length === 0) return path;
+  checkDirection(path.writableAt, part, walk);
+  return withMembers(path, part.direction, part.members, part.span);
+}
+
+function checkDirection(writableAt: Span | null, part: StreamPart, walk: Walk): void {
+  if (part.direction !== "readable" || writableAt === null || part.members.length === 0) return;
+  const labels = [{ span: writableAt, message: "the writable part begins here" }];
+  walk.facts.bag.report("readable-after-writable", part.span, {}, { labels });
+}
+
+function withMembers(
+  path: RequestPath,
+  direction: "readable" | "writable",
+  members: readonly StructMember[],
+  span: Span,
+): RequestPath {
+  if (direction === "readable") return { ...path, readable: [...path.readable, ...members] };
+  const replies = path.replies.map((reply) => ({ ...reply, members: [...reply.members, ...members] }));
+  return { ...path, replies, writableAt: path.writableAt ?? span };
+}
+
+// ---- if ----
+
+function throughCondition(part: ConditionalPart, path: RequestPath, walk: Walk): readonly RequestPath[] {
+  if ([...part.whenTrue, ...part.whenFalse].every((inner) => inner.kind === "stream")) {
+    return [withConditionalStreams(part, path, walk)];
+  }
+  const condition = compileCondition(part.condition, environmentAt(path, walk));
+  const branch = (parts: readonly RequestPart[], own: Formula | undefined): readonly RequestPath[] =>
+    throughParts(parts, [{ ...path, condition: bothConditions(path.condition, own ?? null) }], walk);
+  return [...branch(part.whenTrue, condition), ...branch(part.whenFalse, condition && notFormula(condition))];
+}
+
+/** No variants of their own: fields that are there or not. */
+function withConditionalStreams(part: ConditionalPart, path: RequestPath, walk: Walk): RequestPath {
+  const { condition, span } = part;
+  for (const branch of [part.whenTrue, part.whenFalse]) {
+    let writableAt = path.writableAt;
+    for (const inner of branch) {
+      if (inner.kind !== "stream") continue;
+      checkDirection(writableAt, inner, walk);
+      if (inner.direction === "writable" && inner.members.length > 0) writableAt ??= inner.span;
+    }
+  }
+  let result = path;
+  for (const direction of ["readable", "writable"] as const) {
+    const membersOf = (branch: readonly RequestPart[]): StructMember[] =>
+      branch.flatMap((inner) => (inner.kind === "stream" && inner.direction === direction ? inner.members : []));
+    const whenTrue = membersOf(part.whenTrue);
+    const whenFalse = membersOf(part.whenFalse);
+    if (whenTrue.length + whenFalse.length === 0) continue;
+    const block: ConditionalFields = { kind: "conditional-fields", condition, whenTrue, whenFalse, span };
+    result = withMembers(result, direction, [block], span);
+  }
+  return result;
+}
+
+// ---- match ----
+
+interface Subject {
+  readonly field: string;
+  readonly writable: boolean;
+  readonly highest: bigint;
+  readonly environment: FormulaEnvironment;
+}
+
+function throughMatch(part: MatchPart, path: RequestPath, walk: Walk): readonly RequestPath[] {
+  const subject = subjectOf(part.subject, path, walk);
+  if (!subject) return [path];
+  const arms = checkArms(part.subject, part.arms, subject.environment, subject.highest);
+  for (const { arm } of arms) {
+    if (!walk.arms.has(arm)) walk.arms.set(arm, { reached: false, subject: subject.field });
+  }
+  return subject.writable ? [throughReplies(arms, subject, path, walk)] : throughArms(arms, subject, path, walk);
+}
+
+function throughArms(
+  arms: readonly CheckedArm<RequestPart>[],
+  subject: Subject,
+  path: RequestPath,
+  walk: Walk,
+): readonly RequestPath[] {
+  const known = path.tags.find((tag) => tag.field === subject.field);
+  const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
+  const named = arms.flatMap((arm) => arm.ranges);
+  const left = without(possible, named);
+  const results: RequestPath[] = [];
+  for (const arm of arms) {
+    const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
+    const noted = walk.arms.get(arm.arm);
+    if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
+    if (ranges.length === 0) continue;
+    const tag = arm.isDefault
+      ? remainingTag(subject.field, left, known)
+      : narrowedTag(subject.field, ranges, arm, known);
+    results.push(...throughParts(arm.arm.body, [intoArm(path, arm, tag, known, walk)], walk));
+  }
+  if (left.length === 0 || arms.some((arm) => arm.isDefault)) return results;
+  // No arm for the values that are left.
+  const tag = remainingTag(subject.field, left, known);
+  const selected = known !== undefined && known.patterns.length > 0 && tag.patterns.length === known.patterns.length;
+  if (selected) {
+    // The tag is one that an earlier match described, and this one adds nothing.
+    results.push({ ...path, tags: withTag(path.tags, tag) });
+    return results;
+  }
+  const names = tag.patterns.length > 0 || known ? path.names : [...path.names, "Other"];
+  const unknownAt = tag.patterns.length > 0 ? path.unknownAt : unknownHere(path, arms);
+  const reset = known ? {} : { doc: "", specName: null, ownName: null };
+  results.push({ ...path, ...reset, names, tags: withTag(path.tags, tag), unknownAt });
+  return results;
+}
+
+/** The streams that some arm of a match adds to have something here that nobody has described. */
+function unknownHere(path: RequestPath, arms: readonly CheckedArm<RequestPart>[]): RequestPath["unknownAt"] {
+  const adds = (direction: "readable" | "writable"): boolean => arms.some(({ arm }) => hasStream(arm.body, direction));
+  const { readable, writable } = path.unknownAt;
+  return {
+    readable: readable ?? (adds("readable") ? path.readable.length : null),
+    writable: writable ?? (adds("writable") ? (path.replies[0]?.members.length ?? 0) : null),
+  };
+}
+
+function hasStream(parts: readonly RequestPart[], direction: "readable" | "writable"): boolean {
+  return parts.some((part) => {
+    switch (part.kind) {
+      case "stream":
+        return part.direction === direction && part.members.length > 0;
+      case "match-part":
+        return part.arms.some((arm) => hasStream(arm.body, direction));
+      case "conditional-part":
+        return hasStream(part.whenTrue, direction) || hasStream(part.whenFalse, direction);
+    }
+  });
+}
+
+/** The path on which an arm is taken. */
+function intoArm(
+  path: RequestPath,
+  arm: CheckedArm<RequestPart>,
+  tag: Tag,
+  known: Tag | undefined,
+  walk: Walk,
+): RequestPath {
+  const { facts, request } = walk;
+  const clauses = readClauses(arm.arm.clauses, "a match arm", facts.bag);
+  const name = armName(arm);
+  const origin = originOf(clauses, name, path.encloser, facts.bag);
+  const asName = clauses.names.get("as")?.name.text;
+  const ifClause = clauses.expressions.get("if");
+  const own = ifClause && compileCondition(ifClause.expression, environmentAt(path, walk));
+  const doc = arm.arm.documentation.join("\n");
+  // A tag that an earlier match has pinned down gives no further name, unless this arm narrows it.
+  const narrower = known === undefined || known.patterns.length === 0 || tag.patterns.length < known.patterns.length;
+  const renamed = known !== undefined && path.names.at(-1) === "Other" ? path.names.slice(0, -1) : path.names;
+  return {
+    ...path,
+    names: narrower ? [...renamed, narrowName(arm, tag)] : path.names,
+    ownName: asName !== undefined && !isSpecStyle(asName) ? asName : narrower ? null : path.ownName,
+    specName: asName !== undefined && isSpecStyle(asName) ? asName : narrower ? null : path.specName,
+    doc: doc === "" ? path.doc : doc,
+    encloser: { label: request.name, ...origin },
+    tags: withTag(path.tags, tag),
+    condition: bothConditions(path.condition, own ?? null),
+    unknownAt: known !== undefined && narrower && tag.patterns.length > 0 ? described : path.unknownAt,
+  };
+}
+
+function narrowName(arm: CheckedArm<RequestPart>, tag: Tag): string {
+  return armName({ patterns: tag.patterns, isDefault: arm.isDefault && tag.patterns.length === 0 });
+}
+
+/** A match on what the device writes: each reply goes its own ways. */
+function throughReplies(
+  arms: readonly CheckedArm<RequestPart>[],
+  subject: Subject,
+  path: RequestPath,
+  walk: Walk,
+): RequestPath {
+  const replies: ReplyPath[] = [];
+  for (const reply of path.replies) {
+    const known = reply.tags.find((tag) => tag.field === subject.field);
+    const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
+    const left = without(
+      possible,
+      arms.flatMap((arm) => arm.ranges),
+    );
+    const take = (name: string, tag: Tag, body: readonly RequestPart[]): void => {
+      const names = known ? reply.names : [...reply.names, name];
+      const entered: ReplyPath = { ...reply, names, tags: withTag(reply.tags, tag) };
+      for (const end of throughParts(body, [{ ...path, replies: [entered] }], walk)) replies.push(...end.replies);
+    };
+    for (const arm of arms) {
+      const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
+      const noted = walk.arms.get(arm.arm);
+      if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
+      if (ranges.length === 0) continue;
+      const tag = arm.isDefault
+        ? remainingTag(subject.field, left, known)
+        : narrowedTag(subject.field, ranges, arm, known);
+      take(narrowName(arm, tag), tag, arm.arm.body);
+    }
+    // With any other status nothing more is written.
+    if (left.length > 0 && !arms.some((arm) => arm.isDefault)) {
+      take("Other", remainingTag(subject.field, left, known), []);
+    }
+  }
+  return { ...path, replies };
+}
+
+/** What formulas between the parts see: everything so far. */
+function environmentAt(path: RequestPath, walk: Walk): FormulaEnvironment {
+  const { facts, request } = walk;
+  const before = newFieldTable({ facts, scope: request.scope, members: path.readable });
+  const members = path.replies[0]?.members ?? [];
+  return environmentOf(newFieldTable({ facts, scope: request.scope, members, before }), "rule");
+}
+
+function subjectOf(expression: Expression, path: RequestPath, walk: Walk): Subject | undefined {
+  const { facts, request } = walk;
+  if (expression.kind === "missing") return undefined;
+  const environment = environmentAt(path, walk);
+  const unusable = (reason: string): undefined => {
+    const name = expression.span.source.text.slice(expression.span.start, expression.span.end);
+    facts.bag.report("unusable-tag", expression.span, { name, reason });
+    return undefined;
+  };
+  if (expression.kind !== "path") {
+    unusable("only a field can tell the variants of a request apart");
+    return;
+  }
+  const [first] = expression.segments;
+  if (!first) return undefined;
+  const writableMembers = path.replies[0]?.members ?? [];
+  let found: FoundField | "broken" | undefined = findPath(path.readable, expression.segments, request.scope, facts);
+  const writable = found === undefined;
+  found ??= findPath(writableMembers, expression.segments, request.scope, facts);
+  if (found === undefined) {
+    reportUnknown(facts, request.scope, "field", first, function* () {
+      yield* fieldsOf(path.readable).keys();
+      yield* fieldsOf(writableMembers).keys();
+    });
+    return undefined;
+  }
+  if (found === "broken" || (found.type.kind === "broken" && found.member.kind === "field")) return undefined;
+  if (found.member.kind !== "field" || found.type.kind !== "scalar" || found.member.dimensions.length > 0) {
+    unusable("it is not a number");
+    return;
+  }
+  const field = expression.segments.map((segment) => segment.text).join(".");
+  if (!writable && !walk.subjects.has(field)) walk.subjects.set(field, expression.span);
+  return { field, writable, highest: largestValue(found.type.scalar), environment };
+}
