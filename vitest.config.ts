@@ -6,5 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 20_000,
+    // The second one says at the end which real peers the run did without.
+    reporters: ["default", "./test/interop/left-out-reporter.ts"],
   },
 });

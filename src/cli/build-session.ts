@@ -1,10 +1,12 @@
 import { join, resolve } from "node:path";
-import { emitOutputs, type BuildResult, type EmitTarget } from "../compiler/build.js";
-import { compile, hasErrors, type CompileResult } from "../compiler/compile.js";
+import { emitOutputs, FormatCache, type BuildResult } from "../compiler/build.js";
+import { compile, type CompileResult } from "../compiler/compile.js";
+import type { EmitTarget } from "../compiler/emit-targets.js";
 import { ParseCache } from "../compiler/parse-sources.js";
 import type { Diagnostic } from "../diagnostics/diagnostic.js";
 import type { SourceFile } from "../language/syntax-tree.js";
 import type { SpecVersion } from "../model/device-model.js";
+import { hasErrors } from "../diagnostics/render-text.js";
 import type { Io } from "./io.js";
 import { load, type Loaded } from "./load.js";
 import { compareOutputs, staleness, type ComparedFile } from "./output-folder.js";
@@ -38,6 +40,7 @@ export class BuildSession {
   readonly #io: Io;
   readonly #reader: SourceReader;
   readonly #cache = new ParseCache();
+  readonly #formatted = new FormatCache();
   #folders: readonly string[] = [];
   #last: readonly unknown[] | undefined;
 
@@ -64,7 +67,7 @@ export class BuildSession {
     if (!compiled.result) {
       return { diagnostics: compiled.diagnostics, result: undefined, files: [], times: undefined };
     }
-    const result = await emitOutputs(compiled.result, this.#request.emit);
+    const result = await emitOutputs(compiled.result, { emit: this.#request.emit, formatCache: this.#formatted });
     if (hasErrors(result.diagnostics)) return { diagnostics: result.diagnostics, result, files: [], times: undefined };
     const writeStarted = performance.now();
     const { files, diagnostics } = this.#write(result);

@@ -1,6 +1,5 @@
-import type { EmitTarget } from "../compiler/build.js";
-import { hasErrors } from "../compiler/compile.js";
-import { countOf } from "../diagnostics/render-text.js";
+import type { EmitTarget } from "../compiler/emit-targets.js";
+import { countOf, hasErrors } from "../diagnostics/render-text.js";
 import type { SpecVersion } from "../model/device-model.js";
 import { BuildSession, type BuildOutcome, type BuildRequest } from "./build-session.js";
 import { ExitCode } from "./exit-code.js";

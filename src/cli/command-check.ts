@@ -1,7 +1,8 @@
-import { compile, hasErrors } from "../compiler/compile.js";
+import { compile } from "../compiler/compile.js";
 import { emitJson } from "../emit/json/index.js";
 import type { Model } from "../model/device-model.js";
 import type { ExitCode } from "./exit-code.js";
+import { hasErrors } from "../diagnostics/render-text.js";
 import type { Io } from "./io.js";
 import { load } from "./load.js";
 import { Reporter, type ReportOptions } from "./reporter.js";

@@ -1,6 +1,5 @@
-import { hasErrors } from "../compiler/compile.js";
 import { DiagnosticBag, type Diagnostic } from "../diagnostics/diagnostic.js";
-import { countOf } from "../diagnostics/render-text.js";
+import { countOf, hasErrors } from "../diagnostics/render-text.js";
 import type { Source } from "../diagnostics/source.js";
 import { parse } from "../language/parse.js";
 import { format } from "../language/printer/index.js";

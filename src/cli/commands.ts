@@ -1,11 +1,9 @@
 import { Option, type Command } from "commander";
-import { emitTargets } from "../compiler/build.js";
+import { emitTargets } from "../compiler/emit-targets.js";
 import { specVersions } from "../model/versions.js";
-import { buildCommand, type BuildFlags } from "./command-build.js";
-import { checkCommand, modelCommand } from "./command-check.js";
-import { explainCommand } from "./command-explain.js";
-import { fmtCommand, type FormatFlags } from "./command-fmt.js";
-import { newCommand, type NewFlags } from "./command-new.js";
+import type { BuildFlags } from "./command-build.js";
+import type { FormatFlags } from "./command-fmt.js";
+import type { NewFlags } from "./command-new.js";
 import type { ExitCode } from "./exit-code.js";
 import type { Io } from "./io.js";
 import { listOf, withReportOptions } from "./options.js";
@@ -14,7 +12,10 @@ import type { ReportOptions } from "./reporter.js";
 const pathsHelp = "definitions, and folders to search for them (default: this folder)";
 const here = ["."];
 
-/** Adds every command to the program. `done` gets the exit code. */
+/**
+ * Adds every command to the program. `done` gets the exit code. A command's own code is loaded when it runs: what it needs
+ * (grammar, layout of TypeScript) takes longer to load than most commands take to work.
+ */
 export function describeCommands(program: Command, io: Io, done: (exitCode: ExitCode) => void): void {
   program.addHelpText(
     "after",
@@ -62,7 +63,10 @@ Examples:
   virtio-gen build dsl --check            for CI: exit code 1 if a file in
                                           generated is not what it should be`,
     )
-    .action(async (paths: string[], flags: BuildFlags) => done(await buildCommand(orHere(paths), flags, io)));
+    .action(async (paths: string[], flags: BuildFlags) => {
+      const { buildCommand } = await import("./command-build.js");
+      done(await buildCommand(orHere(paths), flags, io));
+    });
 
   withReportOptions(
     program
@@ -81,7 +85,10 @@ Examples:
   virtio-gen check dsl --format github    annotations in GitHub Actions
   virtio-gen check - < blk.virtio         from the standard input`,
     )
-    .action(async (paths: string[], flags: ReportOptions) => done(await checkCommand(orHere(paths), flags, io)));
+    .action(async (paths: string[], flags: ReportOptions) => {
+      const { checkCommand } = await import("./command-check.js");
+      done(await checkCommand(orHere(paths), flags, io));
+    });
 
   program
     .command("model")
@@ -100,7 +107,10 @@ Examples:
   virtio-gen model blk.virtio
   virtio-gen model dsl | jq '.devices[] | {name, id}'`,
     )
-    .action(async (paths: string[], flags: Pick<ReportOptions, "color">) => done(await modelCommand(paths, flags, io)));
+    .action(async (paths: string[], flags: Pick<ReportOptions, "color">) => {
+      const { modelCommand } = await import("./command-check.js");
+      done(await modelCommand(paths, flags, io));
+    });
 
   withReportOptions(
     program
@@ -118,7 +128,10 @@ Examples:
   virtio-gen fmt dsl --check              for CI
   virtio-gen fmt - < blk.virtio           prints the result`,
     )
-    .action(async (paths: string[], flags: FormatFlags) => done(await fmtCommand(orHere(paths), flags, io)));
+    .action(async (paths: string[], flags: FormatFlags) => {
+      const { fmtCommand } = await import("./command-fmt.js");
+      done(await fmtCommand(orHere(paths), flags, io));
+    });
 
   withReportOptions(
     program
@@ -137,7 +150,10 @@ Examples:
   virtio-gen new thermometer
   virtio-gen new thermometer --dir devices --id 60`,
     )
-    .action(async (name: string, flags: NewFlags) => done(await newCommand(name, flags, io)));
+    .action(async (name: string, flags: NewFlags) => {
+      const { newCommand } = await import("./command-new.js");
+      done(await newCommand(name, flags, io));
+    });
 
   program
     .command("explain")
@@ -152,7 +168,10 @@ Examples:
   virtio-gen explain unknown-name
   virtio-gen explain                      all codes`,
     )
-    .action((code: string | undefined) => done(explainCommand(code, io)));
+    .action(async (code: string | undefined) => {
+      const { explainCommand } = await import("./command-explain.js");
+      done(explainCommand(code, io));
+    });
 }
 
 function orHere(paths: readonly string[]): readonly string[] {

@@ -1,11 +1,10 @@
-import { hasErrors } from "../compiler/compile.js";
 import type { Diagnostic } from "../diagnostics/diagnostic.js";
 import { paletteOf, type Palette } from "../diagnostics/render-colour.js";
 import { renderGithub } from "../diagnostics/render-github.js";
 import { jsonDiagnostics } from "../diagnostics/render-json.js";
 import { renderPlain } from "../diagnostics/render-plain.js";
 import { renderPretty } from "../diagnostics/render-pretty.js";
-import { countOf, sortDiagnostics, tally, tallyText } from "../diagnostics/render-text.js";
+import { countOf, hasErrors, sortDiagnostics, tally, tallyText } from "../diagnostics/render-text.js";
 import { ExitCode } from "./exit-code.js";
 import type { Io, Output } from "./io.js";
 

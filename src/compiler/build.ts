@@ -2,24 +2,26 @@ import { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import { sortDiagnostics } from "../diagnostics/render-text.js";
 import type { Source } from "../diagnostics/source.js";
 import { emitJson } from "../emit/json/index.js";
-import { EmitError, emitTypeScript, type EmittedFile } from "../emit/typescript/index.js";
+import { EmitError, formatTypeScript, printTypeScript, type EmittedFile } from "../emit/typescript/index.js";
 import type { Model } from "../model/device-model.js";
 import { compile, type CompileOptions, type CompileResult, type CompileTimes } from "./compile.js";
+import type { EmitTarget } from "./emit-targets.js";
 import { VERSION } from "./version.js";
 
-/** What can be made of a model: TypeScript, one file a device, or the model itself as JSON. */
-export const emitTargets = ["ts", "json"] as const;
-export type EmitTarget = (typeof emitTargets)[number];
-
-export interface BuildOptions extends CompileOptions {
+export interface EmitOptions {
   /** `ts` alone if missing. */
   readonly emit?: readonly EmitTarget[];
+  /** Remembers files that were laid out in an earlier call: laying out takes most of the time. */
+  readonly formatCache?: FormatCache;
 }
+
+export interface BuildOptions extends CompileOptions, EmitOptions {}
 
 /** Milliseconds that each phase took. */
 export interface BuildTimes extends CompileTimes {
+  /** Making text of the model. */
   readonly emit: number;
-  /** Of which nothing is in `emit`: laying out what was emitted. */
+  /** Laying that text out. */
   readonly format: number;
 }
 
@@ -29,38 +31,56 @@ export interface BuildResult extends Omit<CompileResult, "times"> {
   readonly times: BuildTimes;
 }
 
+/** Files as they were laid out the last time, by what they were before. */
+export class FormatCache {
+  #files = new Map<string, EmittedFile>();
+
+  /** Lays files out that are not known yet, and forgets those that are not among these. */
+  async format(files: readonly EmittedFile[]): Promise<readonly EmittedFile[]> {
+    const formatted = await Promise.all(
+      files.map(async (file) => {
+        const known = this.#files.get(file.text);
+        return known?.path === file.path ? known : formatTypeScript(file);
+      }),
+    );
+    this.#files = new Map(formatted.map((file, index) => [files[index]?.text ?? "", file]));
+    return formatted;
+  }
+}
+
 /** Compiles, and makes files of the model. Writes nothing: the files are in the result. */
 export async function build(sources: readonly Source[], options: BuildOptions = {}): Promise<BuildResult> {
-  return emitOutputs(compile(sources, options), options.emit);
+  return emitOutputs(compile(sources, options), options);
 }
 
 /** The second half of `build`: makes files of what `compile` gave. */
-export async function emitOutputs(
-  compiled: CompileResult,
-  targets: readonly EmitTarget[] = ["ts"],
-): Promise<BuildResult> {
+export async function emitOutputs(compiled: CompileResult, options: EmitOptions = {}): Promise<BuildResult> {
   const { model } = compiled;
   if (!model) return { ...compiled, outputs: [], times: { ...compiled.times, emit: 0, format: 0 } };
+  const targets = options.emit ?? ["ts"];
   const bag = new DiagnosticBag();
   const started = performance.now();
-  const outputs = await emit(model, targets, bag);
-  findCollisions(outputs, bag);
-  const times = { ...compiled.times, emit: performance.now() - started, format: 0 };
+  const printed = targets.includes("ts") ? printChecked(model, bag) : [];
+  const json = targets.includes("json") ? [{ path: "model.json", text: emitJson(model) }] : [];
+  findCollisions([...printed, ...json], bag);
+  const emitEnd = performance.now();
+  const formatted = bag.hasErrors ? [] : await (options.formatCache ?? new FormatCache()).format(printed);
+  const times = { ...compiled.times, emit: emitEnd - started, format: performance.now() - emitEnd };
   const diagnostics = sortDiagnostics([...compiled.diagnostics, ...bag.sorted()]);
-  return { ...compiled, diagnostics, outputs: bag.hasErrors ? [] : outputs, times };
+  const outputs = bag.hasErrors ? [] : [...formatted, ...json].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { ...compiled, diagnostics, outputs, times };
 }
 
-async function emit(model: Model, targets: readonly EmitTarget[], bag: DiagnosticBag): Promise<readonly EmittedFile[]> {
-  const outputs: EmittedFile[] = [];
+/** TypeScript of the model. A construct that cannot be written yet is a finding, not a crash. */
+function printChecked(model: Model, bag: DiagnosticBag): readonly EmittedFile[] {
   try {
-    if (targets.includes("ts")) outputs.push(...(await emitTypeScript(model, { version: VERSION })));
+    return printTypeScript(model, { version: VERSION });
   } catch (error) {
     if (!(error instanceof EmitError)) throw error;
     const source = { name: error.place, text: "" };
     bag.report("cannot-emit", { source, start: 0, end: 0 }, { construct: error.construct, place: error.place });
+    return [];
   }
-  if (targets.includes("json")) outputs.push({ path: "model.json", text: emitJson(model) });
-  return outputs.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** Two devices whose names differ in case only are one file on some systems. */

@@ -1,5 +1,5 @@
 import { compareText, DiagnosticBag, type Diagnostic } from "../diagnostics/diagnostic.js";
-import { sortDiagnostics } from "../diagnostics/render-text.js";
+import { hasErrors, sortDiagnostics } from "../diagnostics/render-text.js";
 import type { Source } from "../diagnostics/source.js";
 import type { SourceFile } from "../language/syntax-tree.js";
 import { check } from "../model/check.js";
@@ -59,8 +59,4 @@ export function compile(sources: readonly Source[], options: CompileOptions = {}
   const times = { parse: parseEnd - started, check: performance.now() - parseEnd };
   const diagnostics = sortDiagnostics([...parsed.diagnostics, ...bag.sorted()]);
   return { model: bag.hasErrors ? undefined : model, files, diagnostics, times };
-}
-
-export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
-  return diagnostics.some((diagnostic) => diagnostic.severity === "error");
 }

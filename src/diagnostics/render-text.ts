@@ -31,6 +31,10 @@ export function tally(diagnostics: readonly Diagnostic[]): Tally {
   return { errors, warnings: diagnostics.length - errors };
 }
 
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some((diagnostic) => diagnostic.severity === "error");
+}
+
 /** `2 errors`, `1 error`. */
 export function countOf(count: number, noun: string): string {
   return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;

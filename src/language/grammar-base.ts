@@ -1,5 +1,6 @@
 import { CstParser, EOF, type IToken, type TokenType } from "chevrotain";
 import { FirstTokenLookahead } from "./lookahead.js";
+import { maximumComplaints } from "./limits.js";
 import { AnyToken, Arrow, EndOfDefine, LeftBrace, lexerModes, RightBrace, Semicolon } from "./tokens.js";
 
 /** Something that the grammar asked for and did not find. */
@@ -103,6 +104,7 @@ export abstract class GrammarBase extends CstParser {
   protected complain(expected: string, candidates: readonly string[] = []): void {
     if (this.#isDamaged) return;
     this.#isDamaged = true;
+    if (this.complaints.length === maximumComplaints) return;
     const previous = this.LA(0);
     this.complaints.push({
       expected,

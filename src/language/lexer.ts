@@ -26,10 +26,8 @@ const lexer = new Lexer(lexerModes, { positionTracking: "full", ensureOptimizati
 /** Cuts a text into tokens; never throws. */
 export function tokenize(source: Source, bag: DiagnosticBag): Tokens {
   const result = lexer.tokenize(source.text);
-  for (const error of result.errors) {
-    const span = { source, start: error.offset, end: error.offset + error.length };
-    bag.report("unexpected-character", span, { character: describeCharacter(source.text, error.offset) });
-  }
+  for (const stray of result.groups["stray"] ?? []) reportStray(source, stray.startOffset, stray.image.length, bag);
+  for (const error of result.errors) reportStray(source, error.offset, error.length, bag);
   for (const token of result.tokens) {
     if (token.tokenType === UnterminatedString) bag.report("unterminated-string", tokenSpan(source, token), {});
   }
@@ -79,6 +77,11 @@ export function documentationLines(token: IToken): readonly string[] {
   while (lines.length > 0 && lines[0] === "") lines.shift();
   while (lines.length > 0 && lines.at(-1) === "") lines.pop();
   return lines;
+}
+
+function reportStray(source: Source, start: number, length: number, bag: DiagnosticBag): void {
+  const span = { source, start, end: start + length };
+  bag.report("unexpected-character", span, { character: describeCharacter(source.text, start) });
 }
 
 function describeCharacter(text: string, offset: number): string {

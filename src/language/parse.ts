@@ -7,7 +7,7 @@ import { buildTree } from "./build-tree.js";
 import type { Complaint } from "./grammar-base.js";
 import { Grammar } from "./grammar.js";
 import { tokenEnd, tokenize, tokenSpan, type Tokens } from "./lexer.js";
-import { maximumNesting } from "./limits.js";
+import { maximumComplaints, maximumNesting } from "./limits.js";
 import { findExcessiveNesting } from "./nesting.js";
 import type { SourceFile } from "./syntax-tree.js";
 import { nameTypes, UnterminatedComment } from "./tokens.js";
@@ -41,7 +41,7 @@ export function parseWithTokens(source: Source, bag: DiagnosticBag): ParseResult
   const cst = grammar.parse();
   // A comment that swallowed the rest of the file explains everything that is missing there.
   const endsEarly = tokens.comments.at(-1)?.tokenType === UnterminatedComment;
-  const braces = endsEarly ? [] : balanced.problems;
+  const braces = endsEarly ? [] : balanced.problems.slice(0, maximumComplaints);
   for (const problem of braces) reportBrace(source, problem, bag);
   const linesWithBraces = new Set(braces.map((problem) => problem.token.startLine));
   for (const complaint of grammar.complaints) {

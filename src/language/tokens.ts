@@ -222,6 +222,14 @@ export const Prose = createToken({
   categories: [AnyToken],
 });
 
+/** A run of characters that start no token: one complaint for all of them. */
+export const Stray = createToken({
+  name: "Stray",
+  pattern: /[^\s\w"(){}[\];,:?@.=|&<>!^+\-*/%~]+/,
+  start_chars_hint: everyCharacter,
+  group: "stray",
+});
+
 const whitespaceOptions = { group: Lexer.SKIPPED } as const;
 const Whitespace = createToken({
   name: "Whitespace",
@@ -261,6 +269,7 @@ export const lexerModes = {
       Equals,
       Define,
       OtherDirective,
+      Stray,
       ...categories,
     ],
     [defineMode]: [

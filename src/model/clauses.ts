@@ -62,8 +62,17 @@ export const clauseRules = {
 
 export type ClauseHolder = keyof typeof clauseRules;
 
+const noClauses: ClauseTable = {
+  expressions: new Map(),
+  versions: new Map(),
+  names: new Map(),
+  texts: new Map(),
+  words: new Map(),
+};
+
 /** Sorts the clauses of a declaration by word; reports what does not apply there and what is given twice. */
 export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, bag: DiagnosticBag): ClauseTable {
+  if (clauses.length === 0) return noClauses;
   const expressions = new Map<ExpressionClause["word"], ExpressionClause>();
   const versions = new Map<VersionClause["word"], VersionClause>();
   const names = new Map<NameClause["word"], NameClause>();

@@ -1,5 +1,5 @@
-import type { Clause, EnumMember } from "../language/syntax-tree.js";
-import { lowerPrefix, namesByPattern, snakeCase, type NamePair, type NamingScope } from "./spec-names.js";
+import type { Clause, Declaration, EnumMember } from "../language/syntax-tree.js";
+import { isSpecStyle, lowerPrefix, namesByPattern, snakeCase, type NamePair, type NamingScope } from "./spec-names.js";
 import { isKnownVersion, type Encloser } from "./versions.js";
 
 /** What a declaration passes on, read without complaints: those come where the declaration itself is checked. */
@@ -35,4 +35,52 @@ export function memberNames(member: EnumMember, pattern: string): NamePair {
 /** Names of a block without `as` of its own, such as a config: `virtio_blk_config`. */
 export function blockSpecName(clauses: readonly Clause[], word: string, naming: NamingScope): string {
   return asName(clauses) ?? lowerPrefix(naming) + snakeCase(word);
+}
+
+/** Type names that are written in the short style: names derived from the specification's must keep clear of them. */
+export function namesTakenByAuthors(declarations: readonly Declaration[]): ReadonlySet<string> {
+  const taken = new Set<string>();
+  for (const declaration of declarations) {
+    switch (declaration.kind) {
+      case "struct":
+      case "enum":
+      case "external":
+      case "request":
+        if (declaration.name && !isSpecStyle(declaration.name.text)) taken.add(declaration.name.text);
+        break;
+      default:
+        break;
+    }
+  }
+  return taken;
+}
+
+/** Blocks that make sense only inside of a device. */
+export function needsDevice(declaration: Declaration): boolean {
+  switch (declaration.kind) {
+    case "features":
+    case "config":
+    case "queues":
+    case "let":
+    case "request":
+    case "table":
+    case "registers":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** What messages call a declaration. */
+export function declarationText(declaration: Declaration): string {
+  switch (declaration.kind) {
+    case "let":
+      return "a `let`";
+    case "request":
+      return "a request";
+    case "table":
+      return `\`${declaration.table}\``;
+    default:
+      return `\`${declaration.kind}\``;
+  }
 }

@@ -1,5 +1,5 @@
 import type { FieldDeclaration, FieldModifier } from "../language/syntax-tree.js";
-import type { Access, FieldModel, FieldType, Formula } from "./device-model.js";
+import type { Access, FieldModel, FieldType } from "./device-model.js";
 import { spelling, type ClauseHolder, type ClauseTable } from "./clauses.js";
 import { reportUnknown, type Facts } from "./facts.js";
 import { largestValue, type ResolvedType } from "./field-types.js";
@@ -69,8 +69,13 @@ export function fieldMeaning(options: {
   const modified = (word: FieldModifier): boolean => field.modifiers.some((modifier) => modifier.word === word);
   const reserved = modified("reserved") || (isReservedName(name) && resolved.kind === "scalar" && symbol === null);
   return {
-    ...plainMeaning(name, options.type, origin, field.documentation.join("\n")),
+    name,
     specName: clauses.names.get("as")?.name.text ?? field.name?.text ?? name,
+    doc: field.documentation.join("\n"),
+    since: origin.since,
+    until: origin.until,
+    spec: origin.spec,
+    type: options.type,
     access,
     volatile: modified("volatile"),
     reserved,
@@ -175,27 +180,41 @@ export type FieldPosition = Pick<
 >;
 
 export function placedField(meaning: FieldMeaning, position: FieldPosition): FieldModel {
-  const { offset, size, overlaps, moves, bits, sizedTree } = position;
-  const conditionTree: Formula | null = position.conditionTree;
-  const { name, specName, doc, since, until, spec, type, ...more } = meaning;
+  const { conditionTree } = position;
+  // Written out: there are many of these, and every one has the same shape.
   return {
-    name,
-    specName,
-    doc,
-    since,
-    until,
-    spec,
-    type,
-    offset,
-    size,
+    name: meaning.name,
+    specName: meaning.specName,
+    doc: meaning.doc,
+    since: meaning.since,
+    until: meaning.until,
+    spec: meaning.spec,
+    type: meaning.type,
+    offset: position.offset,
+    size: position.size,
     fromEnd: null,
-    overlaps,
+    access: meaning.access,
+    volatile: meaning.volatile,
+    reserved: meaning.reserved,
+    overlaps: position.overlaps,
     condition: textOrNull(conditionTree),
     conditionTree,
-    moves: moves && conditionTree !== null,
-    bits,
-    sizedTree,
+    moves: position.moves && conditionTree !== null,
+    validTree: meaning.validTree,
+    constraint: meaning.constraint,
+    constraintTree: meaning.constraintTree,
+    default: meaning.default,
+    persists: meaning.persists,
+    phase: meaning.phase,
+    enum: meaning.enum,
+    flags: meaning.flags,
+    bitset: meaning.bitset,
+    address: meaning.address,
+    text: meaning.text,
+    bits: position.bits,
+    sizedTree: position.sizedTree,
     counts: null,
-    ...more,
+    unit: meaning.unit,
+    was: meaning.was,
   };
 }

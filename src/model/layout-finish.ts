@@ -13,7 +13,8 @@ function withDistances(fields: readonly FieldModel[], restIndex: number): readon
   for (let index = fields.length - 1; index > restIndex; index -= 1) {
     const field = fields[index];
     // Only what is always there and always as long has a known distance.
-    if (!field || field.size === null || field.overlaps || field.moves) break;
+    if (field === undefined) break;
+    if (field.size === null || field.overlaps || field.moves) break;
     // Bits share the integer that they are cut from.
     let start = index;
     while (start > restIndex + 1 && (fields[start]?.bits?.shift ?? 0) > 0) start -= 1;
@@ -40,7 +41,7 @@ function withCounts(fields: readonly FieldModel[]): readonly FieldModel[] {
     const counts = counted.get(field.name) ?? null;
     if (counts === null || typeof field.type !== "string" || field.enum !== null || field.flags !== null) return field;
     const array = fields.find((other) => other.name === counts.field);
-    return array && array.condition === field.condition ? { ...field, counts } : field;
+    return array?.condition === field.condition ? { ...field, counts } : field;
   });
 }
 
@@ -51,6 +52,6 @@ function plainCount(length: Formula): readonly [string, number] | null {
   if (length.op !== "binary" || (length.operator !== "+" && length.operator !== "-")) return null;
   const constant = constantOf(length.right);
   const inner = plainCount(length.left);
-  if (constant === null || inner === null || inner[1] !== 0) return null;
+  if (constant === null || inner?.[1] !== 0) return null;
   return [inner[0], length.operator === "+" ? -Number(constant) : Number(constant)];
 }

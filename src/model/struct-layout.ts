@@ -56,7 +56,8 @@ export function layoutStruct(
       bag.report("size-overrun", sizedClause.span, { name: symbol.name, actual: least, allowed: fixed });
     }
     size = fixed === null ? null : Number(fixed);
-    least = size ?? 0;
+    // A size that is not known yet cannot cut off what is always there.
+    least = size ?? least;
     rest = false;
   }
   const model: StructModel = {

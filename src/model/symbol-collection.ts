@@ -15,7 +15,15 @@ import type {
   StructDeclaration,
   StructMember,
 } from "../language/syntax-tree.js";
-import { asName, memberNames, memberPattern, quietEncloser } from "./declared-names.js";
+import {
+  asName,
+  declarationText,
+  memberNames,
+  memberPattern,
+  namesTakenByAuthors,
+  needsDevice,
+  quietEncloser,
+} from "./declared-names.js";
 import {
   defaultMemberPattern,
   isSpecStyle,
@@ -381,50 +389,4 @@ export function collectSymbols(options: {
 
 function armEncloser(arm: MatchArm<RequestPart>, encloser: Encloser): Encloser {
   return quietEncloser(arm.clauses, encloser.label, encloser);
-}
-
-/** Type names that are written in the short style: names derived from the specification's must keep clear of them. */
-function namesTakenByAuthors(declarations: readonly Declaration[]): ReadonlySet<string> {
-  const taken = new Set<string>();
-  for (const declaration of declarations) {
-    switch (declaration.kind) {
-      case "struct":
-      case "enum":
-      case "external":
-      case "request":
-        if (declaration.name && !isSpecStyle(declaration.name.text)) taken.add(declaration.name.text);
-        break;
-      default:
-        break;
-    }
-  }
-  return taken;
-}
-
-function needsDevice(declaration: Declaration): boolean {
-  switch (declaration.kind) {
-    case "features":
-    case "config":
-    case "queues":
-    case "let":
-    case "request":
-    case "table":
-    case "registers":
-      return true;
-    default:
-      return false;
-  }
-}
-
-function declarationText(declaration: Declaration): string {
-  switch (declaration.kind) {
-    case "let":
-      return "a `let`";
-    case "request":
-      return "a request";
-    case "table":
-      return `\`${declaration.table}\``;
-    default:
-      return `\`${declaration.kind}\``;
-  }
 }

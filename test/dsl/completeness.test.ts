@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { DeviceModel, FieldModel, SharedModel } from "../../src/model/device-model.js";
+import type { DeviceModel, FieldModel, FieldType, SharedModel } from "../../src/model/device-model.js";
 import { expected as blk } from "./expected/blk.js";
 import { expected as consoleDevice } from "./expected/console.js";
 import { expected as entropy } from "./expected/entropy.js";
@@ -148,7 +148,7 @@ test.each([
   ["DiscardWriteZeroes", ["segments 16 *"], ["status 0 1"]],
   ["SecureErase", ["segments 16 *"], ["status 0 1"]],
   ["ZoneAppend", ["data 16 *"], ["append_sector 0 8", "status 8 1"]],
-  ["ZoneReport", [], ["report 0 *", "unused ? *", "status end-1 1"]],
+  ["ZoneReport", [], ["report 0 *", "status end-1 1"]],
   ["ZoneOpenCloseFinishReset", [], ["status 0 1"]],
   ["ZoneResetAll", [], ["status 0 1"]],
 ])("blk request %s", (variant, readable, writable) => {
@@ -346,6 +346,34 @@ test("the header of net ends after the last field that was negotiated", () => {
     ["padding_reserved_2", "OUT_NET_HEADER || IPSEC", 32],
     ["ipsec_resource_hdr", "OUT_NET_HEADER || IPSEC", 32],
   ]);
+});
+
+test("everything is little-endian, but for the legacy request", () => {
+  const scalarsOf = (type: FieldType): readonly string[] =>
+    typeof type === "string" ? [type] : "of" in type ? scalarsOf(type.of) : [];
+  const { devices: models, shared } = theModel();
+  const fields = [
+    ...[...models, shared].flatMap(({ structs }) => structs.flatMap((struct) => struct.fields)),
+    ...models.flatMap(({ config }) => config?.fields ?? []),
+    ...models
+      .flatMap(({ requests }) => requests)
+      .filter(({ specName }) => specName !== "virtio_scsi_pc_req")
+      .flatMap(({ variants }) =>
+        variants.flatMap((variant) => [...variant.readable, ...(variant.replies[0]?.writable ?? [])]),
+      ),
+  ];
+  const odd = fields.filter(({ type }) =>
+    scalarsOf(type).some((scalar) => /^(be|u)\d/.test(scalar) && scalar !== "u8"),
+  );
+  expect(odd.map(({ specName }) => specName)).toEqual([]);
+});
+
+test("structs that the specification has no name for", () => {
+  const known = new Set(devices.flatMap(([, expected]) => Object.keys(expected.structs)));
+  const others = theModel().devices.flatMap(({ structs }) =>
+    structs.filter(({ anonymous, specName }) => !anonymous && !known.has(specName)).map(({ name }) => name),
+  );
+  expect(others.sort()).toEqual(["ControlMessage", "CvqCfgPart", "Data", "Packet", "StatsReply"]);
 });
 
 test("expected fields are what the specification lists", () => {

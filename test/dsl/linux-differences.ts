@@ -3,13 +3,14 @@
  * either the model or the header has changed.
  */
 
+/** Headers differ by age; the two conditions are expressions in C that compile where the headers have what they name. */
 interface Difference {
   /** Why it is not a mistake of the model. */
   readonly reason: string;
-  /** First Linux release whose headers do not need the entry any more, as `major.minor`. */
-  readonly before?: string;
-  /** First Linux release whose headers need it. */
-  readonly from?: string;
+  /** The entry is needed only where this compiles. */
+  readonly where?: string;
+  /** The entry is needed only where this does not compile. */
+  readonly unless?: string;
 }
 
 /** The same thing under another name. Fields are written `struct.path`, with the specification's name of the struct. */
@@ -47,7 +48,7 @@ export const renamings: readonly Renaming[] = [
   {
     spec: "virtio_net_ctrl_coal",
     linux: "virtio_net_ctrl_coal_tx",
-    before: "6.6",
+    unless: "sizeof(struct virtio_net_ctrl_coal)",
     reason: "Linux had one struct for each direction before coalescing of single queues came",
   },
   // fields
@@ -62,10 +63,29 @@ export const renamings: readonly Renaming[] = [
   {
     spec: "virtio_net_ctrl_coal.max_packets",
     linux: "tx_max_packets",
-    before: "6.6",
+    unless: "sizeof(struct virtio_net_ctrl_coal)",
     reason: "one struct for each direction",
   },
-  { spec: "virtio_net_ctrl_coal.max_usecs", linux: "tx_usecs", before: "6.6", reason: "one struct for each direction" },
+  {
+    spec: "virtio_net_ctrl_coal.max_usecs",
+    linux: "tx_usecs",
+    unless: "sizeof(struct virtio_net_ctrl_coal)",
+    reason: "one struct for each direction",
+  },
+  {
+    spec: "virtio_net_ctrl_coal_vq.vq_index",
+    linux: "vqn",
+    where: "sizeof(struct virtio_net_ctrl_coal_vq)",
+    reason: "name in drafts of 1.3",
+  },
+  ...(["rx", "tx"] as const).flatMap((direction) =>
+    (["packets", "bytes"] as const).map((what) => ({
+      spec: `virtio_net_stats_${direction}_speed.${direction}_${what}_allowance_exceeded`,
+      linux: `${direction}_ratelimit_${what}`,
+      where: `sizeof(struct virtio_net_stats_${direction}_speed)`,
+      reason: "shorter name",
+    })),
+  ),
   ...["physical_block_exp", "alignment_offset", "min_io_size", "opt_io_size"].map((field) => ({
     spec: `virtio_blk_config.topology.${field}`,
     linux: field,
@@ -83,12 +103,19 @@ export interface Disagreement extends Difference {
 export const disagreements: readonly Disagreement[] = [
   { what: "sizeof virtio_net_config", reason: "Linux has no `supported_tunnel_types`" },
   { what: "sizeof virtio_net_hdr", reason: "Linux's largest header is the one with the hash, of 20 bytes" },
-  { what: "sizeof virtio_blk_config", before: "6.4", reason: "no zoned devices in this header" },
+  {
+    what: "sizeof virtio_blk_config",
+    unless: "sizeof(struct virtio_blk_zoned_characteristics)",
+    reason: "no zoned devices in this header",
+  },
 ];
 
 /** What only Linux has under a prefix of these devices. */
-export interface Addition extends Difference {
+export interface Addition {
+  readonly reason: string;
   readonly linux: string;
+  /** Not in all releases. */
+  readonly sometimes?: true;
 }
 
 export const additions: readonly Addition[] = [
@@ -98,6 +125,17 @@ export const additions: readonly Addition[] = [
   { linux: "VIRTIO_CONSOLE_BAD_ID", reason: "of the implementation: an id that no port has" },
   { linux: "virtio_net_hdr_v1", reason: "first 12 bytes of the header" },
   { linux: "virtio_net_hdr_mrg_rxbuf", reason: "the same, from the legacy interface" },
-  { linux: "virtio_net_ctrl_coal_rx", before: "6.6", reason: "the same as for transmit queues" },
+  { linux: "virtio_net_ctrl_coal_rx", reason: "the same as for transmit queues" },
   { linux: "virtio_scsi_inhdr", reason: "end of a legacy SCSI packet command" },
+  {
+    linux: "virtio_net_ctrl_coal_tx",
+    sometimes: true,
+    reason: "kept beside virtio_net_ctrl_coal, whose place it took in older headers",
+  },
+  { linux: "VIRTIO_NET_HDR_GSO_UDP_TUNNEL", sometimes: true, reason: "both flags together" },
+  { linux: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_MAPPED", sometimes: true, reason: "name for the offload's own bit" },
+  { linux: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM_MAPPED", sometimes: true, reason: "name for the offload's own bit" },
+  { linux: "virtio_net_hdr_v1_hash_tunnel", sometimes: true, reason: "first 24 bytes of the header" },
+  { linux: "virtio_net_rss_config_hdr", sometimes: true, reason: "first part of virtio_net_rss_config" },
+  { linux: "virtio_net_rss_config_trailer", sometimes: true, reason: "last part of virtio_net_rss_config" },
 ];

@@ -6,7 +6,7 @@ import { join } from "node:path";
 /** Linux's headers, asked through the system's C compiler. */
 
 const headers = ["virtio_ids", "virtio_config", "virtio_net", "virtio_blk", "virtio_console"];
-const includes = `#include <stddef.h>\n#include <stdio.h>\n#include <linux/version.h>\n${headers
+const includes = `#include <stddef.h>\n#include <stdio.h>\n${headers
   .map((header) => `#include <linux/${header}.h>\n`)
   .join("")}`;
 
@@ -31,18 +31,6 @@ export function missingHeaders(): string | undefined {
     : (err.split("\n").find((line) => line.includes("error")) ?? "the headers do not compile");
 }
 
-/** `6.1` of the kernel that the headers are from, as 601. */
-export function headerVersion(): number {
-  const [code] = values(["LINUX_VERSION_CODE"]);
-  return ((code ?? 0) >> 16) * 100 + (((code ?? 0) >> 8) & 0xff);
-}
-
-/** `6.12` -> 612. */
-export function versionNumber(version: string): number {
-  const [major = "0", minor = "0"] = version.split(".");
-  return Number(major) * 100 + Number(minor);
-}
-
 /** Macros and structs that the headers define. */
 export function definedNames(): { readonly macros: ReadonlySet<string>; readonly structs: ReadonlySet<string> } {
   const macros = run(compiler, ["-E", "-dM", "-x", "c", "-"], includes).out;
@@ -63,6 +51,7 @@ export function values(expressions: readonly string[]): readonly (number | undef
   const { err } = run(compiler, ["-fsyntax-only", "-w", "-fmax-errors=0", "-x", "c", "-"], probes);
   const failed = new Set([...err.matchAll(/^probes:(\d+):/gm)].map((found) => Number(found[1]) - 1));
   const known = expressions.flatMap((expression, index) => (failed.has(index) ? [] : [{ expression, index }]));
+  if (known.length === 0) return expressions.map(() => undefined);
   const folder = mkdtempSync(join(tmpdir(), "virtio-gen-"));
   try {
     const source = join(folder, "values.c");

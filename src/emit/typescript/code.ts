@@ -12,11 +12,14 @@ export interface Code {
 /** What may be put into a `code` template. Strings are printed as they are; `quoted` makes a string literal. */
 export type Printable = string | number | bigint | RuntimeSymbol | Code | readonly Printable[] | undefined | false;
 
+/** An empty line that is meant; those that are left where something prints nothing are taken out. */
+const EMPTY_LINE = "\n\u0001\n";
+
 /** ``code`const ${name} = ${value};` ``. A list is printed one item a line. `undefined` and `false` print nothing. */
 export function code(strings: TemplateStringsArray, ...values: readonly Printable[]): Code {
   const parts: (string | RuntimeSymbol | Code)[] = [];
   for (const [index, text] of strings.entries()) {
-    if (text !== "") parts.push(text);
+    if (text !== "") parts.push(text.replaceAll(/\n\s*\n/g, EMPTY_LINE));
     if (index < values.length) append(parts, values[index]);
   }
   return { kind: "code", parts };
@@ -52,11 +55,11 @@ export function joined(items: readonly Printable[], separator: string): Code {
   return { kind: "code", parts };
 }
 
-/** Declarations with an empty line between them. */
+/** Declarations or members with an empty line between them. */
 export function paragraphs(items: readonly Code[]): Code {
   return joined(
     items.filter((item) => !isNothing(item)),
-    "\n\n",
+    EMPTY_LINE,
   );
 }
 
@@ -89,5 +92,24 @@ export function render(value: Code): { readonly text: string; readonly symbols: 
     }
   };
   visit(value);
-  return { text: texts.join(""), symbols };
+  const text = texts
+    .join("")
+    .replaceAll(/\n[ \t\n]*\n/g, "\n")
+    .replaceAll("\u0001", "");
+  return { text, symbols };
+}
+
+/** Does the text mention a name? */
+export function mentions(value: Code, name: string): boolean {
+  return new RegExp(`(?<![\\w#])${name}\\b`).test(render(value).text);
+}
+
+/** Names of parameters: those that the body does not use are left out at the end, and begin with `_` elsewhere. */
+export function parameterNames(names: readonly string[], body: Code): string {
+  const used = names.map((name) => mentions(body, name));
+  const count = used.lastIndexOf(true) + 1;
+  return names
+    .slice(0, count)
+    .map((name, index) => (used[index] === true ? name : `_${name}`))
+    .join(", ");
 }

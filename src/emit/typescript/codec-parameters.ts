@@ -68,12 +68,18 @@ function configType(fields: readonly string[], scope: DeviceScope): Code {
 export function formulaContext(
   scope: DeviceScope,
   place: string,
-  sources: { readonly features: () => Code; readonly config: () => Code; readonly parameters?: readonly string[] },
+  sources: {
+    readonly features: () => Code;
+    readonly config: () => Code;
+    readonly parameters?: readonly string[];
+    /** The device sees its whole configuration, a driver only what was negotiated. */
+    readonly wholeConfig?: boolean;
+  },
 ): FormulaContext {
   return {
     ...closedContext(place),
     feature: (name) => ({ code: code`${sources.features()}.has(${featureBit(name, scope, place)})`, type: "boolean" }),
-    config: (path) => configValue(path, sources.config(), scope, place),
+    config: (path) => configValue(path, sources.config(), sources.wholeConfig === true, scope, place),
     parameter: (name) => {
       if (sources.parameters?.includes(name) !== true) throw new EmitError(`the unknown parameter ${name}`, place);
       return { code: code`${localName(camelCase(name))}`, type: "number" };
@@ -87,7 +93,7 @@ export function featureBit(name: string, scope: DeviceScope, place: string): Cod
   return code`${scope.prefix}Feature.${name}`;
 }
 
-function configValue(path: readonly string[], root: Code, scope: DeviceScope, place: string): Value {
+function configValue(path: readonly string[], root: Code, isWhole: boolean, scope: DeviceScope, place: string): Value {
   let fields = scope.device.config?.fields ?? [];
   let value = root;
   let missing = false;
@@ -95,7 +101,7 @@ function configValue(path: readonly string[], root: Code, scope: DeviceScope, pl
     const field = fields.find((candidate) => candidate.name === name);
     if (field === undefined) throw new EmitError(`the unknown config field ${path.join(".")}`, place);
     value = code`${value}${missing ? "?." : "."}${camelCase(name)}`;
-    missing ||= field.conditionTree !== null;
+    missing ||= !isWhole && (field.conditionTree !== null || field.validTree !== null);
     const shape = shapeOf(field, scope);
     if (shape.kind === "struct") fields = shape.struct.fields;
     else if (index === path.length - 1 && shape.kind === "scalar") {

@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import { configContext, configFields, configOffset, configSizeName, isChangeable, isReadable, isWritable } from "./config-fields.js";
 import type { DeviceScope } from "./device-scope.js";
@@ -8,7 +8,7 @@ import { writeType } from "./enums.js";
 import { condition, type FormulaContext } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { memberName } from "./names.js";
-import { fixedSize, isWide, scalarSize, shapeOf, type Shape } from "./shapes.js";
+import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
 import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { valueAtPath } from "./field-paths.js";
@@ -89,42 +89,48 @@ function configClass(scope: DeviceScope): Code {
   const fields = configFields(scope);
   const changeable = fields.filter(isChangeable);
   const name = `${scope.prefix}DeviceConfig`;
-  const usesBytes = fields.some((field) => !isScalar(field, scope));
-  const usesView = fields.some((field) => isScalar(field, scope));
-  const usesChanged = changeable.length > 0;
-  return code`/** Configuration space of a ${scope.prefix}Device. Setting a field tells the driver. */
+  const members = paragraphs([...fields.map((field) => accessors(field, scope)), changeable.length > 1 ? updateMethod(changeable, scope) : nothing]);
+  const needsBytes = mentions(members, "#bytes") || changeable.length > 0;
+  const needsView = mentions(members, "#view");
+  return code`/** Configuration space of a {@link ${scope.prefix}Device}. Setting a field tells the driver. */
     export class ${name} {
-      ${usesBytes && "readonly #bytes: Uint8Array;"}
-      ${usesView && "readonly #view: DataView;"}
-      ${usesChanged && "readonly #changed: () => void;"}
+      ${needsBytes && "readonly #bytes: Uint8Array;"}
+      ${needsView && "readonly #view: DataView;"}
+      ${changeable.length > 0 && "readonly #changed: () => void;"}
 
       /** \`changed\` is called after each change. */
-      constructor(bytes: Uint8Array, ${usesChanged ? "changed" : "_changed"}: () => void) {
-        ${usesBytes && "this.#bytes = bytes;"}
-        ${usesView && "this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);"}
-        ${usesChanged && "this.#changed = changed;"}
+      constructor(bytes: Uint8Array, ${changeable.length > 0 ? "changed" : "_changed"}: () => void) {
+        ${needsBytes && "this.#bytes = bytes;"}
+        ${needsView && "this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);"}
+        ${changeable.length > 0 && "this.#changed = changed;"}
       }
 
-      ${fields.map((field) => accessors(field, scope))}
-      ${changeable.length > 1 && updateMethod(changeable, scope)}
+      ${members}
+
+      ${changeable.length > 0 && writeMethod()}
     }`;
 }
 
-function isScalar(field: FieldModel, scope: DeviceScope): boolean {
-  return shapeOf(field, scope).kind === "scalar";
+/** Writes at a place in the bytes. */
+function writeMethod(): Code {
+  return code`#write(offset: number, encode: (writer: ${runtimeType("ByteWriter")}) => void): void {
+    const writer = new ${runtime("ByteWriter")}(this.#bytes, offset);
+    encode(writer);
+    if (writer.error !== undefined) throw writer.error;
+  }`;
 }
 
 function accessors(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const name = memberName(propertyName(field), NO_NAMES);
   const note = field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
-  const getter = code`${fieldDoc(field, scope, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} { ${getterBody(field, shape, scope)} }`;
-  if (!isChangeable(field)) return code`${getter}\n`;
+  const getter = code`${fieldDoc(field, scope, undefined, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} { ${getterBody(field, shape, scope)} }`;
+  if (!isChangeable(field)) return getter;
   return code`${getter}
     set ${name}(value: ${settableType(field, shape, scope)}) {
-      ${setterBody(field, code`value`, scope)}
+      ${writeCall(field, code`value`, scope)}
       this.#changed();
-    }\n`;
+    }`;
 }
 
 function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
@@ -133,36 +139,34 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
   const size = field.size ?? fixedSize(shape);
   if (size === null) throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
   if (shape.kind === "bytes") return code`return this.#bytes.slice(${offset}, ${offset + size});`;
+  const reader = code`new ${runtime("ByteReader")}(this.#bytes, ${offset}, ${offset + size})`;
+  if (shape.kind === "struct" && shape.struct.parameters.length === 0 && !scope.needs(shape.struct).features) {
+    return code`return read${scope.typeName(shape.struct)}(${reader});`;
+  }
   const plain: FieldModel = { ...field, conditionTree: null };
   const { statements } = readFields([plain], configContext(scope, code``));
-  return code`const reader = new ${runtime("ByteReader")}(this.#bytes, ${offset}, ${offset + size});
+  return code`const reader = ${reader};
     ${statements}
     return ${propertyName(field)};`;
 }
 
 /** Writes a value into the bytes, if it fits. */
-function setterBody(field: FieldModel, value: Code, scope: DeviceScope): Code {
-  const shape = shapeOf(field, scope);
-  const offset = configOffset(field, scope);
-  const plain: FieldModel = { ...field, conditionTree: null };
-  if (shape.kind === "scalar" && field.bits === null) {
-    const target = code`this.#view.buffer, this.#view.byteOffset + ${offset}, ${scalarSize(shape.scalar)}`;
-    return code`const writer = new ${runtime("ByteWriter")}(new Uint8Array(${target}));
-      ${writeFields([plain], () => value, configContext(scope, code``))}
-      if (writer.error !== undefined) throw writer.error;`;
-  }
+function writeCall(field: FieldModel, value: Code, scope: DeviceScope): Code {
   if (field.bits !== null) throw new EmitError("a bit-field of the configuration that can change", `${scope.device.name}.config.${field.name}`);
-  return code`const writer = new ${runtime("ByteWriter")}(this.#bytes, ${offset});
-    ${writeFields([plain], () => value, configContext(scope, code``))}
-    if (writer.error !== undefined) throw writer.error;`;
+  const plain: FieldModel = { ...field, conditionTree: null };
+  const writes = writeFields([plain], () => value, configContext(scope, code``));
+  return code`this.#write(${configOffset(field, scope)}, (writer) => { ${writes} });`;
 }
 
 /** Several fields with one notification. */
 function updateMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
   const properties = fields.map((field) => code`readonly ${propertyName(field)}?: ${settableType(field, shapeOf(field, scope), scope)};`);
+  const names = joined(fields.map(propertyName), ", ");
+  const writes = fields.map((field) => code`if (${propertyName(field)} !== undefined) { ${writeCall(field, code`${propertyName(field)}`, scope)} }`);
   return code`/** Changes several fields and tells the driver once. */
     update(values: { ${properties} }): void {
-      ${fields.map((field) => code`if (values.${propertyName(field)} !== undefined) { ${setterBody(field, code`values.${propertyName(field)}`, scope)} }`)}
+      const { ${names} } = values;
+      ${writes}
       this.#changed();
     }`;
 }
@@ -184,9 +188,10 @@ export function writableConfig(scope: DeviceScope): Code {
 /** Checks of the \`where\` clauses, for what the features make visible. */
 export function configChecks(scope: DeviceScope): Code {
   const place = `${scope.device.name}.config`;
-  const base = formulaContext(scope, place, { features: () => code`features`, config: () => code`config` });
+  const base = formulaContext(scope, place, { features: () => code`features`, config: () => code`config`, wholeConfig: true });
   const access = (field: FieldModel): Code => code`config.${memberName(propertyName(field), NO_NAMES)}`;
-  const fields = scope.device.config?.fields ?? [];
+  // The device sees all of its configuration, whatever was negotiated.
+  const fields = (scope.device.config?.fields ?? []).map((field): FieldModel => ({ ...field, conditionTree: null }));
   const formulas: FormulaContext = {
     ...base,
     field: (_, path) => valueAtPath(fields, path, access, scope, place),

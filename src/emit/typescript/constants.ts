@@ -42,7 +42,8 @@ function tableDeclaration(table: TableModel, scope: DeviceScope): Code {
     const last = entry.last === null ? "" : ` Up to 0x${entry.last.toString(16)}.`;
     return code`${docComment({ doc: entry.doc, since: entry.since }, `${note}${last}`.trim())}${propertyKey(entry.name)}: ${hexadecimal(entry.id)},`;
   });
-  return code`/** ${doc} */ export const ${scope.prefix}${type} = { ${entries} } as const;`;
+  return code`/** ${doc} */
+      export const ${scope.prefix}${type} = { ${entries} } as const;`;
 }
 
 function sharedMemory(device: DeviceModel, scope: DeviceScope): Code {
@@ -51,7 +52,8 @@ function sharedMemory(device: DeviceModel, scope: DeviceScope): Code {
     const note = region.condition === null ? "" : `Only if ${region.condition}.`;
     return code`${docComment({ doc: region.doc, since: region.since }, note)}${propertyKey(region.name)}: ${region.id},`;
   });
-  return code`/** Shared memory regions, by id. */ export const ${scope.prefix}SharedMemory = { ${entries} } as const;`;
+  return code`/** Shared memory regions, by id. */
+      export const ${scope.prefix}SharedMemory = { ${entries} } as const;`;
 }
 
 function registerOffsets(registers: RegistersModel, scope: DeviceScope): Code {

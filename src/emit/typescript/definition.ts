@@ -29,5 +29,6 @@ export function definition(scope: DeviceScope): Code {
 /** Size of the configuration space. */
 export function configSizeConstant(scope: DeviceScope): Code {
   if (scope.device.id === null) return nothing;
-  return code`/** Bytes of the configuration space. */ export const ${configSizeName(scope)} = ${configSize(scope)};`;
+  return code`/** Bytes of the configuration space. */
+      export const ${configSizeName(scope)} = ${configSize(scope)};`;
 }

@@ -60,7 +60,8 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
     ? code`${configBytesFunction(scope)}(options.config${needsInit(scope) ? "" : " ?? {}"})`
     : code`new Uint8Array(${scope.constantPrefix}_CONFIG_SIZE)`;
   return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The device side.")}export class ${name} extends ${runtime("VirtioDevice")} {
-      ${hasConfig(scope) && code`/** The configuration space, as the device sees it. */ readonly config: ${scope.prefix}DeviceConfig;`}
+      ${hasConfig(scope) && code`/** The configuration space, as the device sees it. */
+      readonly config: ${scope.prefix}DeviceConfig;`}
       ${queues.map((queue) => queueFields(queue, scope))}
       readonly #options: ${scope.prefix}DeviceOptions;
 
@@ -74,11 +75,13 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
         ${queues.map((queue) => queueInit(queue))}
       }
 
-      ${queues.filter((queue) => queue.model.many && queue.direction === "toDriver").map((queue) => pluralGetter(queue, scope))}
-      ${planMethod(queues, scope)}
-      ${configWrittenMethod(scope)}
-      ${resetMethod(scope)}
-      ${queues.map((queue) => code`${factory(queue, scope)}\n`)}
+      ${paragraphs([
+        ...queues.filter((queue) => queue.model.many && queue.direction === "toDriver").map((queue) => pluralGetter(queue, scope)),
+        planMethod(queues, scope),
+        configWrittenMethod(scope),
+        resetMethod(scope),
+        ...queues.map((queue) => factory(queue, scope)),
+      ])}
     }`;
 }
 
@@ -114,7 +117,7 @@ function pluralGetter(queue: QueueShape, scope: DeviceScope): Code {
     get ${queue.plural}(): readonly ${handlerType(queue, scope)}[] {
       this.queuePlan(this.offered);
       return this.#${queue.plural};
-    }\n`;
+    }`;
 }
 
 function capital(name: string): string {
@@ -123,20 +126,20 @@ function capital(name: string): string {
 
 function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const config = hasConfig(scope) ? code`this.config` : code`undefined`;
+  const context = queueContext(scope, config, true);
   const isStatic = queues.every((queue) => !queue.model.many && queue.model.conditionTree === null);
   const entry = (queue: QueueShape, position: Code, index: Code): Code => {
     const handler = queue.direction === "toDevice" ? code`this.#${queue.name}` : code`this.${queue.name}`;
     return code`{ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} }`;
   };
   if (isStatic) {
-    const context = queueContext(scope, config);
     const usesFeatures = queues.some((queue) => JSON.stringify(queue.model.indexTree).includes('"op":"feature"'));
     return code`protected override queuePlan(${usesFeatures ? "" : "_"}features: ${runtimeType("FeatureSet")}): readonly ${runtimeType("QueuePlan")}[] {
       return [${queues.map((queue) => code`${entry(queue, code`0`, count(queue.model.indexTree, context))},`)}];
-    }\n`;
+    }`;
   }
   const statements = queues.map((queue) =>
-    planStatements(queue, config, scope, (position, index) => {
+    planStatements(queue, context, (position, index) => {
       if (!queue.model.many) return code`plan.push(${entry(queue, position, index)});`;
       return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}(k));
         plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
@@ -145,8 +148,8 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   return code`protected override queuePlan(${usesFeatures(queues) ? "" : "_"}features: ${runtimeType("FeatureSet")}): readonly ${runtimeType("QueuePlan")}[] {
     const plan: ${runtimeType("QueuePlan")}[] = [];
     ${statements}
-    return plan.sort((left, right) => left.index - right.index);
-  }\n`;
+    return ${queues.length > 1 ? "plan.sort((left, right) => left.index - right.index)" : "plan"};
+  }`;
 }
 
 export function usesFeatures(queues: readonly QueueShape[]): boolean {
@@ -177,7 +180,8 @@ function senderOptions(queue: QueueShape, scope: DeviceScope): Code {
   const place = `${scope.device.name}.${queue.model.name}`;
   const features = (): Code => code`features`;
   const config = (): Code => code`this.config`;
-  const context: CodecContext = { scope, place, owner: name, features, config, formulas: formulaContext(scope, place, { features, config }) };
+  const formulas = formulaContext(scope, place, { features, config, wholeConfig: true });
+  const context: CodecContext = { scope, place, owner: name, features, config, formulas };
   const more = codecArguments(struct, [], context);
   const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
   const offset = mergedOffset(queue, scope);
@@ -205,7 +209,7 @@ function configWrittenMethod(scope: DeviceScope): Code {
   return code`protected override configWritten(offset: number, length: number): void {
     const listeners = this.#options.configWritten;
     ${calls}
-  }\n`;
+  }`;
 }
 
 /** Fields with a value after reset get it; those that persist keep theirs. */
@@ -214,5 +218,5 @@ function resetMethod(scope: DeviceScope): Code {
   if (fields.length === 0) return nothing;
   return code`protected override deviceReset(): void {
     ${fields.map((field) => code`this.config.${propertyName(field)} = ${field.default ?? 0};`)}
-  }\n`;
+  }`;
 }

@@ -25,14 +25,16 @@ import { structView } from "./struct-views.js";
 export function deviceFile(device: DeviceModel, model: Model): Code {
   const scope = new DeviceScope(device, model, reservedNames(device));
   const types = [
-    device.id === null ? nothing : code`/** Device id of the ${device.name} device. */ export const ${scope.constantPrefix}_DEVICE_ID = ${device.id};`,
+    device.id === null ? nothing : code`/** Device id of the ${device.name} device. */
+      export const ${scope.constantPrefix}_DEVICE_ID = ${device.id};`,
     device.features.length === 0 && device.id === null ? nothing : featureDeclarations(scope),
     ...scope.enums.filter((item) => item.name !== "").map((item) => enumDeclaration(item, scope)),
     constantDeclarations(scope),
     tableDeclarations(scope),
     configSizeConstant(scope),
   ];
-  const structs = scope.structs.map((struct) =>
+  // A match's arm without fields is nothing that could be read or written.
+  const structs = scope.structs.filter((struct) => !struct.anonymous || struct.fields.length > 0).map((struct) =>
     paragraphs([structType(struct, scope), structSize(struct, scope), structReader(struct, scope), structWriter(struct, scope)]),
   );
   if (device.id === null) return paragraphs([...types, ...structs]);
@@ -44,7 +46,8 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
     ...types,
     ...structs,
     definition(scope),
-    needsLimit ? code`/** A queue's index has 16 bits. */ const MOST_QUEUES = 0x10000;` : nothing,
+    needsLimit ? code`/** A queue's index has 16 bits. */
+      const MOST_QUEUES = 0x10000;` : nothing,
     section("The device side"),
     deviceConfig(scope),
     configChecks(scope),

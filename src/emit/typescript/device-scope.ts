@@ -10,7 +10,7 @@ import type {
   StructModel,
 } from "../../model/device-model.js";
 import { EmitError } from "./emit-error.js";
-import { constantCase, NameScope, pascalCase, withoutPrefix } from "./names.js";
+import { constantCase, NameScope, pascalCase, snakeCase, withoutPrefix } from "./names.js";
 
 /** What a struct's codec has to be given beside the bytes. */
 export interface Needs {
@@ -101,7 +101,7 @@ export class DeviceScope {
   }
 
   #nameType(item: EnumModel | StructModel): void {
-    const short = this.prefix + pascalCase(withoutPrefix(item.name, this.device.name));
+    const short = this.prefix + pascalCase(withoutPrefix(snakeCase(item.name), this.device.name));
     const name = this.names.claim(short, pascalCase(item.name), `${short}Struct`);
     if (name === undefined) throw new EmitError(`two types with the name ${short}`, this.device.name);
     this.#typeNames.set(item, name);

@@ -9,6 +9,8 @@ export interface Documented {
   readonly until?: string | null;
   readonly specName?: string | null;
   readonly was?: string | null;
+  /** Version of what encloses the item: the same one is not said again. */
+  readonly within?: string;
 }
 
 const WIDTH = 114;
@@ -30,7 +32,7 @@ function specReference(item: Documented): string {
   const parts: string[] = [];
   if (item.specName) parts.push(`\`${item.specName}\``);
   if (item.spec) parts.push(`section ${item.spec}`);
-  if (item.since && item.since !== "1.0") parts.push(`since ${item.since}`);
+  if (item.since && item.since !== (item.within ?? "1.0")) parts.push(`since ${item.since}`);
   if (item.until) parts.push(`until ${item.until}`);
   return parts.length === 0 ? "" : `(${parts.join(", ")})`;
 }

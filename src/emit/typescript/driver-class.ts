@@ -52,12 +52,13 @@ function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
       ? code`protected override decodeConfig(): undefined { return undefined; }`
       : code`protected override decodeConfig(bytes: Uint8Array, features: ${runtimeType("FeatureSet")}): ${config} { return read${config}(bytes, features); }`;
   return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The driver side.")}export class ${name} extends ${runtime("VirtioDriver")}<${config}> {
-      ${sending.map((queue) => queueFields(queue))}
+      ${sending.map(queueFields)}
       ${usesOptions && code`readonly #options: ${scope.prefix}DriverOptions;`}
 
       private constructor(transport: ${runtimeType("DriverTransport")}, options: ${scope.prefix}DriverOptions) {
         super(${definitionName(scope)}, transport, options);
         ${usesOptions && "this.#options = options;"}
+        ${sending.map(queueInit)}
       }
 
       /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
@@ -67,13 +68,13 @@ function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
         return driver;
       }
 
-      ${sending.map((queue) => queueGetters(queue, scope))}
-      ${writeConfigMethod(scope)}
-
-      ${decode}
-
-      ${planMethod(queues, scope)}
-      ${queues.map((queue) => factory(queue, scope))}
+      ${paragraphs([
+        ...sending.map((queue) => queueGetter(queue, scope)),
+        writeConfigMethod(scope),
+        decode,
+        planMethod(queues, scope),
+        ...queues.map((queue) => factory(queue, scope)),
+      ])}
     }`;
 }
 
@@ -87,8 +88,7 @@ function handlerType(queue: QueueShape): Code {
 /** What a program sees of it: with the reply that belongs to each request. */
 function publicType(queue: QueueShape): Code {
   const request = requireRequest(queue);
-  if (queue.model.role === "transmit") return code`Pick<${handlerType(queue)}, "send" | "post" | "kick" | "inFlight" | "waiting">`;
-  if (request.discriminators.length === 0) return code`Pick<${handlerType(queue)}, "submit" | "post" | "kick" | "inFlight" | "waiting">`;
+  if (queue.model.role === "transmit" || request.discriminators.length === 0) return handlerType(queue);
   return code`${queueTypeName(request)}`;
 }
 
@@ -105,37 +105,53 @@ function isCast(queue: QueueShape): boolean {
   return queue.model.role !== "transmit" && requireRequest(queue).discriminators.length > 0;
 }
 
+/** The queue as a program sees it, and the handler behind it where that is something else. */
 function queueFields(queue: QueueShape): Code {
   const type = handlerType(queue);
-  if (queue.model.many) return code`readonly #${queue.plural}: ${type}[] = [this.#new${capital(queue.name)}()];`;
-  return code`readonly #${queue.name}: ${type} = this.#new${capital(queue.name)}();`;
+  if (queue.model.many) {
+    const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, "The first one.");
+    return code`${doc}readonly ${queue.name}: ${publicType(queue)}; readonly #${queue.plural}: ${type}[];`;
+  }
+  if (queue.model.conditionTree !== null) return code`readonly #${queue.name}: ${type};`;
+  const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec });
+  const handler = isCast(queue) ? code`readonly #${queue.name}: ${type};` : nothing;
+  return code`${doc}readonly ${queue.name}: ${publicType(queue)}; ${handler}`;
 }
 
-function queueGetters(queue: QueueShape, scope: DeviceScope): Code {
+function queueInit(queue: QueueShape): Code {
+  const make = code`this.#new${capital(queue.name)}()`;
+  const cast = isCast(queue) ? code` as ${publicType(queue)}` : nothing;
+  if (queue.model.many) {
+    return code`const first${capital(queue.name)} = ${make};
+      this.${queue.name} = first${capital(queue.name)}${cast};
+      this.#${queue.plural} = [first${capital(queue.name)}];`;
+  }
+  if (queue.model.conditionTree !== null) return code`this.#${queue.name} = ${make};`;
+  if (!isCast(queue)) return code`this.${queue.name} = ${make};`;
+  return code`this.#${queue.name} = ${make}; this.${queue.name} = this.#${queue.name}${cast};`;
+}
+
+/** Where the queue's handler is. */
+function handlerOf(queue: QueueShape): Code {
+  return queue.model.conditionTree !== null || isCast(queue) ? code`this.#${queue.name}` : code`this.${queue.name}`;
+}
+
+/** All of an array of queues, and queues that are not always there. */
+function queueGetter(queue: QueueShape, scope: DeviceScope): Code {
   const type = publicType(queue);
   const gate = queue.model.conditionTree;
-  const cast = isCast(queue) ? code` as ${type}` : nothing;
-  const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, queue.model.many ? "The first one." : "", gate === null ? "" : `Undefined unless ${queue.model.condition ?? ""}.`);
+  const cast = isCast(queue);
   if (queue.model.many) {
     const list = code`this.#${queue.plural}`;
-    const all = cast.parts.length === 0 ? list : code`${list} as readonly ${type}[]`;
-    return code`${doc}get ${queue.name}(): ${type} {
-        const [first] = ${list};
-        if (first === undefined) throw new TypeError("there is always a first queue");
-        return first${cast};
-      }
-      /** All queues \`${queue.name}\` that there are. */
-      get ${queue.plural}(): readonly ${elementOf(type)}[] { return ${all}; }\n`;
+    return code`/** All queues \`${queue.name}\` that there are. */
+      get ${queue.plural}(): readonly ${type}[] { return ${cast ? code`${list} as readonly ${type}[]` : list}; }`;
   }
-  if (gate === null) return code`${doc}get ${queue.name}(): ${type} { return this.#${queue.name}${cast}; }\n`;
+  if (gate === null) return nothing;
+  const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, `Undefined unless ${queue.model.condition ?? ""}.`);
   const context = formulaContext(scope, scope.device.name, { features: () => code`this.negotiated`, config: () => code`this.config` });
   return code`${doc}get ${queue.name}(): ${type} | undefined {
-      return ${condition(gate, context)} ? (this.#${queue.name}${cast}) : undefined;
-    }\n`;
-}
-
-function elementOf(type: Code): Code {
-  return code`(${type})`;
+      return ${condition(gate, context)} ? (this.#${queue.name}${cast && code` as ${type}`}) : undefined;
+    }`;
 }
 
 function capital(name: string): string {
@@ -150,13 +166,13 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const needsConfig = text.includes('"op":"config"');
   const parameters = code`${needsFeatures ? "" : "_"}features: ${runtimeType("FeatureSet")}${needsConfig && code`, config: ${config}`}`;
   const statements = queues.map((queue) =>
-    planStatements(queue, code`config`, scope, (position, index) => {
+    planStatements(queue, queueContext(scope, code`config`, false), (position, index) => {
       const at = (handler: Code): Code => code`plan.push({ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
       if (queue.direction === "toDriver") {
         const extra = receiveParameters(queue, scope);
         return at(code`this.#new${capital(queue.name)}(${position}, features${extra.config && ", config"})`);
       }
-      if (!queue.model.many) return at(code`this.#${queue.name}`);
+      if (!queue.model.many) return at(handlerOf(queue));
       return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}()); plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
     }),
   );
@@ -164,7 +180,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
     const plan: ${runtimeType("DriverQueuePlan")}[] = [];
     ${statements}
     return plan;
-  }\n`;
+  }`;
 }
 
 function receiveParameters(queue: QueueShape, scope: DeviceScope): { readonly config: boolean } {
@@ -177,9 +193,9 @@ function factory(queue: QueueShape, scope: DeviceScope): Code {
   if (queue.direction === "toDriver") return receiveFactory(queue, scope);
   const request = requireRequest(queue);
   const type = handlerType(queue);
-  if (queue.model.role === "transmit") return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }\n`;
+  if (queue.model.role === "transmit") return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }`;
   const codec = codecNeedsDriver(request, scope) ? code`${codecName(request)}(this)` : code`${codecName(request)}`;
-  return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverRequestQueue")}(${codec}); }\n`;
+  return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverRequestQueue")}(${codec}); }`;
 }
 
 function transmitCodec(queue: QueueShape, scope: DeviceScope): Code {
@@ -210,7 +226,7 @@ function messageContext(queue: QueueShape, scope: DeviceScope, features: Code, c
 function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
   const struct = scope.requireStruct(queue.struct ?? "");
   const name = scope.typeName(struct);
-  const context = queueContext(scope, code`config`);
+  const context = queueContext(scope, code`config`, false);
   const { holdsTree, postedTree, merged, many } = queue.model;
   const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
   const least = holdsTree === null ? undefined : count(holdsTree, context);
@@ -237,6 +253,6 @@ function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
       handler: (message) => ${queue.name}?.(message${many && ", position"}),
       ${offset !== undefined && code`merged: ${active.parts.length === 0 ? code`{ offset: ${offset} }` : code`${active} { offset: ${offset} } : undefined`},`}
     });
-  }\n`;
+  }`;
 }
 

@@ -44,7 +44,9 @@ export function featureRules(scope: DeviceScope): Code {
   const rules = scope.device.featureRules;
   const context = formulaContext(scope, scope.device.name, { features: () => code`features`, config: () => nothing });
   return paragraphs([
-    code`/** Features that need others. */
+    features.every((feature) => feature.requires.length === 0)
+      ? nothing
+      : code`/** Features that need others. */
     const ${scope.constantPrefix}_REQUIRES: readonly ${runtimeType("FeatureRequirement")}[] = [
       ${requirements(features, (feature) => feature.requires, scope)}
     ];`,
@@ -65,7 +67,7 @@ export function featureRules(scope: DeviceScope): Code {
 export function featureRuleProperties(scope: DeviceScope): Code {
   const mandatory = modernFeatures(scope).some((feature) => feature.mandatory);
   return code`features: ${featureTypeName(scope)},
-    requires: ${scope.constantPrefix}_REQUIRES,
+    requires: ${modernFeatures(scope).every((feature) => feature.requires.length === 0) ? "[]" : `${scope.constantPrefix}_REQUIRES`},
     ${mandatory && code`mandatory: ${scope.constantPrefix}_MANDATORY,`}
     ${scope.device.featureRules.length > 0 && code`rules: ${scope.constantPrefix}_RULES,`}`;
 }

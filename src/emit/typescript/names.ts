@@ -38,6 +38,13 @@ export function constantCase(name: string): string {
     .join("_");
 }
 
+/** `ZoneReport` -> `zone_report`. */
+export function snakeCase(name: string): string {
+  return words(name)
+    .map((word) => word.toLowerCase())
+    .join("_");
+}
+
 /** Name of a struct, enum or constant without the part that says that it is virtio's, or this device's. */
 export function withoutPrefix(name: string, device: string): string {
   const prefixes = [`virtio_${device}_`, `virt${device}_`, "virtio_", `${device}_`];

@@ -61,17 +61,16 @@ export function requestsOf(queues: readonly QueueShape[]): readonly RequestShape
 }
 
 /** Formulas over features, config and the position `k`. */
-export function queueContext(scope: DeviceScope, config: Code): FormulaContext {
+export function queueContext(scope: DeviceScope, config: Code, wholeConfig: boolean): FormulaContext {
   return {
-    ...formulaContext(scope, `${scope.device.name}.queues`, { features: () => code`features`, config: () => config }),
+    ...formulaContext(scope, `${scope.device.name}.queues`, { features: () => code`features`, config: () => config, wholeConfig }),
     index: () => ({ code: code`k`, type: "number" }),
   };
 }
 
-/** Statements that add a queue to \`plan\`; \`add\` gives the entry of position k. */
-export function planStatements(queue: QueueShape, config: Code, scope: DeviceScope, add: (position: Code, index: Code) => Code): Code {
+/** Statements that add a queue to `plan`; `add` gives the entry of position k. */
+export function planStatements(queue: QueueShape, context: FormulaContext, add: (position: Code, index: Code) => Code): Code {
   const { model } = queue;
-  const context = queueContext(scope, config);
   const index = count(model.indexTree, context);
   const present = model.conditionTree === null ? undefined : condition(model.conditionTree, context);
   if (!model.many) {

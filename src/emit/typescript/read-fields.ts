@@ -8,7 +8,7 @@ import { valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { camelCase, localName } from "./names.js";
 import { readMatch } from "./read-match.js";
-import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
+import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
 import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Statements that read fields one after the other, and the properties of the value made from them. */
@@ -67,7 +67,8 @@ export function readFields(
   const properties: Code[] = [];
   let current = reader;
   let word: Word | undefined;
-  for (const field of fields) {
+  let overlap: { readonly start: string; readonly end: number } | undefined;
+  for (const [index, field] of fields.entries()) {
     const change = beforeField(field, formulas);
     if (change !== undefined) {
       statements.push(...change.statements);
@@ -88,8 +89,15 @@ export function readFields(
       continue;
     }
     word = undefined;
+    if (field.overlaps) {
+      if (overlap === undefined) {
+        overlap = { start: fresh("start"), end: overlapSize(fields, index, scope, context.place) };
+        statements.push(code`const ${overlap.start} = ${current}.offset;`);
+      } else if (isVisible(field)) statements.push(code`${current}.offset = ${overlap.start};`);
+    }
     if (field.reserved) {
-      statements.push(skip(field, shape, site));
+      if (!field.overlaps) statements.push(skip(field, shape, site));
+      else if (!continuesOverlap(fields, index)) overlap = endOverlap(overlap, current, statements);
       continue;
     }
     // A count is a number for formulas only, and so is an enum that a formula uses.
@@ -111,8 +119,34 @@ export function readFields(
       locals.set(field, code`${local}`);
       if (isVisible(field)) properties.push(propertyOf(field, local));
     }
+    if (field.overlaps && !continuesOverlap(fields, index)) overlap = endOverlap(overlap, current, statements);
   }
   return { statements, properties, formulas };
+}
+
+/** Is the next field a member of the same anonymous union? */
+export function continuesOverlap(fields: readonly FieldModel[], index: number): boolean {
+  const field = fields[index];
+  const next = fields[index + 1];
+  return field?.overlaps === true && next?.overlaps === true && next.offset === field.offset && next.condition === field.condition;
+}
+
+/** Bytes of the anonymous union that begins with a field. */
+export function overlapSize(fields: readonly FieldModel[], first: number, scope: CodecContext["scope"], place: string): number {
+  let size = 0;
+  for (let index = first; ; index++) {
+    const field = fields[index];
+    const own = field === undefined ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
+    if (own === null) throw new EmitError("an anonymous union with members of variable size", place);
+    size = Math.max(size, own);
+    if (!continuesOverlap(fields, index)) return size;
+  }
+}
+
+/** Behind an anonymous union comes what is behind its largest member. */
+function endOverlap(overlap: { readonly start: string; readonly end: number } | undefined, reader: string, statements: Code[]): undefined {
+  if (overlap !== undefined) statements.push(code`${reader}.offset = ${overlap.start};`, code`${reader}.skip(${overlap.end});`);
+  return undefined;
 }
 
 export interface ReaderChange {
@@ -169,13 +203,16 @@ function sizedRead(field: FieldModel, shape: Shape, site: ReadSite): ReadValue {
   if (shape.kind === "bytes" && shape.length.kind !== "fixed" && site.context.window !== undefined) {
     return { setup: [], value: site.context.window(field, lengthOf(shape.length, field, site)) };
   }
-  if (field.sizedTree === null) return readShape(shape, field, site, propertyName(field));
+  const nested = shape.kind === "struct" || shape.kind === "match";
+  const tail = field.sizedTree === null && nested && takesRest(shape, site.context.scope) ? tailSize(field, site) : 0;
+  if (field.sizedTree === null && tail === 0) return readShape(shape, field, site, propertyName(field));
+  const size = field.sizedTree === null ? code`${site.reader}.remaining - ${tail}` : count(field.sizedTree, site.formulas);
   const part = site.fresh(`${propertyName(field)}Bytes`);
   const inner = readShape(shape, field, { ...site, reader: part }, propertyName(field));
   const result = inner.variable ?? site.fresh(propertyName(field));
   return {
     setup: [
-      code`const ${part} = ${site.reader}.window(${count(field.sizedTree, site.formulas)});`,
+      code`const ${part} = ${site.reader}.window(${size});`,
       ...inner.setup,
       inner.variable === undefined && code`const ${result} = ${inner.value};`,
       passError(part, site.reader),
@@ -243,7 +280,7 @@ function readArray(shape: Shape & { kind: "array" }, field: FieldModel, site: Re
   const declaration = code`const ${list}: ${elementType(shape.of, field, context.owner, context.scope)}[] = [];`;
   const elements = shape.unit === "bytes" ? site.fresh(`${name}Bytes`) : reader;
   const element = readElement(shape, field, { ...site, reader: elements }, name);
-  const least = Math.max(shape.stride === null ? minimumSize(shape.of) : 0, 0);
+  const least = shape.stride === null ? minimumSize(shape.of, context.scope) : 0;
   const body = code`${element.setup} ${element.value}`;
   if (shape.unit === "bytes") {
     requireProgress(shape, site);
@@ -306,13 +343,14 @@ function elementContext(shape: Shape, element: string, site: ReadSite): FormulaC
 
 /** Elements that may be empty would be read for ever. */
 function requireProgress(shape: Shape & { kind: "array" }, site: ReadSite): void {
-  if (shape.stride === null && minimumSize(shape.of) === 0) {
+  if (shape.stride === null && minimumSize(shape.of, site.context.scope) === 0) {
     throw new EmitError("an array up to the end whose elements may be empty", site.context.place);
   }
 }
 
 function skip(field: FieldModel, shape: Shape, site: ReadSite): Code {
   const size = field.size ?? fixedSize(shape);
+  if (shape.kind === "bytes" && shape.length.kind === "rest") return code`${site.reader}.skip(${lengthOf(shape.length, field, site)});`;
   if (size === null) throw new EmitError("reserved bytes of variable size", `${site.context.place}.${field.name}`);
   const statement = code`${site.reader}.skip(${size});`;
   if (field.conditionTree === null || !field.moves) return statement;

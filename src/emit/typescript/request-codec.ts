@@ -1,5 +1,5 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, joined, type Code } from "./code.js";
+import { code, joined, parameterNames, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
@@ -38,11 +38,15 @@ function usesFeatures(field: FieldModel, scope: DeviceScope): boolean {
 /** How a driver's requests become bytes, and bytes replies. */
 export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
   const types = code`${runtimeType("RequestCodec")}<${inputName(request)}, ${replyUnionName(request)}>`;
+  const sizes = dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`);
+  const room = dispatch(request, scope, (variant) => code`return ${sizeCode(writableSize(variant, request, scope))};`);
+  const writes = dispatch(request, scope, (variant) => code`${encode(variant, scope)} return;`);
+  const reads = dispatch(request, scope, (variant) => decode(variant, request, scope));
   const methods = code`{
-      readableSize(input) { ${dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`)} },
-      writableSize(input) { ${dispatch(request, scope, (variant) => code`return ${sizeCode(writableSize(variant, request, scope))};`)} },
-      encode(input, writer) { ${dispatch(request, scope, (variant) => code`${encode(variant, scope)} return;`)} },
-      decode(input, bytes, written) { ${dispatch(request, scope, (variant) => decode(variant, request, scope))} },
+      readableSize(${parameterNames(["input"], sizes)}) { ${sizes} },
+      writableSize(${parameterNames(["input"], room)}) { ${room} },
+      encode(${parameterNames(["input", "writer"], writes)}) { ${writes} },
+      decode(${parameterNames(["input", "bytes", "written"], reads)}) { ${reads} },
     }`;
   const name = codecName(request);
   if (!codecNeedsDriver(request, scope)) return code`const ${name}: ${types} = ${methods};`;

@@ -16,6 +16,7 @@ import {
   type RequestShape,
   type VariantShape,
 } from "./request-shapes.js";
+import { tagsDoc } from "./request-types.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { fieldDoc, isOptional, isVisible, matchTypes, propertyName, typeOf } from "./struct-types.js";
 
@@ -31,7 +32,8 @@ export function inputTypes(request: RequestShape, scope: DeviceScope): Code {
   const replies = [...new Set(request.variants.map((variant) => replyName(variant, request, scope)))];
   const replyUnion = isSingle
     ? nothing
-    : code`/** What it is answered with. */ export type ${replyUnionName(request)} = ${joined(replies, " | ")};`;
+    : code`/** What it is answered with. */
+      export type ${replyUnionName(request)} = ${joined(replies, " | ")};`;
   const seen = new Set<string>();
   return paragraphs([
     ...request.variants.flatMap((variant) => {
@@ -85,15 +87,14 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
     if (field === undefined || patternsOf(variant, name) === undefined) return [];
     return [code`readonly ${propertyKey(propertyName(field))}: ${tagType(variant, name, request, scope)};`];
   });
+  const { model } = variant;
   const fields = variant.readable.filter((field) => isVisible(field) && !isTag(variant, field));
   const capacities = capacityFields(variant, scope).map((field) => {
     const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` });
     return code`${doc}readonly ${capacityName(field, variant)}: number;`;
   });
-  const { model } = variant;
-  const what = model.tags.flatMap((tag) => tag.patterns.map((pattern) => pattern.name ?? String(pattern.low))).join(" ");
-  const doc = docComment({ doc: model.doc === "" ? what : model.doc, since: model.since }, "What the driver gives.");
-  const properties = [...tags, ...fields.map((field) => inputProperty(field, scope)), ...capacities];
+  const doc = docComment({ doc: tagsDoc(variant, request, scope), since: model.since, within: request.since }, model.doc);
+  const properties = [...tags, ...fields.map((field) => inputProperty(field, model.since, scope)), ...capacities];
   const body =
     properties.length === 0
       ? code`export type ${variant.inputType} = Readonly<Record<never, never>>;`
@@ -101,11 +102,11 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
   return paragraphs([code`${doc}${body}`, ...matchTypes(variant.readable, variant.inputType, scope)]);
 }
 
-function inputProperty(field: FieldModel, scope: DeviceScope): Code {
+function inputProperty(field: FieldModel, within: string, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const type = shape.kind === "scalar" && shape.meaning.kind === "enum" ? writeType(shape.meaning.enum, scope) : typeOf(shape, field, "", scope);
   const optional = isOptional(field, shape);
-  return code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
+  return code`${fieldDoc(field, scope, within)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
 }
 
 /** Writable fields for which the driver has to say how much room there is. */
@@ -147,7 +148,7 @@ function replyType(request: RequestShape, variant: VariantShape, scope: DeviceSc
   const properties = fields.map((field) => {
     const shape = shapeOf(field, scope);
     const missing = isOptional(field, shape) || isOptionalReply(field, request, variant);
-    return code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}${missing ? "?" : ""}: ${typeOf(shape, field, name, scope)}${missing ? " | undefined" : ""};`;
+    return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyKey(propertyName(field))}${missing ? "?" : ""}: ${typeOf(shape, field, name, scope)}${missing ? " | undefined" : ""};`;
   });
   const note = fields.some((field) => isOptionalReply(field, request, variant)) ? "Parts that the device left out, as for a failure, are missing." : "";
   const doc = isCommonReply(variant, request) && request.discriminators.length > 0 ? `Reply of the device that says no more than this.` : `Reply of the device to {@link ${variant.inputType}}.`;
@@ -171,7 +172,8 @@ function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
   const parameters = parameterNames(request);
   const fallback = commonEndsEmpty(request) ? "never" : commonReplyName(request, scope);
   if (special.length === 0) {
-    return code`/** The reply to a request with these tags. */ export type ${request.baseName}ReplyTo<${joined(parameters.map((name) => `_${name}`), ", ")}> = ${fallback};`;
+    return code`/** The reply to a request with these tags. */
+      export type ${request.baseName}ReplyTo<${joined(parameters.map((name) => `_${name}`), ", ")}> = ${fallback};`;
   }
   let lookup: Code = code`${repliesName(request)}${parameters.map((name) => code`[${name}]`).reduce((all, part) => code`${all}${part}`, nothing)}`;
   for (let depth = parameters.length - 1; depth >= 0; depth--) {
@@ -220,11 +222,17 @@ function entries(variants: readonly VariantShape[], discriminators: readonly str
 /** The queue as a driver uses it: which reply comes depends on what is submitted. */
 function queueInterface(request: RequestShape): Code {
   const parameters = parameterNames(request);
-  const properties = request.discriminators.map((name, index) => code`readonly ${propertyKey(tagProperty(request, name))}: ${parameters[index] ?? ""}`);
+  const properties = request.discriminators.map((name, index) => {
+    const everywhere = request.variants.every((variant) => tagField(variant, name) !== undefined);
+    return code`readonly ${propertyKey(tagProperty(request, name))}${everywhere ? "" : "?"}: ${parameters[index] ?? ""}`;
+  });
   const firstTag = request.discriminators[0] ?? "";
   const generics = parameters.map((name, index) => {
     const tag = request.discriminators[index] ?? "";
-    return code`${name} extends ${inputName(request)}[${JSON.stringify(tagProperty(request, tag))}]`;
+    const property = tagProperty(request, tag);
+    const everywhere = request.variants.every((variant) => tagField(variant, tag) !== undefined);
+    if (everywhere) return code`${name} extends ${inputName(request)}[${JSON.stringify(property)}]`;
+    return code`${name} extends Extract<${inputName(request)}, { readonly ${propertyKey(property)}: unknown }>[${JSON.stringify(property)}] | undefined`;
   });
   const selected = code`Extract<${inputName(request)}, { readonly ${propertyKey(tagProperty(request, firstTag))}: ${parameters[0] ?? ""} }>`;
   return code`/** Driver side of a queue of {@link ${request.typeName}}s. */

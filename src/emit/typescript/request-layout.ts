@@ -57,11 +57,11 @@ export function slotContext(variant: VariantShape, scope: DeviceScope): CodecCon
   const place = `${scope.device.name}.${variant.name}`;
   const features = (): Code => code`this.features`;
   const config = (): Code => code`this.#config`;
-  const base = formulaContext(scope, place, { features, config });
+  const base = formulaContext(scope, place, { features, config, wholeConfig: true });
   return {
     scope,
     place,
-    owner: variant.requestType,
+    owner: variant.owner,
     features,
     config,
     formulas: { ...base, field: (_, path) => readableValue(variant, path, scope, place) },
@@ -102,7 +102,9 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
       headSize = at + size;
       continue;
     }
-    if (isStatic && shape.kind === "struct" && field.sizedTree === null && isViewable(shape, scope) && at + (shape.struct.size ?? 0) <= HEAD_LIMIT) {
+    // Where there are variants, structs are decoded at once.
+    const viewable = variant.model.tags.length === 0 && shape.kind === "struct";
+    if (isStatic && viewable && field.sizedTree === null && isViewable(shape, scope) && at + (shape.struct.size ?? 0) <= HEAD_LIMIT) {
       views.push({ field, offset: at, shape });
       copied = at + (shape.struct.size ?? 0);
       if (size === null) {

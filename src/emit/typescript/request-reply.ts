@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, nothing, quoted, type Code } from "./code.js";
+import { code, nothing, paragraphs, quoted, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -43,7 +43,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
     }
     if (isOptionalReply(field, request, variant)) break;
     const size = fixedSize(shape);
-    needed = plus(needed, { fixed: size ?? minimumSize(shape), varying: [] });
+    needed = plus(needed, { fixed: size ?? minimumSize(shape, scope), varying: [] });
     if (size === null) break;
     position = plus(position, { fixed: size, varying: [] });
   }
@@ -99,7 +99,8 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
     }
     fields = [];
   };
-  const middle = rest === undefined || isWindow(rest, scope) ? front : [...front, rest];
+  // Reserved bytes up to the end are not written.
+  const middle = rest === undefined || rest.reserved || isWindow(rest, scope) ? front : [...front, rest];
   for (const field of middle) {
     if (isWindow(field, scope)) {
       end();
@@ -143,9 +144,9 @@ export function completeMethods(request: RequestShape, groups: readonly LayoutGr
   if (groups.length === 1 && only !== undefined && !hasKinds) {
     const { variant } = only;
     const values = valueFields(variant.writable, scope);
-    if (values.length === 0) return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }\n`;
+    if (values.length === 0) return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }`;
     const parameter = hasAnswerType(variant, scope) ? code`reply: ${variant.answerType}` : code`reply: ${scalarAnswer(values[0], scope)}`;
-    return code`complete(${parameter}): ${completion} { ${replyStatements(variant, request, hasAnswerType(variant, scope), scope)} }\n`;
+    return code`complete(${parameter}): ${completion} { ${replyStatements(variant, request, hasAnswerType(variant, scope), scope)} }`;
   }
   const status = statusField(request, scope);
   const objects = groups.filter(({ variant }) => hasAnswerType(variant, scope));
@@ -158,7 +159,7 @@ export function completeMethods(request: RequestShape, groups: readonly LayoutGr
     if (value === undefined) types.push(code`undefined`);
   }
   for (const { variants } of objects) for (const variant of variants) types.push(code`${variant.answerType}`);
-  if (types.length === 0) return code`complete(): ${completion} { return this.finish(this.writable.written); }\n`;
+  if (types.length === 0) return code`complete(): ${completion} { return this.finish(this.writable.written); }`;
   const unique = [...new Map(types.map((type) => [JSON.stringify(type.parts), type])).values()];
   const optional = types.some((type) => type.parts[0] === "undefined") || status === undefined;
   const union = unique.filter((type) => type.parts[0] !== "undefined").map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
@@ -178,20 +179,23 @@ export function completeMethods(request: RequestShape, groups: readonly LayoutGr
       ? nothing
       : code`switch (this.#kind) { ${cases} ${others} default: return ${status === undefined ? code`this.finish(0)` : code`this.abandon()`}; }`;
   const bodies = [
-    ...objects.map(({ name, variant }) => code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${replyStatements(variant, request, true, scope)} }\n`),
+    ...objects.map(({ name, variant }) => code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${replyStatements(variant, request, true, scope)} }`),
     ...scalars.flatMap(({ name, variant }) => {
       const [value] = valueFields(variant.writable, scope);
       if (value === undefined || value.name === status?.name) return [];
-      return [code`#complete${name}(reply: ${scalarAnswer(value, scope)}): ${completion} { ${replyStatements(variant, request, false, scope)} }\n`];
+      return [code`#complete${name}(reply: ${scalarAnswer(value, scope)}): ${completion} { ${replyStatements(variant, request, false, scope)} }`];
     }),
   ];
   if (status !== undefined && cases.length + others.length === 0) {
-    return code`complete(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }\n`;
+    return code`complete(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }`;
   }
-  return code`complete(reply${optional ? "?" : ""}: ${union}): ${completion} { ${statusCase} ${dispatch} }
-
-    ${status !== undefined && code`#completeStatus(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }\n`}
-    ${bodies}`;
+  return paragraphs([
+    code`complete(reply${optional ? "?" : ""}: ${union}): ${completion} { ${statusCase} ${dispatch} }`,
+    status === undefined
+      ? nothing
+      : code`#completeStatus(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }`,
+    ...bodies,
+  ]);
 }
 
 /** Inside the class the types are as wide as the numbers. */

@@ -4,7 +4,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
 import { camelCase, pascalCase } from "./names.js";
-import { fixedSize, shapeOf, type Shape } from "./shapes.js";
+import { fixedSize, shapeOf, takesRest } from "./shapes.js";
 import { isVisible, shortName } from "./struct-types.js";
 
 /** A request, or a struct that the driver sends, with its variants and the names of its types. */
@@ -35,6 +35,8 @@ export interface VariantShape {
   readonly inputType: string;
   readonly replyType: string;
   readonly answerType: string;
+  /** What the types of matches are called after. */
+  readonly owner: string;
   readonly readable: readonly FieldModel[];
   readonly writable: readonly FieldModel[];
 }
@@ -61,7 +63,8 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
   const typeName = claim(scope, `${scope.prefix}${pascalCase(model.name)}`, place);
   const many = model.variants.length > 1 || model.discriminators.length > 0;
   const suffixName = model.name === "Request" ? "" : pascalCase(model.name);
-  const variants = model.variants.map((variant): VariantShape => {
+  const known = model.variants.filter((variant) => !isFallback(variant, model));
+  const variants = known.map((variant): VariantShape => {
     const own = pascalCase(variant.name);
     const short = many ? `${scope.prefix}${own}${suffixName}` : typeName;
     const requestType = many ? claim(scope, model.name === "Request" ? `${short}Request` : short, place) : typeName;
@@ -73,12 +76,35 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
       inputType: claim(scope, `${short}Input`, place),
       replyType: claim(scope, `${short}Reply`, place),
       answerType: claim(scope, `${short}Answer`, place),
+      owner: requestType,
       readable: variant.readable,
       writable: reply.writable,
     };
   });
   const ends = commonEnds(variants, scope);
   return { ...model, typeName, baseName: typeName, discriminators: model.discriminators, variants, ...ends, struct: undefined };
+}
+
+/** Names of what the model puts into variants for tags that the definition does not mention. */
+const UNKNOWN_PARTS: ReadonlySet<string> = new Set(["readable_rest", "writable_rest"]);
+
+/**
+ * Is a variant only there for what nothing else fits? Such requests are met as unknown ones, and a driver sends none.
+ * It has a tag without a value, and no field of its own.
+ */
+function isFallback(variant: VariantModel, request: RequestModel): boolean {
+  const hasDefault = (each: VariantModel): boolean => each.tags.some((tag) => tag.patterns.length === 0);
+  const others = request.variants.filter((other) => !hasDefault(other));
+  const isCommon = (field: FieldModel, fields: (other: VariantModel) => readonly FieldModel[]): boolean =>
+    UNKNOWN_PARTS.has(field.name) ||
+    request.discriminators.includes(field.name) ||
+    others.every((other) => fields(other).some((each) => each.name === field.name && JSON.stringify(each.type) === JSON.stringify(field.type)));
+  return (
+    hasDefault(variant) &&
+    others.length > 0 &&
+    variant.readable.every((field) => isCommon(field, (other) => other.readable)) &&
+    variant.replies.every((reply) => reply.writable.every((field) => isCommon(field, (other) => other.replies.flatMap((each) => each.writable))))
+  );
 }
 
 /** A struct that travels on its own: one variant, nothing to reply. */
@@ -102,6 +128,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     inputType: scope.typeName(struct),
     replyType: "void",
     answerType: "void",
+    owner: scope.typeName(struct),
     readable: struct.fields,
     writable: [],
   };
@@ -167,15 +194,10 @@ export interface ReplyParts {
 
 export function replyParts(variant: VariantShape, request: RequestShape, scope: DeviceScope): ReplyParts {
   const fields = variant.writable;
-  const rest = fields.findIndex((field) => takesRest(shapeOf(field, scope)) && field.sizedTree === null);
+  const rest = fields.findIndex((field) => takesRest(shapeOf(field, scope), scope) && field.sizedTree === null);
   if (rest >= 0) return { front: fields.slice(0, rest), rest: fields[rest], tail: fields.slice(rest + 1) };
   const from = fields.length - request.suffix.length;
   return { front: fields.slice(0, from), rest: undefined, tail: fields.slice(from) };
-}
-
-function takesRest(shape: Shape): boolean {
-  if (shape.kind === "bytes" || shape.kind === "text" || shape.kind === "array") return shape.length.kind === "rest";
-  return false;
 }
 
 /** Bytes at the top of a stream are not copied: they are windows on the driver's buffers. */

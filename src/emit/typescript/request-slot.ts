@@ -39,16 +39,16 @@ export function requestSlot(request: RequestShape, scope: DeviceScope): { readon
   const scratch = Math.max(0, ...groups.map((group) => replyScratchSize(group.variant, request, scope)));
   const hasKinds = groups.length > 1 || canBeUnknown(request);
   const kinds = [...groups.map((group) => quoted(group.name)), ...(canBeUnknown(request) ? [quoted("Unknown")] : [])];
-  const body = code`${decodeMethod(request, groups, members, scope)}
-
-    ${groups.length > 1 || hasKinds ? groups.map((group) => code`${layoutMethod(group, hasKinds, memberFields(request, groups), scope)}\n`) : nothing}
-    ${canBeUnknown(request) && unknownMethod(request, scope)}
-
-    ${completeMethods(request, groups, hasKinds, scope)}
-
-    ${toJson(request, groups, hasKinds, scope)}
-
-    ${replyToJson(request, scope)}`;
+  const names = memberFields(request, groups);
+  const body = paragraphs([
+    ...getters.map((getter) => getter.code),
+    decodeMethod(request, groups, members, scope),
+    ...(hasKinds ? groups.map((group) => layoutMethod(group, hasKinds, names, scope)) : []),
+    canBeUnknown(request) ? unknownMethod(request, scope) : nothing,
+    completeMethods(request, groups, hasKinds, scope),
+    toJson(request, groups, hasKinds, scope),
+    replyToJson(request, scope),
+  ]);
   const config = usesConfig(request, scope);
   const fields = code`${members.map((member) => memberDeclaration(member))}
     ${views.map((view) => code`readonly ${view.name}: ${viewName(view.struct, scope)};`)}
@@ -69,7 +69,6 @@ export function requestSlot(request: RequestShape, scope: DeviceScope): { readon
 
         ${constructor}
 
-        ${getters.map((getter) => code`${getter.code}\n`)}
         ${body}
       }`,
   };
@@ -122,13 +121,13 @@ function assignedMembers(request: RequestShape, groups: readonly LayoutGroup[], 
     }
   }
   for (const { variant, layout } of groups) {
-    for (const field of layout.assigned) add(requestMember(field), memberType(field, shapeOf(field, scope), scope), { readable: isWindow(field, scope) });
+    for (const field of layout.assigned) add(requestMember(field), memberType(field, shapeOf(field, scope), variant.owner, scope), { readable: isWindow(field, scope) });
     for (const field of variant.writable) {
       if (isWindow(field, scope)) add(requestMember(field), code`${runtimeType("WritableBytes")}`, { writable: true });
     }
   }
   for (const field of inconsistentHeads(groups)) {
-    if (!members.has(requestMember(field.field))) add(requestMember(field.field), memberType(field.field, field.shape, scope));
+    if (!members.has(requestMember(field.field))) add(requestMember(field.field), memberType(field.field, field.shape, request.typeName, scope));
   }
   return [...members].map(([name, member]) => ({ ...member, name, types: [...member.types.values()] }));
 }
@@ -169,7 +168,7 @@ function headGetters(groups: readonly LayoutGroup[], members: readonly Member[],
       const name = requestMember(field);
       if (getters.has(name) || members.some((member) => member.name === name)) continue;
       const value = fieldAt(code`this.head`, code`${offset}`, field, shape, scope);
-      const getter = code`get ${name}(): ${memberType(field, shape, scope)} { return ${value}; }`;
+      const getter = code`get ${name}(): ${memberType(field, shape, "", scope)} { return ${value}; }`;
       const asNumber =
         isWide(shape, field) && shape.meaning.kind === "number" && field.flags === null
           ? code`get ${name}Number(): number { return ${wideAsNumber(offset, shape.scalar.startsWith("be"))}; }`
@@ -314,7 +313,7 @@ function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
     ${assignments}
     ${size > 0 && code`if (this.writable.length < ${size}) return ${truncated("writable")};`}
     return undefined;
-  }\n`;
+  }`;
 }
 
 // ---- traces ----
@@ -329,7 +328,15 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
   const fieldsOf = ({ variant }: LayoutGroup): FieldModel[] => [...variant.readable.filter(isVisible), ...variant.writable.filter((field) => isWindow(field, scope))];
   const [only] = groups;
   if (!hasKinds && only !== undefined) return code`override toJSON(): object { ${object(fieldsOf(only))} }`;
-  const cases = groups.map((group) => code`case ${quoted(group.name)}: ${object(fieldsOf(group))}`);
+  const bodies = new Map<string, { names: Code[]; body: Code }>();
+  for (const group of groups) {
+    const body = object(fieldsOf(group));
+    const key = JSON.stringify(body);
+    const known = bodies.get(key) ?? { names: [], body };
+    known.names.push(code`case ${quoted(group.name)}:`);
+    bodies.set(key, known);
+  }
+  const cases = [...bodies.values()].map(({ names, body }) => code`${names} ${body}`);
   const unknown = unknownTags(request).map(({ field }) => field);
   return code`override toJSON(): object {
     switch (this.#kind) { ${cases} ${canBeUnknown(request) && code`case "Unknown": ${object(unknown)}`} }

@@ -1,4 +1,4 @@
-import type { FieldModel } from "../../model/device-model.js";
+import type { FieldModel, PatternModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -17,8 +17,9 @@ import {
   type RequestShape,
   type VariantShape,
 } from "./request-shapes.js";
-import { isWide, shapeOf, type Shape } from "./shapes.js";
-import { fieldDoc, isOptional, matchTypes, propertyName, typeOf } from "./struct-types.js";
+import { variantTree, type VariantTree } from "./variant-tree.js";
+import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
+import { fieldDoc, isOptional, matchTypes, propertyName, shortName, typeOf } from "./struct-types.js";
 
 /** A request as the device meets it: an interface for each variant, and their union. */
 export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
@@ -26,27 +27,27 @@ export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
   const [only] = variants;
   if (variants.length === 1 && request.discriminators.length === 0 && only !== undefined) {
     return paragraphs([
-      code`${variantDoc(request, only)}export interface ${request.typeName} extends ${slotMembers} {
+      code`${variantDoc(request, only, scope)}export interface ${request.typeName} extends ${slotMembers} {
         ${variantBody(request, only, [], scope)}
       }`,
       answerType(request, only, scope),
-      ...matchTypes(only.readable, only.requestType, scope),
+      ...(request.struct === undefined ? matchTypes(only.readable, only.requestType, scope) : []),
     ]);
   }
   const common = commonFields(request, scope);
   const base = `${request.typeName}Base`;
-  const names = [...variants.map((variant) => variant.requestType), unknownName(request)];
+  const names = [...variants.map((variant) => variant.requestType), ...(canBeUnknown(request) ? [unknownName(request)] : [])];
   return paragraphs([
     code`/** What all variants of {@link ${request.typeName}} have. */
-      export interface ${base} extends ${slotMembers} { ${common.map((field) => requestProperty(field, scope))} }`,
+      export interface ${base} extends ${slotMembers} { ${common.map((field) => requestProperty(field, base, request.since, scope))} }`,
     ...variants.flatMap((variant) => [
-      code`${variantDoc(request, variant)}export interface ${variant.requestType} extends ${base} {
+      code`${variantDoc(request, variant, scope)}export interface ${variant.requestType} extends ${base} {
         ${variantBody(request, variant, common, scope)}
       }`,
       answerType(request, variant, scope),
       ...matchTypes(variant.readable, variant.requestType, scope),
     ]),
-    unknownType(request, base, common, scope),
+    canBeUnknown(request) ? unknownType(request, base, scope) : nothing,
     code`${docComment({ doc: request.doc, spec: request.spec, specName: request.specName })}export type ${request.typeName} = ${joined(names, " | ")};`,
   ]);
 }
@@ -57,11 +58,31 @@ export function unknownName(request: RequestShape): string {
   return `${request.typeName}Unknown`;
 }
 
-function variantDoc(request: RequestShape, variant: VariantShape): Code {
+/** What a variant is for: what its tags say of themselves, and what it says itself. */
+function variantDoc(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
   const { model } = variant;
-  const tags = model.tags.map((tag) => tag.patterns.map((pattern) => pattern.name ?? String(pattern.low)).join(", ")).filter((text) => text !== "");
   const note = request.struct === undefined ? "" : `A {@link ${scopeName(request)}} in a buffer of the driver.`;
-  return docComment({ doc: model.doc === "" ? tags.join(" ") : model.doc, since: model.since, specName: model.specName }, note);
+  return docComment({ doc: tagsDoc(variant, request, scope), since: model.since, specName: model.specName, within: request.since }, model.doc, note);
+}
+
+export function tagsDoc(variant: VariantShape, request: RequestShape, scope: DeviceScope): string {
+  const last = [...request.discriminators].reverse().find((name) => (patternsOf(variant, name) ?? []).length > 0);
+  const names = variant.model.tags.flatMap(({ field, patterns }) => (field === last ? [] : patterns.map((pattern) => tagText(pattern))));
+  const lead = names.length === 0 ? "" : `${names.join(" ")} `;
+  if (last === undefined) return "";
+  const field = tagField(variant, last);
+  const shape = field === undefined ? undefined : shapeOf(field, scope);
+  const members = shape?.kind === "scalar" && shape.meaning.kind === "enum" ? shape.meaning.enum : undefined;
+  return (patternsOf(variant, last) ?? [])
+    .map((pattern) => {
+      const doc = members === undefined ? "" : (memberOf(members, pattern.low)?.doc ?? "");
+      return doc === "" ? `${lead}${tagText(pattern)}.` : `${lead}${tagText(pattern)}: ${doc.charAt(0).toLowerCase()}${doc.slice(1)}`;
+    })
+    .join(" ");
+}
+
+function tagText(pattern: PatternModel): string {
+  return pattern.name === null ? String(pattern.low) : shortName(pattern.name);
 }
 
 function scopeName(request: RequestShape): string {
@@ -78,16 +99,16 @@ function variantBody(request: RequestShape, variant: VariantShape, common: reado
   const fields = variant.readable.filter((field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field));
   const windows = variant.writable.filter((field) => isWindow(field, scope));
   return code`${tags}
-    ${fields.map((field) => requestProperty(field, scope))}
-    ${windows.map((field) => code`${fieldDoc(field, scope)}readonly ${requestMember(field)}: ${runtimeType("WritableBytes")};`)}
+    ${fields.map((field) => requestProperty(field, variant.owner, variant.model.since, scope))}
+    ${windows.map((field) => code`${fieldDoc(field, scope, variant.model.since)}readonly ${requestMember(field)}: ${runtimeType("WritableBytes")};`)}
     ${completeSignature(request, variant, scope)}`;
 }
 
-function requestProperty(field: FieldModel, scope: DeviceScope): Code {
+function requestProperty(field: FieldModel, owner: string, within: string, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const optional = isOptional(field, shape);
-  const type = memberType(field, shape, scope);
-  const property = code`${fieldDoc(field, scope)}readonly ${requestMember(field)}: ${type}${optional ? " | undefined" : ""};`;
+  const type = memberType(field, shape, owner, scope);
+  const property = code`${fieldDoc(field, scope, within)}readonly ${requestMember(field)}: ${type}${optional ? " | undefined" : ""};`;
   if (shape.kind !== "scalar" || !isWide(shape, field) || shape.meaning.kind !== "number" || optional || field.flags !== null) return property;
   return code`${property}
     /** \`${requestMember(field)}\` as a number, exact up to 2^53. */
@@ -95,9 +116,9 @@ function requestProperty(field: FieldModel, scope: DeviceScope): Code {
 }
 
 /** Type of a readable field of a request. */
-export function memberType(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+export function memberType(field: FieldModel, shape: Shape, owner: string, scope: DeviceScope): Code {
   if (isWindow(field, scope)) return code`${runtimeType("ReadableBytes")}`;
-  return typeOf(shape, field, "", scope);
+  return typeOf(shape, field, owner, scope);
 }
 
 /** Fields that all variants have in the same place of the head. */
@@ -135,7 +156,9 @@ function completeSignature(request: RequestShape, variant: VariantShape, scope: 
     return code`complete(${requestMember(only)}: ${answerFieldType(only, scope)}): ${completion};`;
   }
   const failure = failureType(request, variant, scope);
-  return code`complete(reply: ${failure === undefined ? "" : code`${failure} | `}${variant.answerType}): ${completion};`;
+  const varying = values.some((field) => fixedSize(shapeOf(field, scope)) === null);
+  const doc = varying ? "A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is reported." : "";
+  return code`${docComment({ doc })}complete(reply: ${failure === undefined ? "" : code`${failure} | `}${variant.answerType}): ${completion};`;
 }
 
 /** A failure can be told without the rest of the reply. */
@@ -168,7 +191,7 @@ function answerType(request: RequestShape, variant: VariantShape, scope: DeviceS
   if (!hasAnswerType(variant, scope)) return nothing;
   const properties = valueFields(variant.writable, scope).map((field) => {
     const missing = isOptionalReply(field, request, variant) || isOptional(field, shapeOf(field, scope));
-    return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
+    return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
   });
   const note = valueFields(variant.writable, scope).some((field) => isOptionalReply(field, request, variant))
     ? "What is left out is not written, as for a failure."
@@ -178,12 +201,20 @@ function answerType(request: RequestShape, variant: VariantShape, scope: DeviceS
 
 // ---- what no variant is for ----
 
-/** Is there a tag value that no variant is for? */
+/** Is there a request that no variant is for? */
 export function canBeUnknown(request: RequestShape): boolean {
-  return request.discriminators.length > 0;
+  if (request.discriminators.length === 0) return false;
+  if (request.variants.some((variant) => variant.model.conditionTree !== null)) return true;
+  const tree = variantTree(request.variants, request.discriminators);
+  return tree === undefined || hasGap(tree);
 }
 
-function unknownType(request: RequestShape, base: string, common: readonly FieldModel[], scope: DeviceScope): Code {
+function hasGap(tree: VariantTree): boolean {
+  if (tree.kind === "leaf") return false;
+  return tree.otherwise === undefined || hasGap(tree.otherwise) || tree.cases.some(({ child }) => hasGap(child));
+}
+
+function unknownType(request: RequestShape, base: string, scope: DeviceScope): Code {
   const tags = unknownTags(request).map(({ field, last }) => {
     const shape = shapeOf(field, scope);
     const names = !last && shape.kind === "scalar" && shape.meaning.kind === "enum" ? code`${scope.typeName(shape.meaning.enum)} | ` : code``;
@@ -192,10 +223,11 @@ function unknownType(request: RequestShape, base: string, common: readonly Field
   const status = statusField(request, scope);
   const complete =
     status === undefined
-      ? code`/** Gives the buffer back without a reply. */ complete(): ${runtimeType("Completion")};`
+      ? code`/** Gives the buffer back without a reply. */
+      complete(): ${runtimeType("Completion")};`
       : code`complete(${requestMember(status)}: ${answerFieldType(status, scope)}): ${runtimeType("Completion")};`;
   return code`/** A request that the definition does not know, or whose feature was not negotiated. */
-    export interface ${unknownName(request)} extends ${common.length >= 0 && base} { ${tags} ${complete} }`;
+    export interface ${unknownName(request)} extends ${base} { ${tags} ${complete} }`;
 }
 
 /** Tags that every variant has a number for, in the same place. */

@@ -186,7 +186,7 @@ export function fixedSize(shape: Shape): number | null {
 }
 
 /** Fewest bytes that a value of this shape takes. */
-export function minimumSize(shape: Shape): number {
+export function minimumSize(shape: Shape, scope: DeviceScope): number {
   switch (shape.kind) {
     case "scalar":
       return scalarSize(shape.scalar);
@@ -194,10 +194,41 @@ export function minimumSize(shape: Shape): number {
     case "text":
       return shape.length.kind === "fixed" ? shape.length.count : 0;
     case "array":
-      return shape.length.kind === "fixed" ? shape.length.count * (shape.unit === "bytes" ? 1 : minimumSize(shape.of)) : 0;
+      return shape.length.kind === "fixed" ? shape.length.count * (shape.unit === "bytes" ? 1 : minimumSize(shape.of, scope)) : 0;
     case "struct":
-      return shape.struct.kind === "header" ? shape.struct.minSize : (shape.struct.size ?? shape.struct.minSize);
+      return structMinimum(shape.struct, scope);
     case "match":
-      return shape.arms.length === 0 ? 0 : Math.min(...shape.arms.map((arm) => arm.struct.size ?? arm.struct.minSize));
+      return shape.arms.length === 0 ? 0 : Math.min(...shape.arms.map((arm) => structMinimum(arm.struct, scope)));
   }
+}
+
+/** Its fields are read even where the struct says itself that it is shorter. */
+function structMinimum(struct: StructModel, scope: DeviceScope): number {
+  if (struct.kind === "header") return struct.minSize;
+  if (struct.size !== null) return struct.size;
+  if (struct.kind === "union") return struct.minSize;
+  const always = struct.fields.filter((field) => field.conditionTree === null && field.bits === null && !field.overlaps);
+  const total = always.reduce((size, field) => size + (field.sizedTree === null ? minimumSize(shapeOf(field, scope), scope) : 0), 0);
+  return Math.max(struct.minSize, total);
+}
+
+/** Does a value of this shape go on up to the end of what it is in? */
+export function takesRest(shape: Shape, scope: DeviceScope): boolean {
+  switch (shape.kind) {
+    case "scalar":
+      return false;
+    case "bytes":
+    case "text":
+    case "array":
+      return shape.length.kind === "rest";
+    case "struct":
+      return structTakesRest(shape.struct, scope);
+    case "match":
+      return shape.arms.some((arm) => structTakesRest(arm.struct, scope));
+  }
+}
+
+function structTakesRest(struct: StructModel, scope: DeviceScope): boolean {
+  if (struct.size !== null || struct.sizedTree !== null) return false;
+  return struct.fields.some((field) => field.sizedTree === null && takesRest(shapeOf(field, scope), scope));
 }

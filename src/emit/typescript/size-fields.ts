@@ -5,6 +5,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtime } from "./imports.js";
+import { continuesOverlap, overlapSize } from "./read-fields.js";
 import { fixedSize, shapeOf, type Shape } from "./shapes.js";
 import { isOptional, isVisible, shortName } from "./struct-types.js";
 
@@ -30,8 +31,10 @@ export function sizeCode(size: Size): Code {
 export function sizeOfFields(fields: readonly FieldModel[], access: (field: FieldModel) => Code, context: CodecContext): Size {
   let total = noBytes;
   let wordEnd: { readonly field: FieldModel; readonly bits: number } | undefined;
-  for (const field of fields) {
+  for (const [index, field] of fields.entries()) {
     const shape = shapeOf(field, context.scope);
+    // The first member of an anonymous union counts for all of them.
+    if (field.overlaps && index > 0 && continuesOverlap(fields, index - 1)) continue;
     if (field.bits !== null) {
       const { shift, width } = field.bits;
       const sameWord = wordEnd !== undefined && wordEnd.field.type === field.type && shift >= wordEnd.bits && wordEnd.field.offset === field.offset;
@@ -40,7 +43,8 @@ export function sizeOfFields(fields: readonly FieldModel[], access: (field: Fiel
       continue;
     }
     wordEnd = undefined;
-    total = plus(total, sizeOfField(field, shape, access, context));
+    const size = field.overlaps ? overlapSize(fields, index, context.scope, context.place) : undefined;
+    total = plus(total, sizeOfField(size === undefined ? field : { ...field, size }, shape, access, context));
   }
   return total;
 }
@@ -63,8 +67,10 @@ function fieldSize(
     if (field.sizedTree.op === "number") return { fixed: Number(field.sizedTree.value), varying: [] };
     return { fixed: 0, varying: [code`(${count(field.sizedTree, context.formulas)})`] };
   }
-  const fixed = fixedSize(shape);
+  const fixed = field.overlaps ? field.size : fixedSize(shape);
   if (fixed !== null) return { fixed, varying: [] };
+  // Reserved bytes up to the end are what nobody needed.
+  if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return noBytes;
   if (!isVisible(field)) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
   const value = access(field);
   return { fixed: 0, varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)] };

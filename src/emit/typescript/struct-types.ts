@@ -19,7 +19,7 @@ export function propertyName(field: FieldModel): string {
 
 /** Can the field be missing from a value? */
 export function isOptional(field: FieldModel, shape: Shape): boolean {
-  return (field.conditionTree !== null && field.moves) || (shape.kind === "match" && !isExhaustive(shape.arms));
+  return field.conditionTree !== null || field.overlaps || (shape.kind === "match" && !isExhaustive(shape.arms));
 }
 
 /** Is there a value whatever the tag is? */
@@ -103,12 +103,12 @@ function property(field: FieldModel, struct: StructModel, scope: DeviceScope): C
   const shape = shapeOf(field, scope);
   const type = typeOf(shape, field, scope.typeName(struct), scope);
   return struct.kind === "union" || isOptional(field, shape)
-    ? code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}?: ${type} | undefined;`
-    : code`${fieldDoc(field, scope)}readonly ${propertyKey(propertyName(field))}: ${type};`;
+    ? code`${fieldDoc(field, scope, struct.since)}readonly ${propertyKey(propertyName(field))}?: ${type} | undefined;`
+    : code`${fieldDoc(field, scope, struct.since)}readonly ${propertyKey(propertyName(field))}: ${type};`;
 }
 
 /** Documentation of a field: its own, its unit, when it is there, which flags it holds. */
-export function fieldDoc(field: FieldModel, scope: DeviceScope, ...more: readonly string[]): Code {
+export function fieldDoc(field: FieldModel, scope: DeviceScope, within = scope.device.since, ...more: readonly string[]): Code {
   const notes: string[] = [...more];
   if (field.condition !== null) notes.push(`Only if ${field.condition}.`);
   if (field.flags !== null) {
@@ -119,7 +119,7 @@ export function fieldDoc(field: FieldModel, scope: DeviceScope, ...more: readonl
     const members = scope.enum(field.bitset);
     if (members !== undefined) notes.push(`Each bit is the number of a {@link ${scope.typeName(members)}}.`);
   }
-  return docComment({ doc: field.doc, unit: field.unit, since: field.since, until: field.until, was: field.was }, ...notes);
+  return docComment({ doc: field.doc, unit: field.unit, since: field.since, until: field.until, was: field.was, within }, ...notes);
 }
 
 function flagsNote(flags: Parameters<typeof isWideEnum>[0], scope: DeviceScope): string {

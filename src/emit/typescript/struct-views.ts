@@ -1,5 +1,5 @@
 import type { StructModel } from "../../model/device-model.js";
-import { code, type Code } from "./code.js";
+import { code, paragraphs, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -35,10 +35,10 @@ export function structView(struct: StructModel, scope: DeviceScope): Code {
       const arguments_ = scope.needs(shape.struct).features ? code`, this.#features` : code``;
       return code`read${scope.typeName(shape.struct)}(new ${runtime("ByteReader")}(${bytes})${arguments_})`;
     })();
-    if (field.conditionTree === null) return code`get ${propertyName(field)}(): ${type} { return ${value}; }\n`;
+    if (field.conditionTree === null) return code`get ${propertyName(field)}(): ${type} { return ${value}; }`;
     return code`get ${propertyName(field)}(): ${type} | undefined {
       return ${condition(field.conditionTree, formulas)} ? ${value} : undefined;
-    }\n`;
+    }`;
   });
   return code`/** A {@link ${name}} in the head of a request. */
     class ${viewName(struct, scope)} implements ${name} {
@@ -52,7 +52,8 @@ export function structView(struct: StructModel, scope: DeviceScope): Code {
         ${features && "this.#features = features;"}
       }
 
-      ${getters}
+      ${paragraphs(getters)}
+
       toJSON(): object {
         return { ${struct.fields.filter(isVisible).map((field) => code`${propertyName(field)}: this.${propertyName(field)},`)} };
       }

@@ -8,7 +8,7 @@ import { runtimeType } from "./imports.js";
 import { extractBits, interpret, passError, readFields, readShape, referredFields, type ReaderChange } from "./read-fields.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
 import { sizeFunction } from "./size-fields.js";
-import { isVisible, propertyName } from "./struct-types.js";
+import { isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Context of the functions of a struct: everything comes in as parameters. */
 export function structContext(struct: StructModel, scope: DeviceScope): CodecContext {
@@ -62,35 +62,38 @@ function structBody(struct: StructModel, context: CodecContext): Code {
 
 /** Nothing but numbers at known places: one check, then constant offsets. */
 function isFlat(struct: StructModel, scope: DeviceScope): boolean {
-  return (
-    struct.size !== null &&
-    struct.size > 0 &&
-    struct.size <= 4096 &&
-    struct.sizedTree === null &&
-    struct.fields.every(
-      (field) =>
-        field.offset !== null &&
-        field.conditionTree === null &&
-        field.sizedTree === null &&
-        field.counts === null &&
-        (field.reserved || shapeOf(field, scope).kind === "scalar"),
-    )
-  );
+  return struct.kind === "struct" && struct.size !== null && struct.size > 0 && struct.size <= 4096 && hasFlatFields(struct, scope);
+}
+
+function hasFlatFields(struct: StructModel, scope: DeviceScope): boolean {
+  if (struct.kind !== "struct" || struct.sizedTree !== null || struct.parameters.length > 0) return false;
+  return struct.fields.every((field) => {
+    if (field.offset === null || field.conditionTree !== null || field.sizedTree !== null || field.counts !== null || field.overlaps) return false;
+    if (field.reserved) return true;
+    const shape = shapeOf(field, scope);
+    return shape.kind === "scalar" || (shape.kind === "struct" && shape.struct.size !== null && hasFlatFields(shape.struct, scope));
+  });
 }
 
 function flatBody(struct: StructModel, context: CodecContext): Code {
-  const properties = struct.fields.filter(isVisible).map((field) => {
-    const shape = shapeOf(field, context.scope);
-    if (shape.kind !== "scalar") throw new EmitError("a struct of this shape", context.place);
-    return code`${propertyName(field)}: ${fieldAt(code`view`, at(field), field, shape, context.scope)}`;
-  });
   return code`const at = reader.take(${struct.size ?? 0});
     const { view } = reader;
-    return { ${joined(properties, ", ")} };`;
+    return ${flatObject(struct, 0, context)};`;
 }
 
-function at(field: FieldModel): Code {
-  return field.offset === 0 || field.offset === null ? code`at` : code`at + ${field.offset}`;
+function flatObject(struct: StructModel, base: number, context: CodecContext): Code {
+  const properties = struct.fields.filter(isVisible).map((field) => {
+    const shape = shapeOf(field, context.scope);
+    const offset = base + (field.offset ?? 0);
+    if (shape.kind === "struct") return code`${propertyName(field)}: ${flatObject(shape.struct, offset, context)}`;
+    if (shape.kind !== "scalar") throw new EmitError("a struct of this shape", context.place);
+    return code`${propertyName(field)}: ${fieldAt(code`view`, at(offset), field, shape, context.scope)}`;
+  });
+  return code`{ ${joined(properties, ", ")} }`;
+}
+
+function at(offset: number | null): Code {
+  return offset === 0 || offset === null ? code`at` : code`at + ${offset}`;
 }
 
 /** A number at a place in a DataView, as the value that it stands for. */
@@ -171,13 +174,18 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
     const present = field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas);
     const choose = (value: Code): Code => (present === undefined ? value : code`${present} ? ${value} : undefined`);
     if (shape.kind === "scalar") {
-      properties.push(code`${name}: ${choose(fieldAt(code`view`, at(field), field, shape, scope))}`);
+      properties.push(code`${name}: ${choose(fieldAt(code`view`, at(field.offset), field, shape, scope))}`);
       continue;
     }
     const site = { context, formulas: context.formulas, reader: "reader", fresh: (variable: string) => variable };
     const read = readShape(shape, field, site, name);
     if (read.setup.length > 0) throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
-    parts.push(code`reader.offset = ${at(field)};`, code`const ${name} = ${choose(read.value)};`);
+    const move = code`reader.offset = ${at(field.offset)};`;
+    if (present === undefined) parts.push(move, code`const ${name} = ${read.value};`);
+    else {
+      const type = typeOf(shape, field, context.owner, scope);
+      parts.push(code`let ${name}: ${type} | undefined;`, code`if (${present}) { ${move} ${name} = ${read.value}; }`);
+    }
     properties.push(code`${name}`);
   }
   const size = code`${sizeFunction(struct, scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;

@@ -1,5 +1,5 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
-import { code, joined, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, mentions, nothing, paragraphs, render, type Code } from "./code.js";
 import { argumentList, codecParameters, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -52,7 +52,7 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
     const fields = step.fields.map((field) => ({ ...field, conditionTree: null }));
     const access = (field: FieldModel): Code => {
       const original = step.fields.find((candidate) => candidate.name === field.name);
-      return original?.conditionTree == null ? ofValue(field) : missingAsZero(field, context);
+      return original?.conditionTree == null || field.overlaps ? ofValue(field) : missingAsZero(field, context);
     };
     const statements = code`${writeFields(fields, access, context)}`;
     return index === 0 ? statements : code`if (size > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
@@ -120,7 +120,8 @@ export function structSize(struct: StructModel, scope: DeviceScope): Code {
   const context = structContext(struct, scope);
   if (struct.kind === "header") return headerSize(struct, context);
   if (struct.size !== null) {
-    return code`/** Bytes of a {@link ${name}}. */ export const ${sizeConstant(struct, scope)} = ${struct.size};`;
+    return code`/** Bytes of a {@link ${name}}. */
+      export const ${sizeConstant(struct, scope)} = ${struct.size};`;
   }
   const formulas = fieldsFormulas(struct.fields, ofValue, context);
   const size =
@@ -128,9 +129,21 @@ export function structSize(struct: StructModel, scope: DeviceScope): Code {
       ? count(struct.sizedTree, formulas)
       : sizeCode(sizeOfFields(struct.fields, ofValue, { ...context, formulas }));
   return code`/** Bytes that a {@link ${name}} takes. */
-    export function ${sizeFunction(struct, scope)}(value: ${name}${codecParameters(struct, scope)}): number {
+    export function ${sizeFunction(struct, scope)}(${usedParameters([code`value: ${name}`, ...parameterList(struct, scope)], size)}): number {
       return ${size};
     }`;
+}
+
+/** Parameters, with `_` in front of those that the body has no use for. */
+function usedParameters(parameters: readonly Code[], body: Code): Code {
+  return joined(
+    parameters.map((parameter) => {
+      const { text } = render(parameter);
+      const name = text.slice(0, text.indexOf(":"));
+      return mentions(body, name) ? parameter : code`_${parameter}`;
+    }),
+    ", ",
+  );
 }
 
 function headerSize(struct: StructModel, context: CodecContext): Code {

@@ -74,10 +74,19 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   // The same whatever the tag is.
   if (isExhaustive && groups.size === 1 && only !== undefined) return only.body;
   const cases = [...groups.values()].map(
-    ({ labels, body }) => code`${labels.map((label) => code`case ${label}:`)} { ${body} ${endsItself(body) ? "" : "break;"} }`,
+    ({ labels, body }) => {
+      const statements = code`${body} ${endsItself(body) ? "" : "break;"}`;
+      const names = labels.map((label) => code`case ${label}:`);
+      return declares(body) ? code`${names} { ${statements} }` : code`${names} ${statements}`;
+    },
   );
   const fallback = ranges.length === 0 && otherwise === undefined ? code`` : code`default: ${ranges} ${otherwise}`;
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
+}
+
+/** Variables need a block of their own. */
+function declares(body: Code): boolean {
+  return /\b(const|let) /.test(render(body).text);
 }
 
 /** Does a run of statements surely not go on behind its end? */

@@ -5,7 +5,7 @@ import { EmitError, unreachable } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
 import { countedValue, valueAtPath } from "./field-paths.js";
 import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
-import { scalarMethod } from "./read-fields.js";
+import { continuesOverlap, overlapSize, scalarMethod } from "./read-fields.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { sizeOfShape, withDefault } from "./size-fields.js";
 import { isOptional, isVisible, shortName } from "./struct-types.js";
@@ -52,6 +52,11 @@ export function writeFields(
       index += word.length - 1;
       continue;
     }
+    if (field.overlaps) {
+      statements.push(writeOverlap(fields, index, site));
+      while (continuesOverlap(fields, index)) index++;
+      continue;
+    }
     const constant = options.constant?.(field);
     const statement =
       constant === undefined ? writeField(field, shape, site) : writeNumber(constant, shape, options.writer);
@@ -60,6 +65,27 @@ export function writeFields(
     );
   }
   return statements;
+}
+
+/** An anonymous union: the largest member that is there, and zeroes up to its end. */
+function writeOverlap(fields: readonly FieldModel[], first: number, site: WriteSite): Code {
+  const size = overlapSize(fields, first, site.context.scope, site.context.place);
+  const members: FieldModel[] = [];
+  for (let index = first; ; index++) {
+    const field = fields[index];
+    if (field !== undefined && isVisible(field)) members.push(field);
+    if (!continuesOverlap(fields, index)) break;
+  }
+  const sizeOf = (field: FieldModel): number => fixedSize(shapeOf(field, site.context.scope)) ?? 0;
+  let body = code``;
+  for (const field of members.sort((left, right) => sizeOf(left) - sizeOf(right))) {
+    const value = site.access(field);
+    const write = writeShape(shapeOf(field, site.context.scope), field, value, site);
+    body = code`if (${value} !== undefined) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
+  }
+  const [field] = fields.slice(first);
+  const whole = sized(body, code`${size}`, site);
+  return field?.conditionTree == null || !field.moves ? whole : code`if (${condition(field.conditionTree, site.context.formulas)}) ${whole}`;
 }
 
 interface WriteSite {
@@ -71,6 +97,7 @@ interface WriteSite {
 
 function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
   const { writer, context } = site;
+  if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return code``;
   if (field.reserved) return code`${writer}.zero(${reservedSize(field, shape, context)});`;
   if (field.counts !== null && shape.kind === "scalar") {
     const counted = byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);

@@ -125,6 +125,10 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     return outcome;
   }
 
+  report(error: Error): void {
+    this.#options.report(error);
+  }
+
   #serve(chain: DeviceChain): void {
     const request = this.#load(chain);
     if (request === undefined) {

@@ -1,4 +1,5 @@
-import type { CodecError } from "../codec/index.js";
+import { ByteReader, type CodecError } from "../codec/index.js";
+import { Clause, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { DeviceChain, ReadableBytes, WritableBytes } from "../ring/index.js";
 
@@ -12,7 +13,12 @@ export interface SlotHost {
   readonly position: number;
   readonly queueIndex: number;
   finish(slot: RequestSlot, chain: DeviceChain, written: number): Completion;
+  /** Tells the device of something that the driver did wrong. */
+  report?(error: Error): void;
 }
+
+/** Most bytes of a request that are copied to be decoded as structures. */
+const MOST_STRUCTURED = 1024 * 1024;
 
 /**
  * A request that the device is working on; generated classes add typed getters and `complete`. One object a slot of the
@@ -91,6 +97,26 @@ export abstract class RequestSlot {
   /** Completes the request without a written byte: what a driver gets for a message that makes no sense. */
   abandon(): Completion {
     return this.finish(0);
+  }
+
+  /**
+   * A private copy of the device-readable bytes from `from` on, for parts that are decoded one after the other. What was
+   * copied as the head is not read again. Of very long requests the end is left out.
+   */
+  protected readerFrom(from: number): ByteReader {
+    const { readable, headBytes, headLength } = this;
+    const bytes = new Uint8Array(Math.min(MOST_STRUCTURED, Math.max(0, readable.length - from)));
+    const known = headBytes.subarray(from, Math.min(headLength, from + bytes.length));
+    bytes.set(known);
+    if (known.length < bytes.length) readable.read(bytes, known.length, from + known.length);
+    return new ByteReader(bytes);
+  }
+
+  /** The driver's buffer has no room for the reply: reported, and completed without a written byte. */
+  protected tooSmall(needed: number): Completion {
+    const text = `a reply of ${String(needed)} bytes for a buffer of ${String(this.writable.length)}`;
+    this.#host.report?.(new ProtocolError("message-too-long", Clause.framing, text));
+    return this.abandon();
   }
 
   /** The decoded fields, for traces. */

@@ -54,14 +54,23 @@ describe("DriverRequestQueue", () => {
     expect(transport.allocator.bytesFree).toBe(free);
   });
 
-  it("waits for memory when that is short, and fails only if it can never be enough", async () => {
+  it("waits for memory when that is short, in order, and fails only if it can never be enough", async () => {
+    const order: number[] = [];
     const { driver, transport, free } = await connect(
-      { memory: 1 << 16, queueSize: 16 },
+      {
+        memory: 1 << 16,
+        queueSize: 16,
+        requestq: (request) => {
+          order.push(Number(request.cookie));
+          return answer(request);
+        },
+      },
       { eventqBuffers: { count: 1, size: 8 } },
     );
     const sizes = [100, 9000, 20000, 50, 12000, 20000, 20000, 7];
     const replies = await Promise.all(sizes.map((size, i) => driver.requestq.submit(data(size, i, 1))));
     expect(replies.map(({ reply }) => reply?.[0])).toEqual(sizes.map((_, i) => i));
+    expect(order).toEqual(sizes.map((_, i) => i));
     await expect(driver.requestq.submit(data(1 << 17))).rejects.toMatchObject({ name: "OutOfGuestMemory" });
     expect(await driver.requestq.submit(data(1))).toMatchObject({ status: "OK" });
     await driver.stop();
