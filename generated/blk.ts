@@ -757,7 +757,7 @@ export function blkConfigBytes(init: BlkConfigInit): Uint8Array {
   return bytes;
 }
 
-/** Configuration space of a BlkDevice. Setting a field tells the driver. */
+/** Configuration space of a {@link BlkDevice}. Setting a field tells the driver. */
 export class BlkDeviceConfig {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -775,25 +775,27 @@ export class BlkDeviceConfig {
     return this.#view.getBigUint64(0, true);
   }
   set capacity(value: bigint) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 0, 8));
-    writer.u64(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(0, (writer) => {
+      writer.u64(value);
+    });
     this.#changed();
   }
+
   /** Largest segment. Unit: bytes. Only if SIZE_MAX. */
   get sizeMax(): number {
     return this.#view.getUint32(8, true);
   }
+
   /** Most segments in a request. Only if SEG_MAX. */
   get segMax(): number {
     return this.#view.getUint32(12, true);
   }
+
   /** Only if GEOMETRY. */
   get geometry(): BlkGeometry {
-    const reader = new ByteReader(this.#bytes, 16, 20);
-    const geometry = readBlkGeometry(reader);
-    return geometry;
+    return readBlkGeometry(new ByteReader(this.#bytes, 16, 20));
   }
+
   /**
    * Best block size for the driver to use; the protocol counts in 512 bytes all the same. Unit: bytes. Only if
    * BLK_SIZE.
@@ -801,12 +803,12 @@ export class BlkDeviceConfig {
   get blkSize(): number {
     return this.#view.getUint32(20, true);
   }
+
   /** Only if TOPOLOGY. */
   get topology(): BlkTopology {
-    const reader = new ByteReader(this.#bytes, 24, 32);
-    const topology = readBlkTopology(reader);
-    return topology;
+    return readBlkTopology(new ByteReader(this.#bytes, 24, 32));
   }
+
   /**
    * Cache mode: 0 is writethrough, 1 is writeback. Not to be read before FEATURES_OK. The driver may write it. Only if
    * CONFIG_WCE.
@@ -815,94 +817,111 @@ export class BlkDeviceConfig {
     return this.#view.getUint8(32);
   }
   set writeback(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 32, 1));
-    writer.u8(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(32, (writer) => {
+      writer.u8(value);
+    });
     this.#changed();
   }
+
   /** Number of request queues. Only if MQ. (since 1.2) */
   get numQueues(): number {
     return this.#view.getUint16(34, true);
   }
+
   /** Longest range in a discard request. Unit: 512-byte sectors. Only if DISCARD. (since 1.1) */
   get maxDiscardSectors(): number {
     return this.#view.getUint32(36, true);
   }
+
   /** Most ranges in a discard request. Only if DISCARD. (since 1.1) */
   get maxDiscardSeg(): number {
     return this.#view.getUint32(40, true);
   }
+
   /** Best alignment of discarded ranges. Unit: 512-byte sectors. Only if DISCARD. (since 1.1) */
   get discardSectorAlignment(): number {
     return this.#view.getUint32(44, true);
   }
+
   /** Longest range in a write-zeroes request. Unit: 512-byte sectors. Only if WRITE_ZEROES. (since 1.1) */
   get maxWriteZeroesSectors(): number {
     return this.#view.getUint32(48, true);
   }
+
   /** Most ranges in a write-zeroes request. Only if WRITE_ZEROES. (since 1.1) */
   get maxWriteZeroesSeg(): number {
     return this.#view.getUint32(52, true);
   }
+
   /** 1 if a write-zeroes request with `unmap` may release the storage. Only if WRITE_ZEROES. (since 1.1) */
   get writeZeroesMayUnmap(): number {
     return this.#view.getUint8(56);
   }
   set writeZeroesMayUnmap(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 56, 1));
-    writer.u8(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(56, (writer) => {
+      writer.u8(value);
+    });
     this.#changed();
   }
+
   /** Longest range in a secure erase request. Unit: 512-byte sectors. Only if SECURE_ERASE. (since 1.2) */
   get maxSecureEraseSectors(): number {
     return this.#view.getUint32(60, true);
   }
+
   /** Most ranges in a secure erase request. Only if SECURE_ERASE. (since 1.2) */
   get maxSecureEraseSeg(): number {
     return this.#view.getUint32(64, true);
   }
+
   /** Best alignment of erased ranges. Unit: 512-byte sectors. Only if SECURE_ERASE. (since 1.2) */
   get secureEraseSectorAlignment(): number {
     return this.#view.getUint32(68, true);
   }
+
   /** Only if ZONED. (since 1.3) */
   get zoned(): BlkZonedCharacteristics {
-    const reader = new ByteReader(this.#bytes, 72, 96);
-    const zoned = readBlkZonedCharacteristics(reader);
-    return zoned;
+    return readBlkZonedCharacteristics(new ByteReader(this.#bytes, 72, 96));
   }
+
   /** Changes several fields and tells the driver once. */
   update(values: {
     readonly capacity?: bigint;
     readonly writeback?: number;
     readonly writeZeroesMayUnmap?: number;
   }): void {
-    if (values.capacity !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 0, 8));
-      writer.u64(values.capacity);
-      if (writer.error !== undefined) throw writer.error;
+    const { capacity, writeback, writeZeroesMayUnmap } = values;
+    if (capacity !== undefined) {
+      this.#write(0, (writer) => {
+        writer.u64(capacity);
+      });
     }
-    if (values.writeback !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 32, 1));
-      writer.u8(values.writeback);
-      if (writer.error !== undefined) throw writer.error;
+    if (writeback !== undefined) {
+      this.#write(32, (writer) => {
+        writer.u8(writeback);
+      });
     }
-    if (values.writeZeroesMayUnmap !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 56, 1));
-      writer.u8(values.writeZeroesMayUnmap);
-      if (writer.error !== undefined) throw writer.error;
+    if (writeZeroesMayUnmap !== undefined) {
+      this.#write(56, (writer) => {
+        writer.u8(writeZeroesMayUnmap);
+      });
     }
     this.#changed();
+  }
+
+  #write(offset: number, encode: (writer: ByteWriter) => void): void {
+    const writer = new ByteWriter(this.#bytes, offset);
+    encode(writer);
+    if (writer.error !== undefined) throw writer.error;
   }
 }
 
 /** What is wrong with a configuration under these features, if anything is. */
 export function checkBlkConfig(config: BlkDeviceConfig, features: FeatureSet): string | undefined {
-  if (features.has(BlkFeature.CONFIG_WCE) && !((config.writeback ?? 0) <= 1)) {
+  if (features.has(BlkFeature.CONFIG_WCE) && !(config.writeback <= 1)) {
     return "config: writeback <= 1 does not hold";
   }
-  if (features.has(BlkFeature.MQ) && !((config.numQueues ?? 0) >= 1)) {
+  if (features.has(BlkFeature.MQ) && !(config.numQueues >= 1)) {
     return "config: num_queues >= 1 does not hold";
   }
   return undefined;
@@ -1068,12 +1087,13 @@ class BlkRequestSlot extends RequestSlot {
   get sectorNumber(): number {
     return this.head.getUint32(8, true) + this.head.getUint32(12, true) * 2 ** 32;
   }
+
   protected override decode(): CodecError | undefined {
     this.data = undefined;
     this.segments = undefined;
-    if (this.headLength < 4) return new CodecError("truncated", this.headLength);
-    const typeTag = this.head.getUint32(0, true);
-    this.type = blkTypeName(typeTag);
+    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
+    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    this.type = blkTypeName(this.head.getUint32(0, true));
     switch (this.type) {
       case "IN":
         return this.#decodeIn();
@@ -1085,7 +1105,8 @@ class BlkRequestSlot extends RequestSlot {
       case "ZONE_FINISH":
       case "ZONE_RESET":
       case "ZONE_RESET_ALL":
-        return this.#decodeFlush();
+        this.#kind = "Flush";
+        return undefined;
       case "GET_ID":
         return this.#decodeGetId();
       case "GET_LIFETIME":
@@ -1097,7 +1118,8 @@ class BlkRequestSlot extends RequestSlot {
       case "ZONE_APPEND":
         return this.#decodeZoneAppend();
       case "ZONE_REPORT":
-        return this.#decodeZoneReport();
+        this.#kind = "ZoneReport";
+        return undefined;
       default:
         return this.#decodeUnknown();
     }
@@ -1105,39 +1127,30 @@ class BlkRequestSlot extends RequestSlot {
 
   #decodeIn(): CodecError | undefined {
     this.#kind = "In";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     this.data = this.#dataOut.window(this.writable, 0, this.writable.length - 1);
     return undefined;
   }
+
   #decodeOut(): CodecError | undefined {
     this.#kind = "Out";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
     this.data = this.#dataIn.window(this.readable, 16, this.readable.length - 16);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
-  #decodeFlush(): CodecError | undefined {
-    this.#kind = "Flush";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
-    return undefined;
-  }
+
   #decodeGetId(): CodecError | undefined {
     this.#kind = "GetId";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
     if (this.writable.length < 21) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeGetLifetime(): CodecError | undefined {
     this.#kind = "GetLifetime";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
     if (this.writable.length < 7) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeDiscardWriteZeroes(): CodecError | undefined {
     this.#kind = "DiscardWriteZeroes";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(16);
     const segments: BlkDiscardWriteZeroes[] = [];
     while (reader.remaining > 0) {
@@ -1145,26 +1158,19 @@ class BlkRequestSlot extends RequestSlot {
     }
     if (reader.error !== undefined) return reader.error;
     this.segments = segments;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeZoneAppend(): CodecError | undefined {
     this.#kind = "ZoneAppend";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    this.data = this.#dataIn.window(this.readable, 16, this.readable.length - 16);
     if (this.writable.length < 9) return new CodecError("too-small", this.writable.length);
+    this.data = this.#dataIn.window(this.readable, 16, this.readable.length - 16);
     return undefined;
   }
-  #decodeZoneReport(): CodecError | undefined {
-    this.#kind = "ZoneReport";
-    if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
-    return undefined;
-  }
+
   #decodeUnknown(): CodecError | undefined {
     this.#kind = "Unknown";
     this.type = this.head.getUint32(0, true);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -1190,6 +1196,7 @@ class BlkRequestSlot extends RequestSlot {
     this.writable.setByte(this.writable.length - 1, blkStatusValue(reply));
     return this.finish(this.writable.length);
   }
+
   #completeGetId(reply: BlkGetIdAnswer): Completion {
     const writer = this.#replyWriter.reset(this.#replyBytes, 0, 20);
     writer.text(reply.id, 20, "padded");
@@ -1198,6 +1205,7 @@ class BlkRequestSlot extends RequestSlot {
     this.writable.setByte(this.writable.length - 1, blkStatusValue(reply.status));
     return this.finish(this.writable.length);
   }
+
   #completeGetLifetime(reply: BlkGetLifetimeAnswer): Completion {
     const writer = this.#replyWriter.reset(this.#replyBytes, 0, 6);
     writeBlkLifetime(writer, reply.lifetime);
@@ -1206,6 +1214,7 @@ class BlkRequestSlot extends RequestSlot {
     this.writable.setByte(this.writable.length - 1, blkStatusValue(reply.status));
     return this.finish(this.writable.length);
   }
+
   #completeZoneAppend(reply: BlkZoneAppendAnswer): Completion {
     const writer = this.#replyWriter.reset(this.#replyBytes, 0, 8);
     writer.u64(reply.appendSector);
@@ -1214,6 +1223,7 @@ class BlkRequestSlot extends RequestSlot {
     this.writable.setByte(this.writable.length - 1, blkStatusValue(reply.status));
     return this.finish(this.writable.length);
   }
+
   #completeZoneReport(reply: BlkZoneReportAnswer): Completion {
     const size = sizeOfBlkZoneReport(reply.report);
     if (size > this.writable.length - 1) return this.tooSmall(size);
@@ -1229,21 +1239,16 @@ class BlkRequestSlot extends RequestSlot {
   override toJSON(): object {
     switch (this.#kind) {
       case "In":
-        return { type: this.type, sector: this.sector, data: { bytes: this.data?.length } };
       case "Out":
+      case "ZoneAppend":
         return { type: this.type, sector: this.sector, data: { bytes: this.data?.length } };
       case "Flush":
-        return { type: this.type, sector: this.sector };
       case "GetId":
-        return { type: this.type, sector: this.sector };
       case "GetLifetime":
+      case "ZoneReport":
         return { type: this.type, sector: this.sector };
       case "DiscardWriteZeroes":
         return { type: this.type, sector: this.sector, segments: this.segments };
-      case "ZoneAppend":
-        return { type: this.type, sector: this.sector, data: { bytes: this.data?.length } };
-      case "ZoneReport":
-        return { type: this.type, sector: this.sector };
       case "Unknown":
         return { type: this.type };
     }
@@ -1289,17 +1294,19 @@ export class BlkDevice extends VirtioDevice {
 
   protected override queuePlan(features: FeatureSet): readonly QueuePlan[] {
     const plan: QueuePlan[] = [];
-    const requestqCount = Math.min(features.has(BlkFeature.MQ) ? (this.config.numQueues ?? 0) : 1, MOST_QUEUES);
+    const requestqCount = Math.min(features.has(BlkFeature.MQ) ? this.config.numQueues : 1, MOST_QUEUES);
     for (let k = 0; k < requestqCount; k++) {
       const handler = (this.#requestqs[k] ??= this.#newRequestq(k));
       plan.push({ name: "requestq", index: k, position: k, handler });
     }
-    return plan.sort((left, right) => left.index - right.index);
+    return plan;
   }
+
   protected override configWritten(offset: number, length: number): void {
     const listeners = this.#options.configWritten;
     if (offset < 33 && offset + length > 32) listeners?.writeback?.(this.config.writeback);
   }
+
   #newRequestq(position: number): RequestServer<BlkRequestSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new BlkRequestSlot(host, slot),
@@ -1598,83 +1605,40 @@ const blkRequestCodec: RequestCodec<BlkRequestInput, BlkRequestReply> = {
     }
   },
   encode(input, writer) {
+    writer.u32(blkTypeValue(input.type));
+    writer.zero(4);
+    writer.u64(input.sector);
     switch (input.type) {
       case "IN":
-        writer.u32(BlkType.IN);
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
-      case "OUT":
-        writer.u32(BlkType.OUT);
-        writer.zero(4);
-        writer.u64(input.sector);
-        writer.bytes(input.data);
-        return;
       case "FLUSH":
-        writer.u32(BlkType.FLUSH);
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
       case "GET_ID":
-        writer.u32(BlkType.GET_ID);
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
       case "GET_LIFETIME":
-        writer.u32(BlkType.GET_LIFETIME);
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
-      case "DISCARD":
-      case "WRITE_ZEROES": {
-        writer.u32(blkTypeValue(input.type));
-        writer.zero(4);
-        writer.u64(input.sector);
-        for (const element of input.segments) {
-          writeBlkDiscardWriteZeroes(writer, element);
-        }
-        return;
-      }
-      case "SECURE_ERASE": {
-        writer.u32(BlkType.SECURE_ERASE);
-        writer.zero(4);
-        writer.u64(input.sector);
-        for (const element of input.segments) {
-          writeBlkDiscardWriteZeroes(writer, element);
-        }
-        return;
-      }
-      case "ZONE_APPEND":
-        writer.u32(BlkType.ZONE_APPEND);
-        writer.zero(4);
-        writer.u64(input.sector);
-        writer.bytes(input.data);
-        return;
       case "ZONE_REPORT":
-        writer.u32(BlkType.ZONE_REPORT);
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
       case "ZONE_OPEN":
       case "ZONE_CLOSE":
       case "ZONE_FINISH":
       case "ZONE_RESET":
-        writer.u32(blkTypeValue(input.type));
-        writer.zero(4);
-        writer.u64(input.sector);
-        return;
       case "ZONE_RESET_ALL":
-        writer.u32(BlkType.ZONE_RESET_ALL);
-        writer.zero(4);
-        writer.u64(input.sector);
         return;
+      case "OUT":
+      case "ZONE_APPEND":
+        writer.bytes(input.data);
+        return;
+      case "DISCARD":
+      case "WRITE_ZEROES":
+      case "SECURE_ERASE": {
+        for (const element of input.segments) {
+          writeBlkDiscardWriteZeroes(writer, element);
+        }
+        return;
+      }
     }
   },
   decode(input, bytes, written) {
+    if (written === 0) return new CodecError("truncated", 0);
+    const reader = new ByteReader(bytes);
     switch (input.type) {
       case "IN": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const data = reader.bytes(reader.remaining - 1);
         const status = blkStatusName(reader.u8());
         return reader.error ?? { data, status };
@@ -1689,35 +1653,25 @@ const blkRequestCodec: RequestCodec<BlkRequestInput, BlkRequestReply> = {
       case "ZONE_FINISH":
       case "ZONE_RESET":
       case "ZONE_RESET_ALL": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const status = blkStatusName(reader.u8());
         return reader.error ?? { status };
       }
       case "GET_ID": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const id = reader.text(20, "padded");
         const status = blkStatusName(reader.u8());
         return reader.error ?? { id, status };
       }
       case "GET_LIFETIME": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const lifetime = readBlkLifetime(reader);
         const status = blkStatusName(reader.u8());
         return reader.error ?? { lifetime, status };
       }
       case "ZONE_APPEND": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const appendSector = reader.u64();
         const status = blkStatusName(reader.u8());
         return reader.error ?? { appendSector, status };
       }
       case "ZONE_REPORT": {
-        if (written === 0) return new CodecError("truncated", 0);
-        const reader = new ByteReader(bytes);
         const reportBytes = reader.window(reader.remaining - 1);
         const report = readBlkZoneReport(reportBytes);
         if (reportBytes.error !== undefined) reader.fail(reportBytes.error.rule);
@@ -1736,10 +1690,15 @@ export interface BlkDriverOptions extends VirtioDriverOptions {
 
 /** Block device: a simple virtual disk. The driver side. (section 5.2) */
 export class BlkDriver extends VirtioDriver<BlkDriverConfig> {
-  readonly #requestqs: DriverRequestQueue<BlkRequestInput, BlkRequestReply>[] = [this.#newRequestq()];
+  /** Requests are served in any order. The first one. (section 5.2.2) */
+  readonly requestq: BlkRequestQueue;
+  readonly #requestqs: DriverRequestQueue<BlkRequestInput, BlkRequestReply>[];
 
   private constructor(transport: DriverTransport, options: BlkDriverOptions) {
     super(BLK_DEFINITION, transport, options);
+    const firstRequestq = this.#newRequestq();
+    this.requestq = firstRequestq as BlkRequestQueue;
+    this.#requestqs = [firstRequestq];
   }
 
   /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
@@ -1749,16 +1708,11 @@ export class BlkDriver extends VirtioDriver<BlkDriverConfig> {
     return driver;
   }
 
-  /** Requests are served in any order. The first one. (section 5.2.2) */
-  get requestq(): BlkRequestQueue {
-    const [first] = this.#requestqs;
-    if (first === undefined) throw new TypeError("there is always a first queue");
-    return first as BlkRequestQueue;
-  }
   /** All queues `requestq` that there are. */
   get requestqs(): readonly BlkRequestQueue[] {
     return this.#requestqs as readonly BlkRequestQueue[];
   }
+
   /** Writes the fields that are given; done when the configuration has been read again. */
   async writeConfig(fields: {
     /** Cache mode: 0 is writethrough, 1 is writeback. Not to be read before FEATURES_OK. Only if CONFIG_WCE. */
@@ -1786,6 +1740,7 @@ export class BlkDriver extends VirtioDriver<BlkDriverConfig> {
     }
     return plan;
   }
+
   #newRequestq(): DriverRequestQueue<BlkRequestInput, BlkRequestReply> {
     return new DriverRequestQueue(blkRequestCodec);
   }

@@ -199,11 +199,11 @@ export function sizeOfConsoleControlMessage(value: ConsoleControlMessage): numbe
 export function readConsoleControlMessage(reader: ByteReader): ConsoleControlMessage {
   const header = readConsoleControl(reader);
   let body: ConsoleControlMessageBody | undefined;
-  switch (consoleEventValue(header.event)) {
-    case 5:
+  switch (header.event) {
+    case "RESIZE":
       body = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
       break;
-    case 7:
+    case "PORT_NAME":
       body = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
       break;
     default:
@@ -215,12 +215,12 @@ export function readConsoleControlMessage(reader: ByteReader): ConsoleControlMes
 /** Writes a {@link ConsoleControlMessage}. If it does not fit, `writer.error` tells why. */
 export function writeConsoleControlMessage(writer: ByteWriter, value: ConsoleControlMessage): void {
   writeConsoleControl(writer, value.header);
-  switch (consoleEventValue(value.header.event)) {
-    case 5:
+  switch (value.header.event) {
+    case "RESIZE":
       if (value.body?.kind === "RESIZE") writeConsoleControlMessageResize(writer, value.body);
       else writer.fail("bad-value");
       break;
-    case 7:
+    case "PORT_NAME":
       if (value.body?.kind === "PORT_NAME") writeConsoleControlMessagePortName(writer, value.body);
       else writer.fail("bad-value");
       break;
@@ -267,7 +267,7 @@ export function readConsoleControlMessagePortName(reader: ByteReader): ConsoleCo
 
 /** Writes a {@link ConsoleControlMessagePortName}. If it does not fit, `writer.error` tells why. */
 export function writeConsoleControlMessagePortName(writer: ByteWriter, value: ConsoleControlMessagePortName): void {
-  writer.text(value.name, undefined, "padded");
+  writer.text(value.name, textSize(value.name), "exact");
 }
 
 /** What the runtime has to know of the console device. */
@@ -318,13 +318,15 @@ export function consoleConfigBytes(init: ConsoleConfigInit): Uint8Array {
   return bytes;
 }
 
-/** Configuration space of a ConsoleDevice. Setting a field tells the driver. */
+/** Configuration space of a {@link ConsoleDevice}. Setting a field tells the driver. */
 export class ConsoleDeviceConfig {
+  readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #changed: () => void;
 
   /** `changed` is called after each change. */
   constructor(bytes: Uint8Array, changed: () => void) {
+    this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#changed = changed;
   }
@@ -334,25 +336,28 @@ export class ConsoleDeviceConfig {
     return this.#view.getUint16(0, true);
   }
   set cols(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 0, 2));
-    writer.u16(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(0, (writer) => {
+      writer.u16(value);
+    });
     this.#changed();
   }
+
   /** Height of the console of port 0. Unit: characters. Only if SIZE. */
   get rows(): number {
     return this.#view.getUint16(2, true);
   }
   set rows(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 2, 2));
-    writer.u16(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(2, (writer) => {
+      writer.u16(value);
+    });
     this.#changed();
   }
+
   /** Most ports that the device supports; ports are numbered from 0. Only if MULTIPORT. */
   get maxNrPorts(): number {
     return this.#view.getUint32(4, true);
   }
+
   /**
    * A character to print at once, for early boot and for crashes. It may be written at any time, even before any
    * feature is acknowledged; only the low byte counts. Written by the driver. Only if EMERG_WRITE.
@@ -360,25 +365,33 @@ export class ConsoleDeviceConfig {
   get emergWr(): number {
     return this.#view.getUint32(8, true);
   }
+
   /** Changes several fields and tells the driver once. */
   update(values: { readonly cols?: number; readonly rows?: number }): void {
-    if (values.cols !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 0, 2));
-      writer.u16(values.cols);
-      if (writer.error !== undefined) throw writer.error;
+    const { cols, rows } = values;
+    if (cols !== undefined) {
+      this.#write(0, (writer) => {
+        writer.u16(cols);
+      });
     }
-    if (values.rows !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 2, 2));
-      writer.u16(values.rows);
-      if (writer.error !== undefined) throw writer.error;
+    if (rows !== undefined) {
+      this.#write(2, (writer) => {
+        writer.u16(rows);
+      });
     }
     this.#changed();
+  }
+
+  #write(offset: number, encode: (writer: ByteWriter) => void): void {
+    const writer = new ByteWriter(this.#bytes, offset);
+    encode(writer);
+    if (writer.error !== undefined) throw writer.error;
   }
 }
 
 /** What is wrong with a configuration under these features, if anything is. */
 export function checkConsoleConfig(config: ConsoleDeviceConfig, features: FeatureSet): string | undefined {
-  if (features.has(ConsoleFeature.MULTIPORT) && !((config.maxNrPorts ?? 0) <= 32767)) {
+  if (features.has(ConsoleFeature.MULTIPORT) && !(config.maxNrPorts <= 32767)) {
     return "config: max_nr_ports <= 32767 does not hold";
   }
   return undefined;
@@ -397,12 +410,15 @@ class ConsoleControlView implements ConsoleControl {
   get id(): number {
     return this.#head.getUint32(this.#at, true);
   }
+
   get event(): ConsoleEvent | number {
     return consoleEventName(this.#head.getUint16(this.#at + 4, true));
   }
+
   get value(): number {
     return this.#head.getUint16(this.#at + 6, true);
   }
+
   toJSON(): object {
     return { id: this.id, event: this.event, value: this.value };
   }
@@ -412,7 +428,7 @@ class ConsoleControlView implements ConsoleControl {
  * Characters as they are; a message has no structure. A {@link ConsoleData} in a buffer of the driver.
  * (`virtio_console_data`)
  */
-export interface ConsoleDataMessage extends Pick<
+export interface ConsoleDataBuffer extends Pick<
   RequestSlot,
   "readable" | "writable" | "queueIndex" | "position" | "live"
 > {
@@ -420,8 +436,8 @@ export interface ConsoleDataMessage extends Pick<
   complete(): Completion;
 }
 
-/** All variants of {@link ConsoleDataMessage} in one class: which members mean something depends on the tags. */
-class ConsoleDataMessageSlot extends RequestSlot {
+/** The class behind {@link ConsoleDataBuffer}. */
+class ConsoleDataBufferSlot extends RequestSlot {
   data: ReadableBytes | undefined = undefined;
   readonly #dataIn = new ReadableBytes();
 
@@ -430,7 +446,7 @@ class ConsoleDataMessageSlot extends RequestSlot {
   }
 
   protected override decode(): CodecError | undefined {
-    this.data = this.#dataIn.window(this.readable, 0, this.readable.length - 0);
+    this.data = this.#dataIn.window(this.readable, 0, this.readable.length);
     return undefined;
   }
 
@@ -447,7 +463,7 @@ class ConsoleDataMessageSlot extends RequestSlot {
  * A control message with what follows it. A {@link ConsoleControlMessage} in a buffer of the driver.
  * (`virtio_console_control_message`)
  */
-export interface ConsoleControlMessageMessage extends Pick<
+export interface ConsoleControlMessageBuffer extends Pick<
   RequestSlot,
   "readable" | "writable" | "queueIndex" | "position" | "live"
 > {
@@ -456,8 +472,8 @@ export interface ConsoleControlMessageMessage extends Pick<
   complete(): Completion;
 }
 
-/** All variants of {@link ConsoleControlMessageMessage} in one class: which members mean something depends on the tags. */
-class ConsoleControlMessageMessageSlot extends RequestSlot {
+/** The class behind {@link ConsoleControlMessageBuffer}. */
+class ConsoleControlMessageBufferSlot extends RequestSlot {
   body: ConsoleControlMessageBody | undefined = undefined;
   readonly header: ConsoleControlView;
 
@@ -470,11 +486,11 @@ class ConsoleControlMessageMessageSlot extends RequestSlot {
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(8);
     let body: ConsoleControlMessageBody | undefined;
-    switch (consoleEventValue(this.header?.event ?? 0)) {
-      case 5:
+    switch (this.header.event) {
+      case "RESIZE":
         body = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
         break;
-      case 7:
+      case "PORT_NAME":
         body = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
         break;
       default:
@@ -500,12 +516,12 @@ export interface ConsoleDeviceOptions extends VirtioDeviceOptions {
   readonly features?: readonly (ConsoleFeature | CommonFeatureName)[];
   readonly config?: ConsoleConfigInit;
   /** Output of a port. (section 5.3.2) */
-  transmitq(request: ConsoleDataMessage): HandlerResult;
+  transmitq(buffer: ConsoleDataBuffer): HandlerResult;
   /**
    * Control messages from the driver. Takes what the driver sends; complete each one, now or later. One without a
    * handler is given back empty. (section 5.3.2)
    */
-  controlTransmitq?(request: ConsoleControlMessageMessage): HandlerResult;
+  controlTransmitq?(buffer: ConsoleControlMessageBuffer): HandlerResult;
   /** Called after the driver wrote a field of the configuration. */
   readonly configWritten?: {
     /**
@@ -528,10 +544,10 @@ export class ConsoleDevice extends VirtioDevice {
   /** Input to a port. The first one. (section 5.3.2) */
   readonly receiveq: MessageSender<ConsoleData>;
   readonly #receiveqs: MessageSender<ConsoleData>[];
-  readonly #transmitqs: RequestServer<ConsoleDataMessageSlot>[] = [];
+  readonly #transmitqs: RequestServer<ConsoleDataBufferSlot>[] = [];
   /** Control messages from the device. (section 5.3.2) */
   readonly controlReceiveq: MessageSender<ConsoleControlMessage>;
-  readonly #controlTransmitq: RequestServer<ConsoleControlMessageMessageSlot>;
+  readonly #controlTransmitq: RequestServer<ConsoleControlMessageBufferSlot>;
   readonly #options: ConsoleDeviceOptions;
 
   constructor(options: ConsoleDeviceOptions) {
@@ -553,10 +569,11 @@ export class ConsoleDevice extends VirtioDevice {
     this.queuePlan(this.offered);
     return this.#receiveqs;
   }
+
   protected override queuePlan(features: FeatureSet): readonly QueuePlan[] {
     const plan: QueuePlan[] = [];
     const receiveqCount = Math.min(
-      features.has(ConsoleFeature.MULTIPORT) ? Math.max(this.config.maxNrPorts ?? 0, 1) : 1,
+      features.has(ConsoleFeature.MULTIPORT) ? Math.max(this.config.maxNrPorts, 1) : 1,
       MOST_QUEUES,
     );
     for (let k = 0; k < receiveqCount; k++) {
@@ -564,7 +581,7 @@ export class ConsoleDevice extends VirtioDevice {
       plan.push({ name: "receiveq", index: k === 0 ? 0 : 2 * k + 2, position: k, handler });
     }
     const transmitqCount = Math.min(
-      features.has(ConsoleFeature.MULTIPORT) ? Math.max(this.config.maxNrPorts ?? 0, 1) : 1,
+      features.has(ConsoleFeature.MULTIPORT) ? Math.max(this.config.maxNrPorts, 1) : 1,
       MOST_QUEUES,
     );
     for (let k = 0; k < transmitqCount; k++) {
@@ -579,10 +596,12 @@ export class ConsoleDevice extends VirtioDevice {
     }
     return plan.sort((left, right) => left.index - right.index);
   }
+
   protected override configWritten(offset: number, length: number): void {
     const listeners = this.#options.configWritten;
     if (offset < 12 && offset + length > 8) listeners?.emergWr?.(this.config.emergWr);
   }
+
   #newReceiveq(position: number): MessageSender<ConsoleData> {
     return new MessageSender({
       size: (message) => sizeOfConsoleData(message),
@@ -591,14 +610,16 @@ export class ConsoleDevice extends VirtioDevice {
       position,
     });
   }
-  #newTransmitq(position: number): RequestServer<ConsoleDataMessageSlot> {
+
+  #newTransmitq(position: number): RequestServer<ConsoleDataBufferSlot> {
     return new RequestServer({
-      createSlot: (host, slot) => new ConsoleDataMessageSlot(host, slot),
-      handle: (request) => this.#options.transmitq(request as ConsoleDataMessage),
+      createSlot: (host, slot) => new ConsoleDataBufferSlot(host, slot),
+      handle: (request) => this.#options.transmitq(request as ConsoleDataBuffer),
       report: (error) => this.report(error),
       position,
     });
   }
+
   #newControlReceiveq(position: number): MessageSender<ConsoleControlMessage> {
     return new MessageSender({
       size: (message) => sizeOfConsoleControlMessage(message),
@@ -607,13 +628,14 @@ export class ConsoleDevice extends VirtioDevice {
       position,
     });
   }
-  #newControlTransmitq(position: number): RequestServer<ConsoleControlMessageMessageSlot> {
+
+  #newControlTransmitq(position: number): RequestServer<ConsoleControlMessageBufferSlot> {
     return new RequestServer({
-      createSlot: (host, slot) => new ConsoleControlMessageMessageSlot(host, slot),
+      createSlot: (host, slot) => new ConsoleControlMessageBufferSlot(host, slot),
       handle: (request) =>
         this.#options.controlTransmitq === undefined
           ? request.abandon()
-          : this.#options.controlTransmitq(request as ConsoleControlMessageMessage),
+          : this.#options.controlTransmitq(request as ConsoleControlMessageBuffer),
       report: (error) => this.report(error),
       position,
     });
@@ -661,13 +683,19 @@ export interface ConsoleDriverOptions extends VirtioDriverOptions {
  * (section 5.3)
  */
 export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
-  readonly #transmitqs: DriverTransmitQueue<ConsoleData>[] = [this.#newTransmitq()];
-  readonly #controlTransmitq: DriverTransmitQueue<ConsoleControlMessage> = this.#newControlTransmitq();
+  /** Output of a port. The first one. (section 5.3.2) */
+  readonly transmitq: DriverTransmitQueue<ConsoleData>;
+  readonly #transmitqs: DriverTransmitQueue<ConsoleData>[];
+  readonly #controlTransmitq: DriverTransmitQueue<ConsoleControlMessage>;
   readonly #options: ConsoleDriverOptions;
 
   private constructor(transport: DriverTransport, options: ConsoleDriverOptions) {
     super(CONSOLE_DEFINITION, transport, options);
     this.#options = options;
+    const firstTransmitq = this.#newTransmitq();
+    this.transmitq = firstTransmitq;
+    this.#transmitqs = [firstTransmitq];
+    this.#controlTransmitq = this.#newControlTransmitq();
   }
 
   /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
@@ -677,24 +705,16 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
     return driver;
   }
 
-  /** Output of a port. The first one. (section 5.3.2) */
-  get transmitq(): Pick<DriverTransmitQueue<ConsoleData>, "send" | "post" | "kick" | "inFlight" | "waiting"> {
-    const [first] = this.#transmitqs;
-    if (first === undefined) throw new TypeError("there is always a first queue");
-    return first;
-  }
   /** All queues `transmitq` that there are. */
-  get transmitqs(): readonly Pick<
-    DriverTransmitQueue<ConsoleData>,
-    "send" | "post" | "kick" | "inFlight" | "waiting"
-  >[] {
+  get transmitqs(): readonly DriverTransmitQueue<ConsoleData>[] {
     return this.#transmitqs;
   }
+
   /** Control messages from the driver. Undefined unless MULTIPORT. (section 5.3.2) */
-  get controlTransmitq():
-    Pick<DriverTransmitQueue<ConsoleControlMessage>, "send" | "post" | "kick" | "inFlight" | "waiting"> | undefined {
+  get controlTransmitq(): DriverTransmitQueue<ConsoleControlMessage> | undefined {
     return this.negotiated.has(ConsoleFeature.MULTIPORT) ? this.#controlTransmitq : undefined;
   }
+
   /** Writes the fields that are given; done when the configuration has been read again. */
   async writeConfig(fields: {
     /**
@@ -723,12 +743,7 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
       MOST_QUEUES,
     );
     for (let k = 0; k < receiveqCount; k++) {
-      plan.push({
-        name: "receiveq",
-        index: k === 0 ? 0 : 2 * k + 2,
-        position: k,
-        handler: this.#newReceiveq(k, features),
-      });
+      plan.push({ name: "receiveq", index: k === 0 ? 0 : 2 * k + 2, position: k, handler: this.#newReceiveq(k) });
     }
     const transmitqCount = Math.min(
       features.has(ConsoleFeature.MULTIPORT) ? Math.max(config.maxNrPorts ?? 0, 1) : 1,
@@ -739,14 +754,15 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
       plan.push({ name: "transmitq", index: k === 0 ? 1 : 2 * k + 3, position: k, handler });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
-      plan.push({ name: "control_receiveq", index: 2, position: 0, handler: this.#newControlReceiveq(0, features) });
+      plan.push({ name: "control_receiveq", index: 2, position: 0, handler: this.#newControlReceiveq() });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
       plan.push({ name: "control_transmitq", index: 3, position: 0, handler: this.#controlTransmitq });
     }
     return plan;
   }
-  #newReceiveq(position: number, _features: FeatureSet): DriverReceiveQueue<ConsoleData> {
+
+  #newReceiveq(position: number): DriverReceiveQueue<ConsoleData> {
     const { receiveq, receiveqBuffers } = this.#options;
     return new DriverReceiveQueue({
       bufferSize: receiveqBuffers?.size ?? 4096,
@@ -759,13 +775,15 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
       handler: (message) => receiveq?.(message, position),
     });
   }
+
   #newTransmitq(): DriverTransmitQueue<ConsoleData> {
     return new DriverTransmitQueue({
       size: (message) => sizeOfConsoleData(message),
       encode: (message, writer) => writeConsoleData(writer, message),
     });
   }
-  #newControlReceiveq(_position: number, _features: FeatureSet): DriverReceiveQueue<ConsoleControlMessage> {
+
+  #newControlReceiveq(): DriverReceiveQueue<ConsoleControlMessage> {
     const { controlReceiveq, controlReceiveqBuffers } = this.#options;
     return new DriverReceiveQueue({
       bufferSize: controlReceiveqBuffers?.size ?? 4096,
@@ -778,6 +796,7 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
       handler: (message) => controlReceiveq?.(message),
     });
   }
+
   #newControlTransmitq(): DriverTransmitQueue<ConsoleControlMessage> {
     return new DriverTransmitQueue({
       size: (message) => sizeOfConsoleControlMessage(message),

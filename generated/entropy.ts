@@ -9,7 +9,6 @@ import {
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
-  type FeatureSet,
   type HandlerResult,
   type QueuePlan,
   type RequestCodec,
@@ -56,7 +55,7 @@ export interface EntropyRequest extends Pick<
   complete(): Completion;
 }
 
-/** All variants of {@link EntropyRequest} in one class: which members mean something depends on the tags. */
+/** The class behind {@link EntropyRequest}. */
 class EntropyRequestSlot extends RequestSlot {
   data: WritableBytes | undefined = undefined;
   readonly #dataOut = new WritableBytes();
@@ -82,7 +81,7 @@ class EntropyRequestSlot extends RequestSlot {
 /** What a {@link EntropyDevice} is made from. */
 export interface EntropyDeviceOptions extends VirtioDeviceOptions {
   /** Features to offer, besides those of the ring, which are always offered. */
-  readonly features?: readonly (EntropyFeature | CommonFeatureName)[];
+  readonly features?: readonly CommonFeatureName[];
   /** Buffers to be filled with random bytes. (section 5.4.2) */
   requestq(request: EntropyRequest): HandlerResult;
   /** Told of what the driver does wrong, and of handlers that fail. */
@@ -101,9 +100,10 @@ export class EntropyDevice extends VirtioDevice {
     this.#requestq = this.#newRequestq(0);
   }
 
-  protected override queuePlan(_features: FeatureSet): readonly QueuePlan[] {
+  protected override queuePlan(): readonly QueuePlan[] {
     return [{ name: "requestq", index: 0, position: 0, handler: this.#requestq }];
   }
+
   #newRequestq(position: number): RequestServer<EntropyRequestSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new EntropyRequestSlot(host, slot),
@@ -146,15 +146,17 @@ const entropyRequestCodec: RequestCodec<EntropyRequestInput, EntropyRequestReply
 /** How a {@link EntropyDriver} is started. */
 export interface EntropyDriverOptions extends VirtioDriverOptions {
   /** Features to ask for, besides those of the ring. Those that the device does not offer are left out. */
-  readonly features?: readonly (EntropyFeature | CommonFeatureName)[];
+  readonly features?: readonly CommonFeatureName[];
 }
 
 /** Entropy device: supplies random bytes to the driver. The driver side. (section 5.4) */
 export class EntropyDriver extends VirtioDriver<undefined> {
-  readonly #requestq: DriverRequestQueue<EntropyRequestInput, EntropyRequestReply> = this.#newRequestq();
+  /** Buffers to be filled with random bytes. (section 5.4.2) */
+  readonly requestq: DriverRequestQueue<EntropyRequestInput, EntropyRequestReply>;
 
   private constructor(transport: DriverTransport, options: EntropyDriverOptions) {
     super(ENTROPY_DEFINITION, transport, options);
+    this.requestq = this.#newRequestq();
   }
 
   /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
@@ -164,23 +166,16 @@ export class EntropyDriver extends VirtioDriver<undefined> {
     return driver;
   }
 
-  /** Buffers to be filled with random bytes. (section 5.4.2) */
-  get requestq(): Pick<
-    DriverRequestQueue<EntropyRequestInput, EntropyRequestReply>,
-    "submit" | "post" | "kick" | "inFlight" | "waiting"
-  > {
-    return this.#requestq;
-  }
-
   protected override decodeConfig(): undefined {
     return undefined;
   }
 
-  protected override queuePlan(_features: FeatureSet): readonly DriverQueuePlan[] {
+  protected override queuePlan(): readonly DriverQueuePlan[] {
     const plan: DriverQueuePlan[] = [];
-    plan.push({ name: "requestq", index: 0, position: 0, handler: this.#requestq });
+    plan.push({ name: "requestq", index: 0, position: 0, handler: this.requestq });
     return plan;
   }
+
   #newRequestq(): DriverRequestQueue<EntropyRequestInput, EntropyRequestReply> {
     return new DriverRequestQueue(entropyRequestCodec);
   }

@@ -1501,32 +1501,32 @@ export function readNetStatsReply(reader: ByteReader): NetStatsReply {
   const hdr = readNetStatsReplyHdr(reader);
   const body = reader.window(start + hdr.size - reader.offset);
   let stats: NetStatsReplyStats | undefined;
-  switch (netStatsReplyTypeValue(hdr.type)) {
-    case 32:
+  switch (hdr.type) {
+    case "CVQ":
       stats = { kind: "CVQ", ...readNetStatsReplyCvq(body) };
       break;
-    case 0:
+    case "RX_BASIC":
       stats = { kind: "RX_BASIC", ...readNetStatsReplyRxBasic(body) };
       break;
-    case 16:
+    case "TX_BASIC":
       stats = { kind: "TX_BASIC", ...readNetStatsReplyTxBasic(body) };
       break;
-    case 1:
+    case "RX_CSUM":
       stats = { kind: "RX_CSUM", ...readNetStatsReplyRxCsum(body) };
       break;
-    case 17:
+    case "TX_CSUM":
       stats = { kind: "TX_CSUM", ...readNetStatsReplyTxCsum(body) };
       break;
-    case 2:
+    case "RX_GSO":
       stats = { kind: "RX_GSO", ...readNetStatsReplyRxGso(body) };
       break;
-    case 18:
+    case "TX_GSO":
       stats = { kind: "TX_GSO", ...readNetStatsReplyTxGso(body) };
       break;
-    case 3:
+    case "RX_SPEED":
       stats = { kind: "RX_SPEED", ...readNetStatsReplyRxSpeed(body) };
       break;
-    case 19:
+    case "TX_SPEED":
       stats = { kind: "TX_SPEED", ...readNetStatsReplyTxSpeed(body) };
       break;
     default:
@@ -1541,40 +1541,40 @@ export function writeNetStatsReply(writer: ByteWriter, value: NetStatsReply): vo
   {
     const end = writer.offset + value.hdr.size;
     writeNetStatsReplyHdr(writer, value.hdr);
-    switch (netStatsReplyTypeValue(value.hdr.type)) {
-      case 32:
+    switch (value.hdr.type) {
+      case "CVQ":
         if (value.stats?.kind === "CVQ") writeNetStatsReplyCvq(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 0:
+      case "RX_BASIC":
         if (value.stats?.kind === "RX_BASIC") writeNetStatsReplyRxBasic(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 16:
+      case "TX_BASIC":
         if (value.stats?.kind === "TX_BASIC") writeNetStatsReplyTxBasic(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 1:
+      case "RX_CSUM":
         if (value.stats?.kind === "RX_CSUM") writeNetStatsReplyRxCsum(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 17:
+      case "TX_CSUM":
         if (value.stats?.kind === "TX_CSUM") writeNetStatsReplyTxCsum(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 2:
+      case "RX_GSO":
         if (value.stats?.kind === "RX_GSO") writeNetStatsReplyRxGso(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 18:
+      case "TX_GSO":
         if (value.stats?.kind === "TX_GSO") writeNetStatsReplyTxGso(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 3:
+      case "RX_SPEED":
         if (value.stats?.kind === "RX_SPEED") writeNetStatsReplyRxSpeed(writer, value.stats);
         else writer.fail("bad-value");
         break;
-      case 19:
+      case "TX_SPEED":
         if (value.stats?.kind === "TX_SPEED") writeNetStatsReplyTxSpeed(writer, value.stats);
         else writer.fail("bad-value");
         break;
@@ -2293,20 +2293,22 @@ export function readNetCvqCfgPart(reader: ByteReader): NetCvqCfgPart {
   const length = reader.u32();
   const valueBytes = reader.window(length);
   let valueField: NetCvqCfgPartValue | undefined;
-  switch (netClassValue(selector.class)) {
-    case 0:
+  switch (selector.class) {
+    case "RX":
       valueField = { kind: "RX", ...readNetCvqCfgPartRx(valueBytes) };
       break;
-    case 1:
+    case "MAC":
       valueField = { kind: "MAC", ...readNetCvqCfgPartMac(valueBytes, selector.command) };
       break;
-    case 2:
+    case "VLAN":
       valueField = { kind: "VLAN", ...readNetCvqCfgPartVlan(valueBytes) };
       break;
-    case 3: // ANNOUNCE: nothing follows
+    case "ANNOUNCE": // ANNOUNCE: nothing follows
       break;
-    case 4:
+    case "MQ":
       valueField = { kind: "MQ", ...readNetCvqCfgPartMq(valueBytes, selector.command) };
+      break;
+    default:
       break;
   }
   if (valueBytes.error !== undefined) reader.fail(valueBytes.error.rule);
@@ -2322,24 +2324,26 @@ export function writeNetCvqCfgPart(writer: ByteWriter, value: NetCvqCfgPart): vo
   writer.u32(value.length);
   {
     const end = writer.offset + value.length;
-    switch (netClassValue(value.selector.class)) {
-      case 0:
+    switch (value.selector.class) {
+      case "RX":
         if (value.value?.kind === "RX") writeNetCvqCfgPartRx(writer, value.value);
         else writer.fail("bad-value");
         break;
-      case 1:
+      case "MAC":
         if (value.value?.kind === "MAC") writeNetCvqCfgPartMac(writer, value.value, value.selector.command);
         else writer.fail("bad-value");
         break;
-      case 2:
+      case "VLAN":
         if (value.value?.kind === "VLAN") writeNetCvqCfgPartVlan(writer, value.value);
         else writer.fail("bad-value");
         break;
-      case 3:
+      case "ANNOUNCE":
         break;
-      case 4:
+      case "MQ":
         if (value.value?.kind === "MQ") writeNetCvqCfgPartMq(writer, value.value, value.selector.command);
         else writer.fail("bad-value");
+        break;
+      default:
         break;
     }
     if (writer.offset > end) writer.fail("length-mismatch");
@@ -2378,7 +2382,7 @@ export type NetCvqCfgPartMacMac =
   | ({ readonly kind: "ADDR_SET" } & NetCvqCfgPartMacAddrSet);
 
 /** Bytes that a {@link NetCvqCfgPartMac} takes. */
-export function sizeOfNetCvqCfgPartMac(value: NetCvqCfgPartMac, _selectorCommand: number): number {
+export function sizeOfNetCvqCfgPartMac(value: NetCvqCfgPartMac): number {
   return value.mac?.kind === "TABLE_SET"
     ? sizeOfNetCvqCfgPartMacTableSet(value.mac)
     : value.mac?.kind === "ADDR_SET"
@@ -2396,6 +2400,8 @@ export function readNetCvqCfgPartMac(reader: ByteReader, selectorCommand: number
     case 1:
       mac = { kind: "ADDR_SET", ...readNetCvqCfgPartMacAddrSet(reader) };
       break;
+    default:
+      break;
   }
   return { mac };
 }
@@ -2410,6 +2416,8 @@ export function writeNetCvqCfgPartMac(writer: ByteWriter, value: NetCvqCfgPartMa
     case 1:
       if (value.mac?.kind === "ADDR_SET") writeNetCvqCfgPartMacAddrSet(writer, value.mac);
       else writer.fail("bad-value");
+      break;
+    default:
       break;
   }
 }
@@ -2496,7 +2504,7 @@ export type NetCvqCfgPartMqMq =
   | ({ readonly kind: "HASH_CONFIG" } & NetCvqCfgPartMqHashConfig);
 
 /** Bytes that a {@link NetCvqCfgPartMq} takes. */
-export function sizeOfNetCvqCfgPartMq(value: NetCvqCfgPartMq, _selectorCommand: number): number {
+export function sizeOfNetCvqCfgPartMq(value: NetCvqCfgPartMq): number {
   return value.mq?.kind === "VQ_PAIRS_SET"
     ? 2
     : value.mq?.kind === "RSS_CONFIG"
@@ -2519,6 +2527,8 @@ export function readNetCvqCfgPartMq(reader: ByteReader, selectorCommand: number)
     case 2:
       mq = { kind: "HASH_CONFIG", ...readNetCvqCfgPartMqHashConfig(reader) };
       break;
+    default:
+      break;
   }
   return { mq };
 }
@@ -2537,6 +2547,8 @@ export function writeNetCvqCfgPartMq(writer: ByteWriter, value: NetCvqCfgPartMq,
     case 2:
       if (value.mq?.kind === "HASH_CONFIG") writeNetCvqCfgPartMqHashConfig(writer, value.mq);
       else writer.fail("bad-value");
+      break;
+    default:
       break;
   }
 }
@@ -2976,7 +2988,7 @@ export function netConfigBytes(init: NetConfigInit): Uint8Array {
   return bytes;
 }
 
-/** Configuration space of a NetDevice. Setting a field tells the driver. */
+/** Configuration space of a {@link NetDevice}. Setting a field tells the driver. */
 export class NetDeviceConfig {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -2993,20 +3005,23 @@ export class NetDeviceConfig {
   get mac(): Uint8Array {
     return this.#bytes.slice(0, 6);
   }
+
   /** Only if STATUS. Flags: {@link NetStatus}. */
   get status(): number {
     return this.#view.getUint16(6, true);
   }
   set status(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 6, 2));
-    writer.u16(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(6, (writer) => {
+      writer.u16(value);
+    });
     this.#changed();
   }
+
   /** Most pairs of queues that can be used. Only if MQ || RSS. */
   get maxVirtqueuePairs(): number {
     return this.#view.getUint16(8, true);
   }
+
   /**
    * Largest MTU for the driver to use; it never changes. It should be 1280 at least. Unit: bytes. Only if MTU. (since
    * 1.1)
@@ -3014,60 +3029,74 @@ export class NetDeviceConfig {
   get mtu(): number {
     return this.#view.getUint16(10, true);
   }
+
   /** 0xffffffff if it is not known. Unit: Mb/s. Only if SPEED_DUPLEX. (since 1.2) */
   get speed(): number {
     return this.#view.getUint32(12, true);
   }
   set speed(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 12, 4));
-    writer.u32(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(12, (writer) => {
+      writer.u32(value);
+    });
     this.#changed();
   }
+
   /** 1 is full, 0 is half, 0xff is not known. Only if SPEED_DUPLEX. (since 1.2) */
   get duplex(): number {
     return this.#view.getUint8(16);
   }
   set duplex(value: number) {
-    const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 16, 1));
-    writer.u8(value);
-    if (writer.error !== undefined) throw writer.error;
+    this.#write(16, (writer) => {
+      writer.u8(value);
+    });
     this.#changed();
   }
+
   /** Longest key for the hash. Unit: bytes. Only if RSS || HASH_REPORT. (since 1.2) */
   get rssMaxKeySize(): number {
     return this.#view.getUint8(17);
   }
+
   /** Most entries of the indirection table. Only if RSS. (since 1.2) */
   get rssMaxIndirectionTableLength(): number {
     return this.#view.getUint16(18, true);
   }
+
   /** Hashes that the device can calculate. Only if RSS || HASH_REPORT. Flags: {@link NetHashTypes}. (since 1.2) */
   get supportedHashTypes(): number {
     return this.#view.getUint32(20, true);
   }
+
   /** Tunnels whose inner headers the device can hash. Only if HASH_TUNNEL. Flags: {@link NetTunnelTypes}. (since 1.3) */
   get supportedTunnelTypes(): number {
     return this.#view.getUint32(24, true);
   }
+
   /** Changes several fields and tells the driver once. */
   update(values: { readonly status?: number; readonly speed?: number; readonly duplex?: number }): void {
-    if (values.status !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 6, 2));
-      writer.u16(values.status);
-      if (writer.error !== undefined) throw writer.error;
+    const { status, speed, duplex } = values;
+    if (status !== undefined) {
+      this.#write(6, (writer) => {
+        writer.u16(status);
+      });
     }
-    if (values.speed !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 12, 4));
-      writer.u32(values.speed);
-      if (writer.error !== undefined) throw writer.error;
+    if (speed !== undefined) {
+      this.#write(12, (writer) => {
+        writer.u32(speed);
+      });
     }
-    if (values.duplex !== undefined) {
-      const writer = new ByteWriter(new Uint8Array(this.#view.buffer, this.#view.byteOffset + 16, 1));
-      writer.u8(values.duplex);
-      if (writer.error !== undefined) throw writer.error;
+    if (duplex !== undefined) {
+      this.#write(16, (writer) => {
+        writer.u8(duplex);
+      });
     }
     this.#changed();
+  }
+
+  #write(offset: number, encode: (writer: ByteWriter) => void): void {
+    const writer = new ByteWriter(this.#bytes, offset);
+    encode(writer);
+    if (writer.error !== undefined) throw writer.error;
   }
 }
 
@@ -3075,26 +3104,23 @@ export class NetDeviceConfig {
 export function checkNetConfig(config: NetDeviceConfig, features: FeatureSet): string | undefined {
   if (
     (features.has(NetFeature.MQ) || features.has(NetFeature.RSS)) &&
-    !((config.maxVirtqueuePairs ?? 0) >= 1 && (config.maxVirtqueuePairs ?? 0) <= 32768)
+    !(config.maxVirtqueuePairs >= 1 && config.maxVirtqueuePairs <= 32768)
   ) {
     return "config: max_virtqueue_pairs >= 1 && max_virtqueue_pairs <= 32768 does not hold";
   }
-  if (features.has(NetFeature.MTU) && !((config.mtu ?? 0) >= 68)) {
+  if (features.has(NetFeature.MTU) && !(config.mtu >= 68)) {
     return "config: mtu >= 68 does not hold";
   }
-  if (
-    features.has(NetFeature.SPEED_DUPLEX) &&
-    !((config.speed ?? 0) <= 2147483647 || (config.speed ?? 0) === 4294967295)
-  ) {
+  if (features.has(NetFeature.SPEED_DUPLEX) && !(config.speed <= 2147483647 || config.speed === 4294967295)) {
     return "config: speed <= 2147483647 || speed == 4294967295 does not hold";
   }
-  if (features.has(NetFeature.SPEED_DUPLEX) && !((config.duplex ?? 0) <= 1 || (config.duplex ?? 0) === 255)) {
+  if (features.has(NetFeature.SPEED_DUPLEX) && !(config.duplex <= 1 || config.duplex === 255)) {
     return "config: duplex <= 1 || duplex == 255 does not hold";
   }
-  if ((features.has(NetFeature.RSS) || features.has(NetFeature.HASH_REPORT)) && !((config.rssMaxKeySize ?? 0) >= 40)) {
+  if ((features.has(NetFeature.RSS) || features.has(NetFeature.HASH_REPORT)) && !(config.rssMaxKeySize >= 40)) {
     return "config: rss_max_key_size >= 40 does not hold";
   }
-  if (features.has(NetFeature.RSS) && !((config.rssMaxIndirectionTableLength ?? 0) >= 128)) {
+  if (features.has(NetFeature.RSS) && !(config.rssMaxIndirectionTableLength >= 128)) {
     return "config: rss_max_indirection_table_length >= 128 does not hold";
   }
   return undefined;
@@ -3115,50 +3141,63 @@ class NetHdrView implements NetHdr {
   get flags(): number {
     return this.#head.getUint8(this.#at);
   }
+
   get gsoType(): number {
     return this.#head.getUint8(this.#at + 1);
   }
+
   get hdrLen(): number {
     return this.#head.getUint16(this.#at + 2, true);
   }
+
   get gsoSize(): number {
     return this.#head.getUint16(this.#at + 4, true);
   }
+
   get csumStart(): number {
     return this.#head.getUint16(this.#at + 6, true);
   }
+
   get csumOffset(): number {
     return this.#head.getUint16(this.#at + 8, true);
   }
+
   get numBuffers(): number {
     return this.#head.getUint16(this.#at + 10, true);
   }
+
   get hashValue(): number | undefined {
     return this.#features.has(NetFeature.HASH_REPORT) ? this.#head.getUint32(this.#at + 12, true) : undefined;
   }
+
   get hashReport(): NetHashReport | number | undefined {
     return this.#features.has(NetFeature.HASH_REPORT)
       ? netHashReportName(this.#head.getUint16(this.#at + 16, true))
       : undefined;
   }
+
   get outerThOffset(): number | undefined {
     return this.#features.has(NetFeature.HOST_UDP_TUNNEL_GSO) || this.#features.has(NetFeature.GUEST_UDP_TUNNEL_GSO)
       ? this.#head.getUint16(this.#at + 20, true)
       : undefined;
   }
+
   get innerNhOffset(): number | undefined {
     return this.#features.has(NetFeature.HOST_UDP_TUNNEL_GSO) || this.#features.has(NetFeature.GUEST_UDP_TUNNEL_GSO)
       ? this.#head.getUint16(this.#at + 22, true)
       : undefined;
   }
+
   get outerNhOffset(): number | undefined {
     return this.#features.has(NetFeature.OUT_NET_HEADER) ? this.#head.getUint16(this.#at + 24, true) : undefined;
   }
+
   get ipsecResourceHdr(): NetIpsecResourceHdr | undefined {
     return this.#features.has(NetFeature.OUT_NET_HEADER) || this.#features.has(NetFeature.IPSEC)
       ? readNetIpsecResourceHdr(new ByteReader(new Uint8Array(this.#head.buffer, this.#at + 26, 6)))
       : undefined;
   }
+
   toJSON(): object {
     return {
       flags: this.flags,
@@ -3179,7 +3218,7 @@ class NetHdrView implements NetHdr {
 }
 
 /** Header and Ethernet frame. A {@link NetPacket} in a buffer of the driver. (`virtio_net_packet`) */
-export interface NetPacketMessage extends Pick<
+export interface NetPacketBuffer extends Pick<
   RequestSlot,
   "readable" | "writable" | "queueIndex" | "position" | "live"
 > {
@@ -3188,8 +3227,8 @@ export interface NetPacketMessage extends Pick<
   complete(): Completion;
 }
 
-/** All variants of {@link NetPacketMessage} in one class: which members mean something depends on the tags. */
-class NetPacketMessageSlot extends RequestSlot {
+/** The class behind {@link NetPacketBuffer}. */
+class NetPacketBufferSlot extends RequestSlot {
   data: ReadableBytes | undefined = undefined;
   readonly hdr: NetHdrView;
   readonly #dataIn = new ReadableBytes();
@@ -3216,10 +3255,7 @@ class NetPacketMessageSlot extends RequestSlot {
 }
 
 /** What all variants of {@link NetControl} have. */
-export interface NetControlBase extends Pick<
-  RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
-> {}
+export type NetControlBase = Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live">;
 
 /** RX PROMISC: receive every packet. RX ALLMULTI: receive every multicast packet. */
 export interface NetRxPromiscAllmultiControl extends NetControlBase {
@@ -3490,15 +3526,19 @@ class NetControlSlot extends RequestSlot {
   get on(): number {
     return this.head.getUint8(2);
   }
+
   get vlanId(): number {
     return this.head.getUint16(2, true);
   }
+
   get offloads(): bigint {
     return this.head.getBigUint64(2, true);
   }
+
   get vqIndex(): number {
     return this.head.getUint16(2, true);
   }
+
   protected override decode(): CodecError | undefined {
     this.unicast = undefined;
     this.multicast = undefined;
@@ -3511,14 +3551,12 @@ class NetControlSlot extends RequestSlot {
     this.tunnel = undefined;
     this.queues = undefined;
     this.context = undefined;
-    if (this.headLength < 1) return new CodecError("truncated", this.headLength);
-    const classTag = this.head.getUint8(0);
-    this.class = netClassName(classTag);
+    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
+    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    this.class = netClassName(this.head.getUint8(0));
     switch (this.class) {
-      case "RX": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netRxCommandName(commandTag);
+      case "RX":
+        this.command = netRxCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "PROMISC":
           case "ALLMULTI":
@@ -3533,11 +3571,9 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "MAC": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netMacCommandName(commandTag);
+        break;
+      case "MAC":
+        this.command = netMacCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "TABLE_SET":
             if (!this.features.has(NetFeature.CTRL_RX)) return this.#decodeUnknown();
@@ -3549,11 +3585,9 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "VLAN": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netVlanCommandName(commandTag);
+        break;
+      case "VLAN":
+        this.command = netVlanCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "ADD":
           case "DEL":
@@ -3562,23 +3596,20 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "ANNOUNCE": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netAnnounceCommandName(commandTag);
+        break;
+      case "ANNOUNCE":
+        this.command = netAnnounceCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "ACK":
             if (!this.features.has(NetFeature.GUEST_ANNOUNCE)) return this.#decodeUnknown();
-            return this.#decodeAnnounceAck();
+            this.#kind = "AnnounceAck";
+            return undefined;
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "MQ": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netMqCommandName(commandTag);
+        break;
+      case "MQ":
+        this.command = netMqCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "VQ_PAIRS_SET":
             if (!this.features.has(NetFeature.MQ)) return this.#decodeUnknown();
@@ -3592,11 +3623,9 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "GUEST_OFFLOADS": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netGuestOffloadsCommandName(commandTag);
+        break;
+      case "GUEST_OFFLOADS":
+        this.command = netGuestOffloadsCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "SET":
             if (!this.features.has(NetFeature.CTRL_GUEST_OFFLOADS)) return this.#decodeUnknown();
@@ -3604,11 +3633,9 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "NOTF_COAL": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netNotfCoalCommandName(commandTag);
+        break;
+      case "NOTF_COAL":
+        this.command = netNotfCoalCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "TX_SET":
           case "RX_SET":
@@ -3623,11 +3650,9 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "HASH_TUNNEL": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netHashTunnelCommandName(commandTag);
+        break;
+      case "HASH_TUNNEL":
+        this.command = netHashTunnelCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "SET":
             if (!this.features.has(NetFeature.HASH_TUNNEL)) return this.#decodeUnknown();
@@ -3635,30 +3660,28 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "STATS": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netStatsCommandName(commandTag);
+        break;
+      case "STATS":
+        this.command = netStatsCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "QUERY":
             if (!this.features.has(NetFeature.DEVICE_STATS)) return this.#decodeUnknown();
-            return this.#decodeStatsQuery();
+            this.#kind = "StatsQuery";
+            return undefined;
           case "GET":
             if (!this.features.has(NetFeature.DEVICE_STATS)) return this.#decodeUnknown();
             return this.#decodeStatsGet();
           default:
             return this.#decodeUnknown();
         }
-      }
-      case "RSS_CTX": {
-        if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-        const commandTag = this.head.getUint8(1);
-        this.command = netRssCtxCommandName(commandTag);
+        break;
+      case "RSS_CTX":
+        this.command = netRssCtxCommandName(this.head.getUint8(1));
         switch (this.command) {
           case "CAP_GET":
             if (!this.features.has(NetFeature.RSS_CONTEXT)) return this.#decodeUnknown();
-            return this.#decodeRssCtxCapGet();
+            this.#kind = "RssCtxCapGet";
+            return undefined;
           case "ADD":
           case "MOD":
             if (!this.features.has(NetFeature.RSS_CONTEXT)) return this.#decodeUnknown();
@@ -3669,7 +3692,7 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-      }
+        break;
       default:
         return this.#decodeUnknown();
     }
@@ -3678,161 +3701,131 @@ class NetControlSlot extends RequestSlot {
   #decodeRxPromiscAllmulti(): CodecError | undefined {
     this.#kind = "RxPromiscAllmulti";
     if (this.headLength < 3) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeMacTableSet(): CodecError | undefined {
     this.#kind = "MacTableSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const unicast = readNetCtrlMac(reader);
     const multicast = readNetCtrlMac(reader);
     if (reader.error !== undefined) return reader.error;
     this.unicast = unicast;
     this.multicast = multicast;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeMacAddrSet(): CodecError | undefined {
     this.#kind = "MacAddrSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const mac = reader.bytes(6);
     if (reader.error !== undefined) return reader.error;
     this.mac = mac;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeVlanAddDel(): CodecError | undefined {
     this.#kind = "VlanAddDel";
     if (this.headLength < 4) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
-  #decodeAnnounceAck(): CodecError | undefined {
-    this.#kind = "AnnounceAck";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
-    return undefined;
-  }
+
   #decodeMqVqPairsSet(): CodecError | undefined {
     this.#kind = "MqVqPairsSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const pairs = readNetCtrlMqPairsSet(reader);
     if (reader.error !== undefined) return reader.error;
     this.pairs = pairs;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeMqRssConfig(): CodecError | undefined {
     this.#kind = "MqRssConfig";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const rss = readNetRssConfig(reader);
     if (reader.error !== undefined) return reader.error;
     this.rss = rss;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeMqHashConfig(): CodecError | undefined {
     this.#kind = "MqHashConfig";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const hash = readNetHashConfig(reader);
     if (reader.error !== undefined) return reader.error;
     this.hash = hash;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeGuestOffloadsSet(): CodecError | undefined {
     this.#kind = "GuestOffloadsSet";
     if (this.headLength < 10) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeNotfCoalTxSetRxSet(): CodecError | undefined {
     this.#kind = "NotfCoalTxSetRxSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const coal = readNetCtrlCoal(reader);
     if (reader.error !== undefined) return reader.error;
     this.coal = coal;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeNotfCoalVqSet(): CodecError | undefined {
     this.#kind = "NotfCoalVqSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const coalVq = readNetCtrlCoalVq(reader);
     if (reader.error !== undefined) return reader.error;
     this.coalVq = coalVq;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeNotfCoalVqGet(): CodecError | undefined {
     this.#kind = "NotfCoalVqGet";
     if (this.headLength < 6) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeHashTunnelSet(): CodecError | undefined {
     this.#kind = "HashTunnelSet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const tunnel = readNetHashTunnel(reader);
     if (reader.error !== undefined) return reader.error;
     this.tunnel = tunnel;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
-  #decodeStatsQuery(): CodecError | undefined {
-    this.#kind = "StatsQuery";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
-    return undefined;
-  }
+
   #decodeStatsGet(): CodecError | undefined {
     this.#kind = "StatsGet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const queues = readNetCtrlQueueStats(reader);
     if (reader.error !== undefined) return reader.error;
     this.queues = queues;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
-  #decodeRssCtxCapGet(): CodecError | undefined {
-    this.#kind = "RssCtxCapGet";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
-    return undefined;
-  }
+
   #decodeRssCtxAddMod(): CodecError | undefined {
     this.#kind = "RssCtxAddMod";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const context = readNetRssCtxAddModify(reader);
     if (reader.error !== undefined) return reader.error;
     this.context = context;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeRssCtxDel(): CodecError | undefined {
     this.#kind = "RssCtxDel";
-    if (this.headLength < 2) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(2);
     const context = readNetRssCtxDel(reader);
     if (reader.error !== undefined) return reader.error;
     this.context = context;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
+
   #decodeUnknown(): CodecError | undefined {
     this.#kind = "Unknown";
     this.command = this.head.getUint8(1);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -3864,6 +3857,7 @@ class NetControlSlot extends RequestSlot {
     this.writable.setByte(0, netAckValue(reply));
     return this.finish(1);
   }
+
   #completeNotfCoalVqGet(reply: NetNotfCoalVqGetControlAnswer): Completion {
     const size = 1 + (reply.coal !== undefined ? 8 : 0);
     if (size > this.writable.length) return this.tooSmall(size);
@@ -3877,6 +3871,7 @@ class NetControlSlot extends RequestSlot {
     this.writable.write(bytes, 0, 0);
     return this.finish(this.writable.written);
   }
+
   #completeStatsQuery(reply: NetStatsQueryControlAnswer): Completion {
     const size = 1 + (reply.capabilities !== undefined ? 8 : 0);
     if (size > this.writable.length) return this.tooSmall(size);
@@ -3890,6 +3885,7 @@ class NetControlSlot extends RequestSlot {
     this.writable.write(bytes, 0, 0);
     return this.finish(this.writable.written);
   }
+
   #completeStatsGet(reply: NetStatsGetControlAnswer): Completion {
     const size =
       1 +
@@ -3909,6 +3905,7 @@ class NetControlSlot extends RequestSlot {
     this.writable.write(bytes, 0, 0);
     return this.finish(this.writable.written);
   }
+
   #completeRssCtxCapGet(reply: NetRssCtxCapGetControlAnswer): Completion {
     const size = 1 + (reply.capability !== undefined ? 2 : 0);
     if (size > this.writable.length) return this.tooSmall(size);
@@ -3934,6 +3931,8 @@ class NetControlSlot extends RequestSlot {
       case "VlanAddDel":
         return { class: this.class, command: this.command, vlanId: this.vlanId };
       case "AnnounceAck":
+      case "StatsQuery":
+      case "RssCtxCapGet":
         return { class: this.class, command: this.command };
       case "MqVqPairsSet":
         return { class: this.class, command: this.command, pairs: this.pairs };
@@ -3951,14 +3950,9 @@ class NetControlSlot extends RequestSlot {
         return { class: this.class, command: this.command, vqIndex: this.vqIndex };
       case "HashTunnelSet":
         return { class: this.class, command: this.command, tunnel: this.tunnel };
-      case "StatsQuery":
-        return { class: this.class, command: this.command };
       case "StatsGet":
         return { class: this.class, command: this.command, queues: this.queues };
-      case "RssCtxCapGet":
-        return { class: this.class, command: this.command };
       case "RssCtxAddMod":
-        return { class: this.class, command: this.command, context: this.context };
       case "RssCtxDel":
         return { class: this.class, command: this.command, context: this.context };
       case "Unknown":
@@ -3977,7 +3971,7 @@ export interface NetDeviceOptions extends VirtioDeviceOptions {
   readonly features?: readonly (NetFeature | CommonFeatureName)[];
   readonly config?: NetConfigInit;
   /** Packets from the driver. (section 5.1.2) */
-  transmitq(request: NetPacketMessage): HandlerResult;
+  transmitq(buffer: NetPacketBuffer): HandlerResult;
   /**
    * Commands to the device. Its index depends on the pairs that exist, not on those in use. Serves requests; complete
    * each one, now or later. One without a handler is given back empty. (section 5.1.2)
@@ -3997,7 +3991,7 @@ export class NetDevice extends VirtioDevice {
   /** Packets for the driver. The first one. (section 5.1.2) */
   readonly receiveq: MessageSender<NetPacket>;
   readonly #receiveqs: MessageSender<NetPacket>[];
-  readonly #transmitqs: RequestServer<NetPacketMessageSlot>[] = [];
+  readonly #transmitqs: RequestServer<NetPacketBufferSlot>[] = [];
   readonly #controlq: RequestServer<NetControlSlot>;
   readonly #options: NetDeviceOptions;
 
@@ -4019,10 +4013,11 @@ export class NetDevice extends VirtioDevice {
     this.queuePlan(this.offered);
     return this.#receiveqs;
   }
+
   protected override queuePlan(features: FeatureSet): readonly QueuePlan[] {
     const plan: QueuePlan[] = [];
     const receiveqCount = Math.min(
-      features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? (this.config.maxVirtqueuePairs ?? 0) : 1,
+      features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? this.config.maxVirtqueuePairs : 1,
       MOST_QUEUES,
     );
     for (let k = 0; k < receiveqCount; k++) {
@@ -4030,7 +4025,7 @@ export class NetDevice extends VirtioDevice {
       plan.push({ name: "receiveq", index: 2 * k, position: k, handler });
     }
     const transmitqCount = Math.min(
-      features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? (this.config.maxVirtqueuePairs ?? 0) : 1,
+      features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? this.config.maxVirtqueuePairs : 1,
       MOST_QUEUES,
     );
     for (let k = 0; k < transmitqCount; k++) {
@@ -4040,14 +4035,14 @@ export class NetDevice extends VirtioDevice {
     if (features.has(NetFeature.CTRL_VQ)) {
       plan.push({
         name: "controlq",
-        index:
-          2 * (features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? (this.config.maxVirtqueuePairs ?? 0) : 1),
+        index: 2 * (features.has(NetFeature.MQ) || features.has(NetFeature.RSS) ? this.config.maxVirtqueuePairs : 1),
         position: 0,
         handler: this.#controlq,
       });
     }
     return plan.sort((left, right) => left.index - right.index);
   }
+
   #newReceiveq(position: number): MessageSender<NetPacket> {
     return new MessageSender({
       size: (message, features) => sizeOfNetPacket(message, features),
@@ -4057,14 +4052,16 @@ export class NetDevice extends VirtioDevice {
       position,
     });
   }
-  #newTransmitq(position: number): RequestServer<NetPacketMessageSlot> {
+
+  #newTransmitq(position: number): RequestServer<NetPacketBufferSlot> {
     return new RequestServer({
-      createSlot: (host, slot) => new NetPacketMessageSlot(host, slot),
-      handle: (request) => this.#options.transmitq(request as NetPacketMessage),
+      createSlot: (host, slot) => new NetPacketBufferSlot(host, slot),
+      handle: (request) => this.#options.transmitq(request as NetPacketBuffer),
       report: (error) => this.report(error),
       position,
     });
   }
+
   #newControlq(position: number): RequestServer<NetControlSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new NetControlSlot(host, slot),
@@ -4467,22 +4464,20 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
     }
   },
   encode(input, writer) {
+    writer.u8(netClassValue(input.class));
     switch (input.class) {
       case "RX":
-        writer.u8(NetClass.RX);
         writer.u8(netRxCommandValue(input.command));
         writer.u8(input.on);
         return;
       case "MAC":
         switch (input.command) {
           case "TABLE_SET":
-            writer.u8(NetClass.MAC);
             writer.u8(NetMacCommand.TABLE_SET);
             writeNetCtrlMac(writer, input.unicast);
             writeNetCtrlMac(writer, input.multicast);
             return;
           case "ADDR_SET":
-            writer.u8(NetClass.MAC);
             writer.u8(NetMacCommand.ADDR_SET);
             if (input.mac.length !== 6) writer.fail("length-mismatch");
             writer.bytes(input.mac);
@@ -4490,35 +4485,29 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
         }
         break;
       case "VLAN":
-        writer.u8(NetClass.VLAN);
         writer.u8(netVlanCommandValue(input.command));
         writer.u16(input.vlanId);
         return;
       case "ANNOUNCE":
-        writer.u8(NetClass.ANNOUNCE);
         writer.u8(NetAnnounceCommand.ACK);
         return;
       case "MQ":
         switch (input.command) {
           case "VQ_PAIRS_SET":
-            writer.u8(NetClass.MQ);
             writer.u8(NetMqCommand.VQ_PAIRS_SET);
             writeNetCtrlMqPairsSet(writer, input.pairs);
             return;
           case "RSS_CONFIG":
-            writer.u8(NetClass.MQ);
             writer.u8(NetMqCommand.RSS_CONFIG);
             writeNetRssConfig(writer, input.rss);
             return;
           case "HASH_CONFIG":
-            writer.u8(NetClass.MQ);
             writer.u8(NetMqCommand.HASH_CONFIG);
             writeNetHashConfig(writer, input.hash);
             return;
         }
         break;
       case "GUEST_OFFLOADS":
-        writer.u8(NetClass.GUEST_OFFLOADS);
         writer.u8(NetGuestOffloadsCommand.SET);
         writer.u64(input.offloads);
         return;
@@ -4526,17 +4515,14 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
         switch (input.command) {
           case "TX_SET":
           case "RX_SET":
-            writer.u8(NetClass.NOTF_COAL);
             writer.u8(netNotfCoalCommandValue(input.command));
             writeNetCtrlCoal(writer, input.coal);
             return;
           case "VQ_SET":
-            writer.u8(NetClass.NOTF_COAL);
             writer.u8(NetNotfCoalCommand.VQ_SET);
             writeNetCtrlCoalVq(writer, input.coalVq);
             return;
           case "VQ_GET":
-            writer.u8(NetClass.NOTF_COAL);
             writer.u8(NetNotfCoalCommand.VQ_GET);
             writer.u16(input.vqIndex);
             writer.zero(2);
@@ -4544,18 +4530,15 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
         }
         break;
       case "HASH_TUNNEL":
-        writer.u8(NetClass.HASH_TUNNEL);
         writer.u8(NetHashTunnelCommand.SET);
         writeNetHashTunnel(writer, input.tunnel);
         return;
       case "STATS":
         switch (input.command) {
           case "QUERY":
-            writer.u8(NetClass.STATS);
             writer.u8(NetStatsCommand.QUERY);
             return;
           case "GET":
-            writer.u8(NetClass.STATS);
             writer.u8(NetStatsCommand.GET);
             writeNetCtrlQueueStats(writer, input.queues);
             return;
@@ -4564,17 +4547,14 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
       case "RSS_CTX":
         switch (input.command) {
           case "CAP_GET":
-            writer.u8(NetClass.RSS_CTX);
             writer.u8(NetRssCtxCommand.CAP_GET);
             return;
           case "ADD":
           case "MOD":
-            writer.u8(NetClass.RSS_CTX);
             writer.u8(netRssCtxCommandValue(input.command));
             writeNetRssCtxAddModify(writer, input.context);
             return;
           case "DEL":
-            writer.u8(NetClass.RSS_CTX);
             writer.u8(NetRssCtxCommand.DEL);
             writeNetRssCtxDel(writer, input.context);
             return;
@@ -4583,6 +4563,7 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
     }
   },
   decode(input, bytes, written) {
+    const reader = new ByteReader(bytes, 0, written);
     switch (input.class) {
       case "RX":
       case "MAC":
@@ -4591,7 +4572,6 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
       case "MQ":
       case "GUEST_OFFLOADS":
       case "HASH_TUNNEL": {
-        const reader = new ByteReader(bytes, 0, written);
         const ack = netAckName(reader.u8());
         return reader.error ?? { ack };
       }
@@ -4600,12 +4580,10 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "TX_SET":
           case "RX_SET":
           case "VQ_SET": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             return reader.error ?? { ack };
           }
           case "VQ_GET": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const coal = readNetCtrlCoal(reader);
@@ -4617,14 +4595,12 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
       case "STATS": {
         switch (input.command) {
           case "QUERY": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const capabilities = readNetStatsCapabilities(reader);
             return reader.error ?? { ack, capabilities };
           }
           case "GET": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const replies: NetStatsReply[] = [];
@@ -4639,7 +4615,6 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
       case "RSS_CTX": {
         switch (input.command) {
           case "CAP_GET": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const capability = readNetRssCtxCap(reader);
@@ -4648,7 +4623,6 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "ADD":
           case "MOD":
           case "DEL": {
-            const reader = new ByteReader(bytes, 0, written);
             const ack = netAckName(reader.u8());
             return reader.error ?? { ack };
           }
@@ -4674,13 +4648,19 @@ export interface NetDriverOptions extends VirtioDriverOptions {
  * (section 5.1)
  */
 export class NetDriver extends VirtioDriver<NetDriverConfig> {
-  readonly #transmitqs: DriverTransmitQueue<NetPacket>[] = [this.#newTransmitq()];
-  readonly #controlq: DriverRequestQueue<NetControlInput, NetControlReply> = this.#newControlq();
+  /** Packets from the driver. The first one. (section 5.1.2) */
+  readonly transmitq: DriverTransmitQueue<NetPacket>;
+  readonly #transmitqs: DriverTransmitQueue<NetPacket>[];
+  readonly #controlq: DriverRequestQueue<NetControlInput, NetControlReply>;
   readonly #options: NetDriverOptions;
 
   private constructor(transport: DriverTransport, options: NetDriverOptions) {
     super(NET_DEFINITION, transport, options);
     this.#options = options;
+    const firstTransmitq = this.#newTransmitq();
+    this.transmitq = firstTransmitq;
+    this.#transmitqs = [firstTransmitq];
+    this.#controlq = this.#newControlq();
   }
 
   /** Resets and initializes the device. Rejects, with the reason, if it cannot be used. */
@@ -4690,16 +4670,11 @@ export class NetDriver extends VirtioDriver<NetDriverConfig> {
     return driver;
   }
 
-  /** Packets from the driver. The first one. (section 5.1.2) */
-  get transmitq(): Pick<DriverTransmitQueue<NetPacket>, "send" | "post" | "kick" | "inFlight" | "waiting"> {
-    const [first] = this.#transmitqs;
-    if (first === undefined) throw new TypeError("there is always a first queue");
-    return first;
-  }
   /** All queues `transmitq` that there are. */
-  get transmitqs(): readonly Pick<DriverTransmitQueue<NetPacket>, "send" | "post" | "kick" | "inFlight" | "waiting">[] {
+  get transmitqs(): readonly DriverTransmitQueue<NetPacket>[] {
     return this.#transmitqs;
   }
+
   /**
    * Commands to the device. Its index depends on the pairs that exist, not on those in use. Undefined unless CTRL_VQ.
    * (section 5.1.2)
@@ -4739,6 +4714,7 @@ export class NetDriver extends VirtioDriver<NetDriverConfig> {
     }
     return plan;
   }
+
   #newReceiveq(position: number, features: FeatureSet): DriverReceiveQueue<NetPacket> {
     const { receiveq, receiveqBuffers } = this.#options;
     return new DriverReceiveQueue({
@@ -4776,12 +4752,14 @@ export class NetDriver extends VirtioDriver<NetDriverConfig> {
       merged: features.has(NetFeature.MRG_RXBUF) ? { offset: 10 } : undefined,
     });
   }
+
   #newTransmitq(): DriverTransmitQueue<NetPacket> {
     return new DriverTransmitQueue({
       size: (message) => sizeOfNetPacket(message, this.negotiated),
       encode: (message, writer) => writeNetPacket(writer, message, this.negotiated),
     });
   }
+
   #newControlq(): DriverRequestQueue<NetControlInput, NetControlReply> {
     return new DriverRequestQueue(netControlCodec);
   }

@@ -8,7 +8,7 @@ import type { Io } from "./io.js";
 import { refuseStandardInput } from "./load.js";
 import { Reporter, type ReportOptions } from "./reporter.js";
 import { countsOf, countsText, roundedTimes, timesText } from "./summary.js";
-import { watchSources } from "./watch.js";
+import { watchSources, type Watched } from "./watch.js";
 
 export interface BuildFlags extends ReportOptions {
   readonly out: string;
@@ -28,15 +28,16 @@ export async function buildCommand(paths: readonly string[], flags: BuildFlags, 
   const first = await session.build();
   const exitCode = first ? report(first, request, reporter, io) : ExitCode.OK;
   if (!flags.watch) return exitCode;
-  reporter.note(watchingText(session));
-  const problems = await watchSources(session.watched, io, async () => {
+  const ready = (): void => reporter.note(watchingText(session));
+  const onChange = async (): Promise<Watched> => {
     const outcome = await session.build();
     if (outcome) {
       report(outcome, request, reporter, io);
-      reporter.note(watchingText(session));
+      ready();
     }
     return session.watched;
-  });
+  };
+  const problems = await watchSources(session.watched, io, { ready, onChange });
   return reporter.diagnostics(problems);
 }
 

@@ -41,13 +41,17 @@ export async function newCommand(name: string, flags: NewFlags, io: Io): Promise
   const reporter = new Reporter(io, flags);
   const exitCode = reporter.diagnostics(writeFiles([{ path, text }], io.cwd), { files: [shown] });
   if (exitCode !== ExitCode.OK) return exitCode;
-  reporter.note(`${reporter.palette.success(shown)} written. What you can do now:
+  reporter.note(`${reporter.palette.success(`${shown} written.`)} What you can do now:
 
-  virtio-gen check ${shown}                      finds mistakes
-  virtio-gen build ${shown} --out generated      makes the TypeScript: ${name}.ts
+  virtio-gen check ${shown}
+      finds mistakes
+  virtio-gen build ${shown} --out generated
+      makes the TypeScript: generated/${name.replaceAll("_", "-")}.ts
   virtio-gen build ${shown} --out generated --watch
-                                                 does so again whenever you save
-  virtio-gen model ${shown}                      shows what the compiler understood
-  virtio-gen fmt ${shown}                        lays it out`);
+      does so again whenever you save
+  virtio-gen model ${shown}
+      shows what the compiler has understood
+  virtio-gen fmt ${shown}
+      lays the definition out`);
   return exitCode;
 }

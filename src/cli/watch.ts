@@ -13,6 +13,12 @@ export interface Watched {
   readonly files: readonly string[];
 }
 
+export interface WatchCallbacks {
+  /** From now on nothing is missed. */
+  ready(): void;
+  onChange(): Promise<Watched>;
+}
+
 /**
  * Calls `onChange` whenever a definition in the watched folders, or beside a watched file, has come, gone or changed.
  * `onChange` says what is to be watched from then on. Ends when the user asks to stop; gives what could not be watched.
@@ -20,7 +26,7 @@ export interface Watched {
 export async function watchSources(
   first: Watched,
   io: Io,
-  onChange: () => Promise<Watched>,
+  { ready, onChange }: WatchCallbacks,
 ): Promise<readonly Diagnostic[]> {
   const watchers = new Map<string, FSWatcher>();
   const bag = new DiagnosticBag();
@@ -88,5 +94,6 @@ export async function watchSources(
 
     io.onStop(finish);
     update(first);
+    if (!stopped) ready();
   });
 }

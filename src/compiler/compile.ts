@@ -4,11 +4,11 @@ import type { Source } from "../diagnostics/source.js";
 import type { SourceFile } from "../language/syntax-tree.js";
 import { check } from "../model/check.js";
 import type { Model, SpecVersion } from "../model/device-model.js";
-import { ParseCache, parseSources, resolveAmong, type ImportResolver } from "./parse-sources.js";
+import { ParseCache, parseSources, type ImportResolver } from "./parse-sources.js";
 import { restrictToVersion } from "./spec-version.js";
 
 export interface CompileOptions {
-  /** Finds imported files; without it imports are looked up among the sources, by name. */
+  /** Finds imported files; without it what is imported has to be among the sources, by name. */
   readonly resolve?: ImportResolver;
   /**
    * Order of the sources, on which the order of devices in the model depends. By name if it is missing. Names that
@@ -44,7 +44,7 @@ export function compile(sources: readonly Source[], options: CompileOptions = {}
   const compare = options.compare ?? ((a, b) => compareText(a.name, b.name));
   const started = performance.now();
   const ordered = [...sources].sort(compare);
-  const parsed = parseSources(ordered, options.resolve ?? resolveAmong(ordered), options.cache ?? new ParseCache());
+  const parsed = parseSources(ordered, options.resolve, options.cache ?? new ParseCache());
   const files = [...parsed.files].sort((a, b) => compare(a.span.source, b.span.source));
   const parseEnd = performance.now();
   // What does not parse is only partly there; checking it would report what is missing a second time.
@@ -53,7 +53,7 @@ export function compile(sources: readonly Source[], options: CompileOptions = {}
     return { model: undefined, files, diagnostics: sortDiagnostics(parsed.diagnostics), times };
   }
   const bag = new DiagnosticBag();
-  const whole = check(files, bag);
+  const whole = check(files, bag, { importsResolved: options.resolve !== undefined });
   const model =
     bag.hasErrors || options.specVersion === undefined ? whole : restrictToVersion(whole, options.specVersion);
   const times = { parse: parseEnd - started, check: performance.now() - parseEnd };

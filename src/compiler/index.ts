@@ -13,7 +13,7 @@ export {
 } from "./build.js";
 export { emitTargets, type EmitTarget } from "./emit-targets.js";
 export { compile, type CompileOptions, type CompileResult, type CompileTimes } from "./compile.js";
-export { ParseCache, resolveAmong, type ImportFailure, type ImportResolver } from "./parse-sources.js";
+export { ParseCache, type ImportFailure, type ImportResolver } from "./parse-sources.js";
 export { VERSION } from "./version.js";
 export { type Diagnostic, type Label } from "../diagnostics/diagnostic.js";
 export { renderGithub } from "../diagnostics/render-github.js";

@@ -39,8 +39,12 @@ export interface ParsedSources {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Parses the sources and all that they import, each once. */
-export function parseSources(sources: readonly Source[], resolve: ImportResolver, cache: ParseCache): ParsedSources {
+/** Parses the sources and, if somebody can find it, all that they import; each once. */
+export function parseSources(
+  sources: readonly Source[],
+  resolve: ImportResolver | undefined,
+  cache: ParseCache,
+): ParsedSources {
   const files: SourceFile[] = [];
   const diagnostics: Diagnostic[] = [];
   const waiting = [...sources];
@@ -51,7 +55,7 @@ export function parseSources(sources: readonly Source[], resolve: ImportResolver
     diagnostics.push(...parsed.diagnostics);
     for (const item of parsed.file.items) {
       // The parser has said so already if there is no path.
-      if (item.kind !== "import" || item.path === "") continue;
+      if (!resolve || item.kind !== "import" || item.path === "") continue;
       const imported = isRelative(item.path) ? resolve(item.path, source) : notRelative;
       if ("kind" in imported) diagnostics.push(...importProblems(item, imported));
       else if (!seen.has(imported)) {
@@ -78,25 +82,4 @@ const notRelative: ImportFailure = {
 
 function isRelative(path: string): boolean {
   return !/^[/\\]|^[a-z]:|\\/i.test(path);
-}
-
-/** Finds imports among the given sources by their names, with `..` and `.` worked out. */
-export function resolveAmong(sources: readonly Source[]): ImportResolver {
-  const byName = new Map(sources.map((source) => [joinPath("", source.name), source]));
-  return (path, from) => {
-    const name = joinPath(from.name.slice(0, from.name.lastIndexOf("/") + 1), path);
-    return byName.get(name) ?? { kind: "failure", reason: `there is no source ${name}` };
-  };
-}
-
-function joinPath(folder: string, path: string): string {
-  const joined: string[] = [];
-  for (const segment of `${folder}${path}`.split("/")) {
-    const last = joined.at(-1);
-    if (segment === "..") {
-      if (last === undefined || last === "..") joined.push("..");
-      else if (last !== "") joined.pop();
-    } else if (segment !== "." && (segment !== "" || joined.length === 0)) joined.push(segment);
-  }
-  return joined.join("/");
 }

@@ -33,14 +33,58 @@ interface Removed {
  * A feature that is left out counts as not negotiated wherever a formula asks for it.
  */
 export function restrictToVersion(model: Model, version: SpecVersion): Model {
-  const shared = removedFrom([model.shared], version);
-  return {
+  const restricted: Model = {
     ...model,
     devices: model.devices
       .filter((device) => compareVersions(device.since, version) <= 0)
       .map((device) => restrictDevice(device, model.shared, version)),
-    shared: restrictShared(model.shared, shared),
+    shared: restrictShared(model.shared, removedFrom([model.shared], version)),
   };
+  return keepUsedStructs(restricted, version);
+}
+
+/**
+ * Takes away the structs that came later, but for those that a field of today is made of: a field may have got a struct for
+ * its type in a later release, with the same layout.
+ */
+function keepUsedStructs(model: Model, version: SpecVersion): Model {
+  const present = isIn(version);
+  const used = new Set<string>();
+  const waiting: FieldModel[] = [];
+  const rooms: readonly SharedModel[] = [model.shared, ...model.devices];
+  const structs = new Map<string, StructModel[]>();
+  for (const struct of rooms.flatMap((room) => room.structs)) {
+    structs.set(struct.name, [...(structs.get(struct.name) ?? []), struct]);
+    if (present(struct)) waiting.push(...struct.fields);
+  }
+  for (const device of model.devices) {
+    waiting.push(...(device.config?.fields ?? []));
+    for (const { variants } of device.requests) {
+      for (const { readable, replies } of variants) {
+        waiting.push(...readable, ...replies.flatMap((reply) => reply.writable));
+      }
+    }
+  }
+  for (let field = waiting.pop(); field; field = waiting.pop()) {
+    for (const name of structsOf(field.type)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      waiting.push(...(structs.get(name) ?? []).flatMap((struct) => struct.fields));
+    }
+  }
+  const keep = <Room extends SharedModel>(room: Room): Room => ({
+    ...room,
+    structs: room.structs.filter((struct) => present(struct) || used.has(struct.name)),
+  });
+  return { ...model, devices: model.devices.map(keep), shared: keep(model.shared) };
+}
+
+/** Names of what a type is made of. */
+function structsOf(type: FieldType): readonly string[] {
+  if (typeof type === "string") return [type];
+  if ("of" in type) return structsOf(type.of);
+  if ("struct" in type) return [type.struct];
+  return type.arms.map((arm) => arm.struct);
 }
 
 interface Dated {
@@ -49,8 +93,7 @@ interface Dated {
 }
 
 function isIn(version: SpecVersion): (item: Dated) => boolean {
-  return ({ since, until }) =>
-    compareVersions(since, version) <= 0 && (until == null || compareVersions(until, version) >= 0);
+  return ({ since, until }) => compareVersions(since, version) <= 0 && (!until || compareVersions(until, version) >= 0);
 }
 
 function removedFrom(
@@ -102,7 +145,8 @@ function restrictShared(room: SharedModel, removed: Removed): SharedModel {
   const present = isIn(removed.version);
   return {
     enums: room.enums.filter(present).map((declared) => restrictEnum(declared, present)),
-    structs: room.structs.filter(present).map((struct) => restrictStruct(struct, removed)),
+    // Those that are not present may still be what a field is made of: see keepUsedStructs.
+    structs: room.structs.map((struct) => restrictStruct(struct, removed)),
     externals: room.externals.filter(present),
     constants: room.constants.filter(present),
   };
@@ -182,9 +226,7 @@ function restrictQueue(queue: QueueModel, removed: Removed): readonly QueueModel
 }
 
 function restrictFields(fields: readonly FieldModel[], removed: Removed): readonly FieldModel[] {
-  return fields
-    .filter((field) => isIn(removed.version)(field) && !isOfRemovedStruct(field.type, removed))
-    .flatMap((field) => conditional(restrictField(field, removed), removed));
+  return fields.filter(isIn(removed.version)).flatMap((field) => conditional(restrictField(field, removed), removed));
 }
 
 function restrictField(field: FieldModel, removed: Removed): FieldModel {
@@ -198,12 +240,6 @@ function restrictField(field: FieldModel, removed: Removed): FieldModel {
     constraintTree: constraint,
     constraint: constraint && formulaText(constraint),
   };
-}
-
-function isOfRemovedStruct(type: FieldType, removed: Removed): boolean {
-  if (typeof type === "string") return removed.structs.has(type);
-  if ("of" in type) return isOfRemovedStruct(type.of, removed);
-  return "struct" in type && removed.structs.has(type.struct);
 }
 
 function restrictType(type: FieldType, removed: Removed): FieldType {

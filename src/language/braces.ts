@@ -1,18 +1,34 @@
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
 import { tokenEnd } from "./lexer.js";
-import { Define, LeftBrace, RightBrace, Semicolon } from "./tokens.js";
+import {
+  Define,
+  LeftBrace,
+  LeftBracket,
+  LeftParenthesis,
+  RightBrace,
+  RightBracket,
+  RightParenthesis,
+  Semicolon,
+} from "./tokens.js";
 
 /** A brace that has no partner. */
 export interface BraceProblem {
-  readonly kind: "unclosed" | "unopened" | "missing" | "doubled";
-  /** The brace, or for `missing` the token in front of which a `{` should stand. */
+  readonly kind: "unclosed" | "unopened" | "missing" | "doubled" | "instead of {" | "instead of }";
+  /** The brace or what stands instead of it, or for `missing` the token in front of which a `{` should stand. */
   readonly token: IToken;
+  /** The token in front of a `missing` brace. */
+  readonly previous?: IToken | undefined;
 }
 
 export interface BalancedTokens {
   readonly tokens: readonly IToken[];
   readonly problems: readonly BraceProblem[];
 }
+
+const opening: ReadonlySet<TokenType> = new Set([LeftParenthesis, LeftBracket]);
+const closing: ReadonlySet<TokenType> = new Set([RightParenthesis, RightBracket]);
+/** Behind these, something new begins or a block ends. */
+const memberEnds: ReadonlySet<TokenType> = new Set([LeftBrace, RightBrace, Semicolon]);
 
 interface OpenBrace {
   readonly token: IToken;
@@ -68,18 +84,22 @@ class IndentRepair {
   run(): BalancedTokens {
     let indent = 1;
     this.#tokens.forEach((token, index) => {
-      const isFirst = beginsLine(this.#tokens[index - 1], token);
+      const previous = this.#tokens[index - 1];
+      const isFirst = beginsLine(previous, token);
+      const standsForBrace =
+        closing.has(token.tokenType) && previous !== undefined && memberEnds.has(previous.tokenType);
       if (isFirst && token.tokenType !== Define) {
         indent = column(token);
-        this.#closeDeeper(token.tokenType === RightBrace ? indent + 1 : indent);
+        this.#closeDeeper(token.tokenType === RightBrace || standsForBrace ? indent + 1 : indent);
       }
-      if (token.tokenType === LeftBrace) this.#leftBrace(token, indent);
+      if (standsForBrace) this.#insteadOfRightBrace(token);
+      else if (token.tokenType === LeftBrace) this.#leftBrace(token, indent);
       else if (token.tokenType === RightBrace) this.#rightBrace(token, index, isFirst);
       else this.#output.push(token);
     });
     const innermost = this.#open.at(-1);
     if (innermost !== undefined) this.#problems.push({ kind: "unclosed", token: innermost.token });
-    for (const _ of this.#open) this.#output.push(virtual(RightBrace, this.#output.at(-1)));
+    this.#open.forEach(() => this.#output.push(virtual(RightBrace, this.#output.at(-1))));
     return { tokens: this.#output, problems: this.#problems };
   }
 
@@ -89,6 +109,15 @@ class IndentRepair {
       this.#problems.push({ kind: "unclosed", token: top.token });
       this.#output.push(virtual(RightBrace, this.#output.at(-1)));
       this.#open.pop();
+    }
+  }
+
+  /** A `)` where only a `}` makes sense. */
+  #insteadOfRightBrace(token: IToken): void {
+    if (this.#open.pop() === undefined) this.#output.push(token);
+    else {
+      this.#problems.push({ kind: "instead of }", token });
+      this.#output.push(virtual(RightBrace, this.#output.at(-1)));
     }
   }
 
@@ -112,11 +141,32 @@ class IndentRepair {
       return;
     }
     if (top === undefined || (top.token.startLine !== token.startLine && this.#goesOn(top, index))) {
-      this.#problems.push({ kind: "unopened", token });
+      if (this.#replaceOpening(token)) this.#output.push(token);
+      else this.#problems.push({ kind: "unopened", token });
       return;
     }
     this.#open.pop();
     this.#output.push(token);
+  }
+
+  /** Takes a `(` on the line of a `}` that nothing closes for the `{`. */
+  #replaceOpening(brace: IToken): boolean {
+    let closed = 0;
+    for (let index = this.#output.length - 1; index >= 0; index--) {
+      const token = this.#output[index];
+      if (token === undefined || token.startLine !== brace.startLine) return false;
+      if (closing.has(token.tokenType)) closed++;
+      else if (opening.has(token.tokenType) && --closed < 0) {
+        this.#insteadOfLeftBrace(token, index);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #insteadOfLeftBrace(token: IToken, index: number): void {
+    this.#problems.push({ kind: "instead of {", token });
+    this.#output[index] = virtual(LeftBrace, this.#output[index - 1]);
   }
 
   /** Whether the line after a token still belongs to a block, or closes it. */
@@ -135,10 +185,14 @@ class IndentRepair {
       if (column(token) < indent) return false;
       if (column(token) === indent) {
         const next = this.#output[endOfLine];
-        const last = this.#output[endOfLine - 1]?.tokenType;
-        if (next === undefined || last === LeftBrace || last === RightBrace || last === Semicolon) return false;
-        this.#problems.push({ kind: "missing", token: next });
-        this.#output.splice(endOfLine, 0, virtual(LeftBrace, this.#output[endOfLine - 1]));
+        const previous = this.#output[endOfLine - 1];
+        if (next === undefined || previous === undefined || memberEnds.has(previous.tokenType)) return false;
+        if (opening.has(previous.tokenType)) {
+          this.#insteadOfLeftBrace(previous, endOfLine - 1);
+          return true;
+        }
+        this.#problems.push({ kind: "missing", token: next, previous });
+        this.#output.splice(endOfLine, 0, virtual(LeftBrace, previous));
         return true;
       }
       endOfLine = index;
@@ -159,7 +213,7 @@ function repairEnds(tokens: readonly IToken[]): BalancedTokens {
   }
   const innermost = open.at(-1);
   if (innermost !== undefined) problem ??= { kind: "unclosed", token: innermost };
-  for (const _ of open) output.push(virtual(RightBrace, output.at(-1)));
+  open.forEach(() => output.push(virtual(RightBrace, output.at(-1))));
   return { tokens: output, problems: problem === undefined ? [] : [problem] };
 }
 

@@ -17,7 +17,20 @@ import type {
 /** The spelling of a clause by the word that it starts with. */
 const expressionWords: ReadonlyMap<string, ExpressionClause["word"]> = new Map<string, ExpressionClause["word"]>([
   ...(
-    ["if", "valid", "requires", "offers", "where", "default", "sized", "stride", "ends", "merged", "holds", "posted"] as const
+    [
+      "if",
+      "valid",
+      "requires",
+      "offers",
+      "where",
+      "default",
+      "sized",
+      "stride",
+      "ends",
+      "merged",
+      "holds",
+      "posted",
+    ] as const
   ).map((word) => [word, word] as const),
   ["@", "at"],
 ]);
@@ -70,7 +83,7 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
 function buildSpecName(context: BuildContext, clause: CstNode): Name {
   const node = nodeOf(clause, "specName");
   if (node === undefined) return context.name(undefined, clause);
-  return context.joinedName(tokensOf(node, "pieces").toSorted((a, b) => a.startOffset - b.startOffset), node);
+  return context.joinedName(tokensOf(node, "pieces"), node);
 }
 
 /** `(Only if A negotiated)` behind a field is another way to write `if A`. */

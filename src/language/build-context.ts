@@ -3,6 +3,7 @@ import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Source, Span } from "../diagnostics/source.js";
 import { documentationLines, tokenEnd, tokenSpan, type Tokens } from "./lexer.js";
 import type { Documentation, Name } from "./syntax-tree.js";
+import { EndOfDefine } from "./tokens.js";
 
 /** What every part of the tree builder needs. */
 export class BuildContext {
@@ -15,7 +16,7 @@ export class BuildContext {
   constructor(source: Source, bag: DiagnosticBag, tokens: Tokens) {
     this.source = source;
     this.bag = bag;
-    this.#documentation = attachDocumentation(tokens);
+    this.#documentation = attachDocumentation(source.text, tokens);
   }
 
   /** Documentation that stands right in front of a node. */
@@ -55,20 +56,23 @@ export class BuildContext {
 const none: Documentation = [];
 
 /** Documentation by the offset of the token that follows it. */
-function attachDocumentation({ tokens, documentation }: Tokens): ReadonlyMap<number, Documentation> {
+function attachDocumentation(text: string, { tokens, documentation }: Tokens): ReadonlyMap<number, Documentation> {
   const attached = new Map<number, Documentation>();
   let next = 0;
   let lines: string[] = [];
-  let previousEnd = -1;
+  let previousEnd = 0;
   for (const piece of documentation) {
-    while (next < tokens.length && (tokens[next]?.startOffset ?? Infinity) < piece.startOffset) next++;
+    const isBehind = (token: IToken | undefined): boolean =>
+      token === undefined || (token.startOffset > piece.startOffset && token.tokenType !== EndOfDefine);
+    while (!isBehind(tokens[next])) next++;
     const target = tokens[next]?.startOffset ?? -1;
-    const line = piece.startLine ?? 0;
     // A blank line, or another token, separates documentation from what is documented further down.
-    if (!attached.has(target) || line > previousEnd + 1) lines = [];
+    if (!attached.has(target) || blankLine.test(text.slice(previousEnd, piece.startOffset))) lines = [];
     lines.push(...documentationLines(piece));
-    previousEnd = piece.endLine ?? line;
+    previousEnd = tokenEnd(piece);
     if (target >= 0) attached.set(target, lines);
   }
   return attached;
 }
+
+const blankLine = /\n[ \t\r]*\n/;

@@ -26,9 +26,7 @@ export function buildTopLevel(context: BuildContext, declaration: CstNode): TopL
       return [buildDevice(context, node)];
     case "import": {
       const path = tokenOf(node, "StringLiteral");
-      return path === undefined
-        ? []
-        : [{ kind: "import", path: parseText(path.image), span: context.span(node) }];
+      return path === undefined ? [] : [{ kind: "import", path: parseText(path.image), span: context.span(node) }];
     }
     default:
       return buildDeclaration(context, declaration);
@@ -75,7 +73,14 @@ function buildDeclaration(context: BuildContext, declaration: CstNode): Declarat
       return [{ kind: "config", documentation, clauses: clauses(), members: buildMembers(context, node), span }];
     case "registers":
       return [
-        { kind: "registers", documentation, name: name(), clauses: clauses(), members: buildMembers(context, node), span },
+        {
+          kind: "registers",
+          documentation,
+          name: name(),
+          clauses: clauses(),
+          members: buildMembers(context, node),
+          span,
+        },
       ];
     case "queues":
       return [{ kind: "queues", members: buildQueues(context, node), span }];

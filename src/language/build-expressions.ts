@@ -4,26 +4,8 @@ import type { BuildContext } from "./build-context.js";
 import { nodeOf, nodesOf, tokenOf, tokensOf } from "./cst.js";
 import { maximumExpressionDepth } from "./limits.js";
 import { parseCharacter, parseNumber, parseText } from "./literals.js";
-import type { BinaryOperator, Expression, UnaryOperator } from "./syntax-tree.js";
-
-/** C's, loosest first. */
-const precedences: ReadonlyMap<string, number> = new Map(
-  [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<", "<=", ">", ">="], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]] // prettier-ignore
-    .flatMap((operators, precedence) => operators.map((operator) => [operator, precedence] as const)),
-);
-const binaryOperators: ReadonlyMap<string, BinaryOperator> = new Map<string, BinaryOperator>([
-  ...(["||", "&&", "|", "^", "&", "==", "!=", "<", "<=", ">", ">=", "<<", ">>", "+", "-", "*", "/", "%"] as const).map(
-    (operator) => [operator, operator] as const,
-  ),
-  ["or", "||"],
-  ["and", "&&"],
-]);
-const unaryOperators: ReadonlyMap<string, UnaryOperator> = new Map<string, UnaryOperator>([
-  ["!", "!"],
-  ["not", "!"],
-  ["~", "~"],
-  ["-", "-"],
-]);
+import { binaryOperator, precedenceOf, unaryOperator } from "./operators.js";
+import type { BinaryOperator, Expression } from "./syntax-tree.js";
 
 /** An expression where one has to be; `near` is where a missing one is said to be. */
 export function buildExpression(context: BuildContext, node: CstNode | undefined, near: number): Expression {
@@ -90,9 +72,12 @@ function buildChain(context: BuildContext, node: CstNode | undefined, near: numb
   };
   let end = near;
   nodesOf(node, "operand").forEach((operand, index) => {
-    const operator = index === 0 ? undefined : binaryOperator(operators[index - 1]);
+    const operator = index === 0 ? undefined : binaryOperator(operators[index - 1]?.image ?? "");
     if (operator !== undefined) {
-      while (precedenceOf(pending.at(-1)) >= precedenceOf(operator)) reduce();
+      for (let last = pending.at(-1); last !== undefined; last = pending.at(-1)) {
+        if (precedenceOf(last) < precedenceOf(operator)) break;
+        reduce();
+      }
       pending.push(operator);
     }
     const expression = buildOperand(context, operand, end);
@@ -106,21 +91,13 @@ function buildChain(context: BuildContext, node: CstNode | undefined, near: numb
   return result.expression;
 }
 
-function binaryOperator(token: IToken | undefined): BinaryOperator | undefined {
-  return token === undefined ? undefined : binaryOperators.get(token.image);
-}
-
-function precedenceOf(operator: BinaryOperator | undefined): number {
-  return operator === undefined ? -1 : (precedences.get(operator) ?? -1);
-}
-
 function buildOperand(context: BuildContext, node: CstNode, near: number): Expression {
   let result = buildPrimary(context, node, near);
   let depth = context.expressionDepth;
   const signs = [...nodesOf(node, "sign")];
   for (let sign = signs.pop(); sign !== undefined; sign = signs.pop()) {
     const token = tokenOf(sign, "operator");
-    const operator = unaryOperators.get(token?.image ?? "");
+    const operator = unaryOperator(token?.image ?? "");
     if (token === undefined || operator === undefined) continue;
     const span = spanFrom(context.tokenSpan(token), result.span);
     result = { kind: "unary", operator, operand: result, span };

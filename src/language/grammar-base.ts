@@ -12,6 +12,8 @@ export interface Complaint {
   readonly previous: IToken | undefined;
   /** Words that `found` may be a misspelling of. */
   readonly candidates: readonly string[];
+  /** Where the declaration, field, part ... starts that the complaint is about. */
+  readonly memberStart: number;
 }
 
 /** Chevrotain's numbered methods (`OPTION1`) go up to 9; `take` numbers its places from here. */
@@ -31,6 +33,7 @@ export abstract class GrammarBase extends CstParser {
   #isDamaged = false;
   /** How far the member is indented; its continuation lines are indented deeper. */
   #memberColumn = Infinity;
+  #memberStart = 0;
 
   constructor(validate: boolean) {
     super(lexerModes, {
@@ -97,6 +100,7 @@ export abstract class GrammarBase extends CstParser {
   /** Says that a new declaration, field, part ... begins here, whatever was wrong with the one before. */
   protected beginMember(): void {
     this.#isDamaged = false;
+    this.#memberStart = this.LA(1).startOffset;
     this.#memberColumn = this.isFirstOfLine(1) ? (this.LA(1).startColumn ?? Infinity) : Infinity;
   }
 
@@ -111,6 +115,7 @@ export abstract class GrammarBase extends CstParser {
       found: this.LA(1),
       previous: previous.tokenType === EOF ? undefined : previous,
       candidates,
+      memberStart: this.#memberStart,
     });
   }
 
@@ -175,8 +180,8 @@ export abstract class GrammarBase extends CstParser {
   }
 
   /** Whether a `{` follows on this line before anything that ends a member. */
-  protected braceIsOnLine(): boolean {
-    for (let distance = 1; distance <= headLength; distance++) {
+  protected braceIsOnLine(start = 1): boolean {
+    for (let distance = start; distance <= headLength; distance++) {
       const next = this.LA(distance).tokenType;
       if (distance > 1 && this.isFirstOfLine(distance)) return false;
       if (next === LeftBrace) return true;
@@ -209,7 +214,7 @@ export abstract class GrammarBase extends CstParser {
       GATE: () => {
         if (this.is(1, LeftBrace)) return false;
         this.complain(expected, candidates);
-        return this.isNear(LeftBrace);
+        return this.isNear(LeftBrace) || (this.is(1, Semicolon) && this.braceIsOnLine(2));
       },
       DEF: () => this.SUBRULE8(this.restOfHead),
     });

@@ -24,7 +24,18 @@ import {
 } from "./tokens.js";
 
 /** Words whose clause is the word and an expression. */
-const expressionWords = ["if", "requires", "offers", "where", "default", "sized", "stride", "ends", "holds", "posted"] as const;
+const expressionWords = [
+  "if",
+  "requires",
+  "offers",
+  "where",
+  "default",
+  "sized",
+  "stride",
+  "ends",
+  "holds",
+  "posted",
+] as const;
 const wordsAlone = ["mandatory", "persists", "terminated", "strings"] as const;
 
 const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);

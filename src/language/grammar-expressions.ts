@@ -6,7 +6,10 @@ import {
   Colon,
   Comma,
   Dot,
+  Greater,
+  GreaterOrEqual,
   Identifier,
+  LeftBrace,
   LeftParenthesis,
   Exclamation,
   Minus,
@@ -33,6 +36,7 @@ const operandTypes: ReadonlySet<TokenType> = new Set([
   Exclamation,
   Tilde,
 ]);
+const streamWords: ReadonlySet<TokenType> = new Set([word("readable"), word("writable")]);
 const wordOperators: ReadonlySet<TokenType> = new Set([word("or"), word("and")]);
 
 /**
@@ -60,13 +64,16 @@ export abstract class ExpressionGrammar extends GrammarBase {
   /** Operands with operators between them, not yet grouped. */
   protected readonly chain = this.RULE("chain", (expected = "a value") => {
     this.SUBRULE(this.operand, { ARGS: [expected] });
-    this.MANY(() => {
-      this.OR([
-        { ALT: () => this.CONSUME(BinaryOperatorToken, { LABEL: "operators" }) },
-        { ALT: () => this.CONSUME(word("or"), { LABEL: "operators" }) },
-        { ALT: () => this.CONSUME(word("and"), { LABEL: "operators" }) },
-      ]);
-      this.SUBRULE1(this.operand, { ARGS: ["a value"] });
+    this.MANY({
+      GATE: () => !this.startsWrongArrow(),
+      DEF: () => {
+        this.OR([
+          { ALT: () => this.CONSUME(BinaryOperatorToken, { LABEL: "operators" }) },
+          { ALT: () => this.CONSUME(word("or"), { LABEL: "operators" }) },
+          { ALT: () => this.CONSUME(word("and"), { LABEL: "operators" }) },
+        ]);
+        this.SUBRULE1(this.operand, { ARGS: ["a value"] });
+      },
     });
   });
 
@@ -148,6 +155,12 @@ export abstract class ExpressionGrammar extends GrammarBase {
     const type = this.LA(distance).tokenType;
     if (wordOperators.has(type)) return false;
     return operandTypes.has(type) || nameTypes.has(type);
+  }
+
+  /** `->` or `>=` in front of a block: somebody meant `=>`. */
+  private startsWrongArrow(): boolean {
+    if (this.is(1, Minus)) return this.is(2, Greater) && this.isAdjacent(2);
+    return this.is(1, GreaterOrEqual) && (this.is(2, LeftBrace) || this.isOneOf(2, streamWords));
   }
 
   private startsCall(): boolean {

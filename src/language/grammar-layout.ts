@@ -1,5 +1,6 @@
 import { EOF, type IToken, type TokenType } from "chevrotain";
-import { ClauseGrammar } from "./grammar-clauses.js";
+import { suggest } from "../diagnostics/suggest.js";
+import { FieldPartGrammar, attributeWord, integerType } from "./grammar-field-parts.js";
 import { clauseWords, memberWords, modifierWords } from "./keywords.js";
 import {
   AnyToken,
@@ -9,9 +10,9 @@ import {
   Define,
   Dot,
   DotDot,
-  EndOfDefine,
   Equals,
   Greater,
+  GreaterOrEqual,
   Identifier,
   LeftBrace,
   LeftBracket,
@@ -19,7 +20,6 @@ import {
   Less,
   Minus,
   RightBrace,
-  RightBracket,
   RightParenthesis,
   Semicolon,
   word,
@@ -27,12 +27,11 @@ import {
 
 const modifiers: ReadonlySet<TokenType> = new Set(modifierWords.map((modifier) => word(modifier)));
 const layoutWords: ReadonlySet<TokenType> = new Set([word("struct"), word("union"), word("header")]);
-const attribute = word("__attribute__");
 
 type MemberKind = "define" | "constant" | "conditional" | "match" | "field" | "empty" | "unknown";
 
 /** Structs and what they hold: fields, `match`, `if`, constants. */
-export abstract class LayoutGrammar extends ClauseGrammar {
+export abstract class LayoutGrammar extends FieldPartGrammar {
   #memberKind: MemberKind = "unknown";
 
   /** `{ members }`. */
@@ -59,7 +58,10 @@ export abstract class LayoutGrammar extends ClauseGrammar {
         { GATE: () => this.#memberKind === "field", ALT: () => this.SUBRULE(this.field, { LABEL: "node" }) },
         { GATE: () => this.#memberKind === "define", ALT: () => this.SUBRULE(this.define, { LABEL: "node" }) },
         { GATE: () => this.#memberKind === "constant", ALT: () => this.SUBRULE(this.constant, { LABEL: "node" }) },
-        { GATE: () => this.#memberKind === "conditional", ALT: () => this.SUBRULE(this.conditionalFields, { LABEL: "node" }) },
+        {
+          GATE: () => this.#memberKind === "conditional",
+          ALT: () => this.SUBRULE(this.conditionalFields, { LABEL: "node" }),
+        },
         { GATE: () => this.#memberKind === "match", ALT: () => this.SUBRULE(this.matchFields, { LABEL: "node" }) },
         { GATE: () => this.#memberKind === "empty", ALT: () => this.CONSUME(Semicolon) },
         {
@@ -89,7 +91,8 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     const second = this.LA(2).tokenType;
     if (second === LeftBrace) return this.startsBitContainer();
     if (second === Equals) return false;
-    if (!this.isName(2)) return second === Less || second === LeftParenthesis || second === LeftBracket || second === Semicolon;
+    if (!this.isName(2))
+      return second === Less || second === LeftParenthesis || second === LeftBracket || second === Semicolon;
     return !this.is(3, Equals) && !this.braceIsOnLine();
   }
 
@@ -103,6 +106,13 @@ export abstract class LayoutGrammar extends ClauseGrammar {
       DEF: () => {
         this.ACTION(() => (isReserved ||= this.is(1, word("reserved"))));
         this.SUBRULE(this.modifier);
+      },
+    });
+    this.OPTION3({
+      GATE: () => this.startsMisspeltModifier(),
+      DEF: () => {
+        this.ACTION(() => this.complain("a type", modifierWords));
+        this.CONSUME(Identifier, { LABEL: "misspelt" });
       },
     });
     let isContainer = false;
@@ -135,10 +145,6 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     });
   });
 
-  protected readonly modifier = this.RULE("modifier", () => {
-    this.OR(modifierWords.map((modifier) => ({ ALT: () => this.CONSUME(word(modifier), { LABEL: "word" }) })));
-  });
-
   /** Complains if the name is missing, or is the start of a clause. */
   protected readonly fieldName = this.RULE("fieldName", () => {
     this.OR({
@@ -153,118 +159,11 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     });
   });
 
-  protected readonly bits = this.RULE("bits", () => {
-    this.CONSUME(Colon);
-    this.SUBRULE(this.expression, { ARGS: ["the number of bits"] });
-  });
-
-  /** The specification's own notation for bit-fields: `le16 { type : 12; reserved : 4; } head;`. */
-  protected readonly bitContainer = this.RULE("bitContainer", () => {
-    this.CONSUME(Identifier, { LABEL: "container" });
-    this.CONSUME(LeftBrace);
-    this.MANY({
-      GATE: () => !this.is(1, RightBrace),
-      DEF: () => this.SUBRULE(this.bitMember),
-    });
-    this.CONSUME(RightBrace);
-  });
-
-  protected readonly bitMember = this.RULE("bitMember", () => {
-    this.ACTION(() => this.beginMember());
-    this.OR({
-      IGNORE_AMBIGUITIES: true,
-      DEF: [
-        {
-          ALT: () => {
-            this.SUBRULE(this.declaredName);
-            this.OPTION(() => this.SUBRULE(this.bits));
-            this.SUBRULE(this.clauses);
-            this.OR1({
-              IGNORE_AMBIGUITIES: true,
-              DEF: [{ ALT: () => this.CONSUME(Comma) }, { ALT: () => this.SUBRULE(this.bitMemberEnd) }],
-            });
-          },
-        },
-        { ALT: () => this.CONSUME(Semicolon) },
-        {
-          ALT: () => {
-            this.ACTION(() => this.complain("the name of a bit-field"));
-            this.SUBRULE(this.unknown);
-          },
-        },
-      ],
-    });
-  });
-
-  protected readonly bitMemberEnd = this.RULE("bitMemberEnd", () => {
-    this.endMember("`;` after the bit-field", clauseWords);
-  });
-
-  /** `[6]`, `[]`, `[bytes n]`; a listing may also have prose such as `[<actual size>]` or `[Queue Size]`. */
-  protected readonly dimension = this.RULE("dimension", () => {
-    this.CONSUME(LeftBracket);
-    this.OR({
-      IGNORE_AMBIGUITIES: true,
-      DEF: [
-        {
-          GATE: () => this.is(1, Less) || (this.isName(1) && this.isName(2) && !this.is(1, word("bytes"))),
-          ALT: () => this.SUBRULE(this.placeholder),
-        },
-        {
-          GATE: () => !this.is(1, RightBracket),
-          ALT: () => {
-            this.OPTION({
-              GATE: () => this.startsOperand(2) && !this.is(2, LeftParenthesis) && !this.is(2, Minus),
-              DEF: () => this.CONSUME(word("bytes")),
-            });
-            this.SUBRULE(this.expression, { ARGS: ["a length or `]`"] });
-          },
-        },
-        { ALT: () => undefined },
-      ],
-    });
-    this.expect(1, RightBracket, "`]`");
-  });
-
-  protected readonly placeholder = this.RULE("placeholder", () => {
-    this.OPTION(() => this.CONSUME(Less));
-    this.MANY(() => this.CONSUME(Identifier));
-    this.OPTION1(() => this.CONSUME(Greater));
-  });
-
-  /** `(Only if A or B negotiated)` behind a field. */
-  protected readonly remark = this.RULE("remark", () => {
-    this.CONSUME(LeftParenthesis);
-    this.CONSUME(Identifier, { LABEL: "only" });
-    this.CONSUME(word("if"));
-    this.SUBRULE(this.expression, { ARGS: ["the name of a feature"] });
-    this.MANY({
-      GATE: () => !this.is(1, RightParenthesis) && !this.isFirstOfLine(1),
-      DEF: () => this.CONSUME(AnyToken, { LABEL: "rest" }),
-    });
-    this.expect(1, RightParenthesis, "`)`");
-  });
-
   protected readonly fieldEnd = this.RULE("fieldEnd", () => {
     this.endMember("`;` after the field", clauseWords);
     this.OPTION({
       GATE: () => this.startsRemark(),
       DEF: () => this.SUBRULE(this.remark),
-    });
-  });
-
-  /** `__attribute__((packed))`: all layouts are packed anyway. */
-  protected readonly attribute = this.RULE("attribute", () => {
-    let depth = 0;
-    this.CONSUME(attribute);
-    this.MANY({
-      GATE: () => {
-        if (this.is(1, LeftParenthesis)) depth++;
-        else if (depth === 0 || this.is(1, Semicolon) || this.is(1, RightBrace)) return false;
-        else if (this.is(1, RightParenthesis)) depth--;
-        return true;
-      },
-      DEF: () => this.CONSUME(AnyToken),
     });
   });
 
@@ -289,21 +188,6 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     this.SUBRULE(this.clauses);
     this.SUBRULE(this.memberBlock, { ARGS: ["`{`"] });
     this.OPTION3(() => this.SUBRULE1(this.attribute));
-  });
-
-  protected readonly parameters = this.RULE("parameters", () => {
-    this.CONSUME(LeftParenthesis);
-    this.OPTION2({
-      GATE: () => !this.is(1, RightParenthesis),
-      DEF: () => {
-        this.expect(1, Identifier, "the name of a parameter", "names");
-        this.MANY(() => {
-          this.CONSUME(Comma);
-          this.expect(3, Identifier, "the name of a parameter", "names");
-        });
-      },
-    });
-    this.expect(4, RightParenthesis, "`)`");
   });
 
   protected readonly conditionalFields = this.RULE("conditionalFields", () => {
@@ -385,7 +269,16 @@ export abstract class LayoutGrammar extends ClauseGrammar {
       },
       DEF: () => this.SUBRULE9(this.restOfHead),
     });
-    return this.take(8, Arrow);
+    const arrow = this.take(8, Arrow);
+    const instead = this.OPTION8({
+      GATE: () => arrow === undefined && this.isOneOf(1, likeArrow),
+      DEF: () => {
+        const first = this.CONSUME8(AnyToken);
+        this.take(7, Greater);
+        return first;
+      },
+    });
+    return arrow ?? instead;
   }
 
   protected readonly patterns = this.RULE("patterns", () => {
@@ -427,55 +320,23 @@ export abstract class LayoutGrammar extends ClauseGrammar {
     });
   });
 
-  // ---- constants ----
-
-  /** `#define A 1`, `#define F(x) ((x) << 8)`; prose behind the value is forgiven. */
-  protected readonly define = this.RULE("define", () => {
-    this.CONSUME(Define);
-    this.ACTION(() => (this.inDefine = true));
-    this.expect(1, Identifier, "the name of a constant");
-    this.OPTION2({
-      GATE: () => this.isAdjacent(1),
-      DEF: () => this.SUBRULE(this.parameters),
-    });
-    this.OPTION3({
-      GATE: () => this.startsOperand(1),
-      DEF: () => this.SUBRULE(this.expression, { ARGS: ["a value"] }),
-    });
-    this.ACTION(() => (this.inDefine = false));
-    this.MANY({
-      GATE: () => !this.is(1, EndOfDefine),
-      DEF: () => this.CONSUME(AnyToken, { LABEL: "prose" }),
-    });
-    this.take(4, EndOfDefine);
-  });
-
-  protected readonly constant = this.RULE("constant", () => {
-    this.CONSUME(word("const"));
-    this.expect(1, Identifier, "the name of a constant");
-    this.expect(2, Equals, "`=` and a value");
-    this.SUBRULE(this.expression, { ARGS: ["a value"] });
-    this.SUBRULE(this.clauses);
-    this.endMember("`;` after the constant", clauseWords);
-  });
-
   // ---- looking ahead ----
 
-  private startsRemark(): boolean {
-    return this.is(1, LeftParenthesis) && this.is(3, word("if")) && this.LA(2).image.toLowerCase() === "only";
-  }
-
-  private startsBitContainer(): boolean {
-    return this.isName(1) && this.is(2, LeftBrace) && this.isName(3) && this.is(4, Colon);
+  /** `voltaile le16 room`: one name too many, of which the first is nearly a modifier. */
+  private startsMisspeltModifier(): boolean {
+    if (!this.isName(2) || this.isOneOf(1, modifiers) || this.isOneOf(1, layoutWords)) return false;
+    const hasType = integerType.test(this.LA(2).image);
+    const hasName = this.isName(3) && !this.isFirstOfLine(3) && !this.startsClause(3);
+    return (hasType || hasName) && suggest(this.LA(1).image, modifierWords) !== undefined;
   }
 
   /** Whether a struct with members begins here, rather than a field whose type is one. */
   protected startsLayout(): boolean {
     if (!this.isOneOf(1, layoutWords)) return false;
-    if (this.is(2, LeftBrace) || this.is(2, attribute)) return true;
+    if (this.is(2, LeftBrace) || this.is(2, attributeWord)) return true;
     if (!this.isName(2)) return false;
     if (this.is(3, LeftParenthesis)) return this.parametersThenBody();
-    return this.is(3, LeftBrace) || this.is(3, attribute) || this.startsClause(3) || this.braceIsOnLine();
+    return this.is(3, LeftBrace) || this.is(3, attributeWord) || this.startsClause(3) || this.braceIsOnLine();
   }
 
   /** Tells `struct Vlf(key_len) {` from `struct Vlf(flf.key_len) vlf;`. */
@@ -487,10 +348,19 @@ export abstract class LayoutGrammar extends ClauseGrammar {
 
   /** Whether a name follows the `}` of a layout: `} geometry if GEOMETRY;`. */
   private startsDeclarator(): boolean {
-    if (!this.isName(1) || this.is(1, attribute) || this.startsClause(1)) return false;
+    if (!this.isName(1) || this.is(1, attributeWord) || this.startsClause(1)) return false;
     return this.isOneOf(2, afterDeclarator) || this.startsClause(2) || this.isClauseWord(2);
   }
 }
 
+/** What somebody may write for `=>`; `->` is two tokens. */
+const likeArrow: ReadonlySet<TokenType> = new Set([Equals, Colon, Greater, GreaterOrEqual, Minus]);
 const stoppers: ReadonlySet<TokenType> = new Set([EOF, Semicolon, Comma]);
-const afterDeclarator: ReadonlySet<TokenType> = new Set([Semicolon, LeftBracket, Colon, RightBrace, LeftParenthesis, EOF]);
+const afterDeclarator: ReadonlySet<TokenType> = new Set([
+  Semicolon,
+  LeftBracket,
+  Colon,
+  RightBrace,
+  LeftParenthesis,
+  EOF,
+]);

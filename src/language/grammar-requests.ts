@@ -110,4 +110,5 @@ export abstract class RequestGrammar extends LayoutGrammar {
       this.CONSUME1(word("else"));
       this.SUBRULE2(this.partBlock, { LABEL: "otherwise" });
     });
-  });}
+  });
+}

@@ -118,7 +118,10 @@ export class Grammar extends RequestGrammar {
     if (type === word("registers")) return isType ? "field" : "registers";
     if (tables.has(type)) return isType ? "field" : "table";
     if (type === word("flags")) return isType ? "field" : "enumeration";
-    if (type === word("enum")) return this.isName(2) && this.isName(3) && !this.startsClause(3) ? "field" : "enumeration";
+    if (type === word("enum")) {
+      const isField = this.isName(2) && this.isName(3) && !this.startsClause(3) && !this.braceIsOnLine();
+      return isField ? "field" : "enumeration";
+    }
     if (this.startsLayout()) return "layout";
     return this.classifyMember() === "field" ? "field" : "unknown";
   }

@@ -1,6 +1,7 @@
 import { Lexer, type IToken } from "chevrotain";
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Source, Span } from "../diagnostics/source.js";
+import { maximumComplaints } from "./limits.js";
 import {
   BlockDocumentation,
   commentGroup,
@@ -19,6 +20,8 @@ export interface Tokens {
   readonly comments: readonly IToken[];
   /** `///` lines and `/**` blocks, in order. */
   readonly documentation: readonly IToken[];
+  /** Runs of characters that start no token. */
+  readonly strays: readonly IToken[];
 }
 
 const lexer = new Lexer(lexerModes, { positionTracking: "full", ensureOptimizations: true, skipValidations: true });
@@ -26,7 +29,11 @@ const lexer = new Lexer(lexerModes, { positionTracking: "full", ensureOptimizati
 /** Cuts a text into tokens; never throws. */
 export function tokenize(source: Source, bag: DiagnosticBag): Tokens {
   const result = lexer.tokenize(source.text);
-  for (const stray of result.groups["stray"] ?? []) reportStray(source, stray.startOffset, stray.image.length, bag);
+  const strays = result.groups["stray"] ?? [];
+  strays.slice(0, maximumComplaints).forEach((stray, index) => {
+    const isFirstOfLine = stray.startLine !== strays[index - 1]?.startLine;
+    if (isFirstOfLine) reportStray(source, stray.startOffset, stray.image.length, bag);
+  });
   for (const error of result.errors) reportStray(source, error.offset, error.length, bag);
   for (const token of result.tokens) {
     if (token.tokenType === UnterminatedString) bag.report("unterminated-string", tokenSpan(source, token), {});
@@ -46,6 +53,7 @@ export function tokenize(source: Source, bag: DiagnosticBag): Tokens {
     tokens: result.tokens,
     comments: directives.length === 0 ? comments : inOrder([...comments, ...directives]),
     documentation: result.groups[documentationGroup] ?? [],
+    strays,
   };
 }
 

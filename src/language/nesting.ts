@@ -29,7 +29,8 @@ export function findExcessiveNesting(tokens: readonly IToken[]): IToken | undefi
     const isSign = type === Exclamation || type === Tilde || type === Minus || type === word("not");
     signs = isSign ? signs + 1 : 0;
     if (type === LeftBrace || type === LeftParenthesis || type === LeftBracket) brackets++;
-    else if (type === RightBrace || type === RightParenthesis || type === RightBracket) brackets = Math.max(0, brackets - 1);
+    else if (type === RightBrace || type === RightParenthesis || type === RightBracket)
+      brackets = Math.max(0, brackets - 1);
     if (type === Question) questions++;
     else if (type === Colon) questions = Math.max(0, questions - 1);
     else if (type === Semicolon || type === LeftBrace || type === RightBrace) questions = 0;

@@ -41,7 +41,7 @@ export interface UnaryExpression extends Located {
   readonly operand: Expression;
 }
 export type BinaryOperator =
-  | "||" | "&&" | "|" | "^" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
+  "||" | "&&" | "|" | "^" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
 /** The words `or`, `and` and `not` are other spellings of `||`, `&&` and `!`. */
 export interface BinaryExpression extends Located {
   readonly kind: "binary";

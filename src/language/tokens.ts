@@ -151,7 +151,8 @@ export const LineComment = createToken({ name: "LineComment", pattern: /\/\/[^\r
 function blockCommentPattern(isDocumentation: boolean): CustomPatternMatcherFunc {
   return (text, offset) => {
     if (!text.startsWith("/*", offset)) return null;
-    const documents = text.startsWith("/**", offset) && !text.startsWith("/***", offset) && !text.startsWith("/**/", offset);
+    const documents =
+      text.startsWith("/**", offset) && !text.startsWith("/***", offset) && !text.startsWith("/**/", offset);
     if (documents !== isDocumentation) return null;
     const end = text.indexOf("*/", offset + 2);
     return end < 0 ? null : match(text.slice(offset, end + 2));
@@ -237,7 +238,11 @@ const Whitespace = createToken({
   line_breaks: true,
   ...whitespaceOptions,
 });
-const WhitespaceInLine = createToken({ name: "WhitespaceInLine", pattern: /[ \t\f\v\u00a0\ufeff]+/, ...whitespaceOptions });
+const WhitespaceInLine = createToken({
+  name: "WhitespaceInLine",
+  pattern: /[ \t\f\v\u00a0\ufeff]+/,
+  ...whitespaceOptions,
+});
 
 // ---- the vocabulary ----
 

@@ -28,15 +28,20 @@ import { firstVersion, originOf, type Encloser } from "./versions.js";
 
 const outermost: Encloser = { label: "the specification", since: firstVersion, until: null, spec: null };
 
+export interface CheckOptions {
+  /** The caller has followed the imports and complained about those that lead nowhere. */
+  readonly importsResolved?: boolean;
+}
+
 /**
  * Checks files that belong together and makes the model of their devices. Total: whatever the trees, there is a model; it
  * may be used if the bag has no errors.
  *
  * Nothing is reported if the bag has errors already: what could not be read would be missed here once more.
  */
-export function check(files: readonly SourceFile[], bag: DiagnosticBag): Model {
+export function check(files: readonly SourceFile[], bag: DiagnosticBag, options: CheckOptions = {}): Model {
   const facts = newFacts(bag.hasErrors ? new DiagnosticBag() : bag);
-  checkImports(files, facts.bag);
+  if (!options.importsResolved) checkImports(files, facts.bag);
   const sharedDeclarations: Declaration[] = [];
   const devices: DeviceDeclaration[] = [];
   for (const file of files) {

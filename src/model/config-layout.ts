@@ -1,3 +1,4 @@
+import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { ConfigModel, FieldModel, RegistersModel } from "./device-model.js";
 import { readClauses } from "./clauses.js";
 import type { RegistersBlock } from "../language/syntax-tree.js";
@@ -6,7 +7,7 @@ import { checkLateUses, newFieldTable } from "./field-table.js";
 import { compileConstant } from "./formulas.js";
 import { finishFields } from "./layout-finish.js";
 import { placeMembers } from "./member-placement.js";
-import { newPlacement } from "./placement.js";
+import { hex, newPlacement, type Placement } from "./placement.js";
 import { pascalCase } from "./spec-names.js";
 import { blockSpecName } from "./declared-names.js";
 import type { Scope } from "./symbols.js";
@@ -52,16 +53,7 @@ export function registersModel(block: RegistersBlock, scope: Scope, facts: Facts
   const placement = newPlacement({ table, place: "registers", owner, encloser: { label: name, ...origin } });
   placeMembers(block.members, placement, false);
   checkLateUses(table, placement.fields, true);
-  for (const [index, field] of placement.fields.entries()) {
-    const other = placement.fields.slice(Math.max(0, index - 64), index).find((earlier) => collides(earlier, field));
-    const member = placement.names.get(field.name);
-    if (!other || !member) continue;
-    const from = field.offset ?? 0;
-    const first = placement.names.get(other.name);
-    const labels = first ? [{ span: first.name?.span ?? first.span, message: `${other.name} lies here` }] : [];
-    const values = { name: field.name, from: hex(from), to: hex(from + (field.size ?? 0) - 1), other: other.name };
-    bag.report("register-overlap", member.name?.span ?? member.span, values, { labels });
-  }
+  reportCollisions(placement, bag);
   const size = placement.fields.reduce((most, field) => Math.max(most, (field.offset ?? 0) + (field.size ?? 0)), 0);
   const sized = clauses.expressions.get("sized");
   const given = sized && compileConstant(sized.expression, { facts, scope });
@@ -78,6 +70,23 @@ export function registersModel(block: RegistersBlock, scope: Scope, facts: Facts
   };
 }
 
+function reportCollisions(placement: Placement, bag: DiagnosticBag): void {
+  const byPlace = [...placement.fields].sort((a, b) => (a.offset ?? 0) - (b.offset ?? 0));
+  for (const [index, field] of byPlace.entries()) {
+    // Registers are short: what lies further in front does not reach here, and the nearest ones tell the story.
+    const other = byPlace.slice(Math.max(0, index - 16), index).find((earlier) => collides(earlier, field));
+    if (!other) continue;
+    const members = [field, other].flatMap((each) => placement.names.get(each.name) ?? []);
+    const [first, second] = members.sort((a, b) => a.span.start - b.span.start);
+    if (!first || !second) continue;
+    const [late, early] = second === placement.names.get(field.name) ? [field, other] : [other, field];
+    const labels = [{ span: first.name?.span ?? first.span, message: `${early.name} lies here` }];
+    const from = late.offset ?? 0;
+    const values = { name: late.name, from: hex(from), to: hex(from + (late.size ?? 0) - 1), other: early.name };
+    bag.report("register-overlap", second.name?.span ?? second.span, values, { labels });
+  }
+}
+
 /** Two registers may share a place if one is only read and the other only written, or if they belong together. */
 function collides(a: FieldModel, b: FieldModel): boolean {
   if (a.offset === null || b.offset === null || a.size === null || b.size === null) return false;
@@ -85,8 +94,4 @@ function collides(a: FieldModel, b: FieldModel): boolean {
   if (a.bits && b.bits && a.offset === b.offset) return false;
   if (a.overlaps && b.overlaps) return false;
   return !((a.access === "ro" && b.access === "wo") || (a.access === "wo" && b.access === "ro"));
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

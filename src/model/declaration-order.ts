@@ -18,7 +18,11 @@ import {
 export type OrderedSymbol = ValueSymbol | EnumSymbol | ExternalSymbol | StructSymbol;
 
 /** The declarations of a scope, each after all that it is made of; reports those that are made of themselves. */
-export function declarationOrder(scope: Scope, facts: Facts): readonly OrderedSymbol[] {
+export function declarationOrder(
+  scope: Scope,
+  facts: Facts,
+): { readonly order: readonly OrderedSymbol[]; readonly cyclic: ReadonlySet<OrderedSymbol> } {
+  const cyclic = new Set<OrderedSymbol>();
   const own: readonly OrderedSymbol[] = [
     ...scope.constants,
     ...scope.macros,
@@ -29,7 +33,7 @@ export function declarationOrder(scope: Scope, facts: Facts): readonly OrderedSy
     ...scope.structs,
   ];
   const present = new Set<OrderedSymbol>(own);
-  return dependencyOrder(
+  const order = dependencyOrder(
     own,
     (symbol) =>
       [...neededBy(symbol, facts)]
@@ -38,12 +42,13 @@ export function declarationOrder(scope: Scope, facts: Facts): readonly OrderedSy
     (path) => {
       const [first] = path;
       if (!first) return;
+      for (const symbol of path) cyclic.add(symbol);
       const shown = [...path.map((symbol) => symbol.name), first.name];
       const text = shown.length > 8 ? [...shown.slice(0, 6), "...", first.name] : shown;
-      const what = first.kind === "let" ? "let" : first.kind;
-      facts.bag.report("cycle", first.span, { what, name: first.name, path: text.join(" -> ") });
+      facts.bag.report("cycle", first.span, { what: first.kind, name: first.name, path: text.join(" -> ") });
     },
   );
+  return { order, cyclic };
 }
 
 /** Members of an enum may use the ones before them; anything else that mentions itself is a cycle. */

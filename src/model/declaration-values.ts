@@ -13,7 +13,11 @@ import { originOf } from "./versions.js";
 /** Works out constants, enum members, `let`s and struct layouts of a scope, each after what it is made of. */
 export function evaluateDeclarations(scope: Scope, facts: Facts): void {
   for (const symbol of scope.structs) facts.structOf.set(symbol.declaration, symbol);
-  for (const symbol of declarationOrder(scope, facts)) {
+  const { order, cyclic } = declarationOrder(scope, facts);
+  for (const symbol of order) {
+    // What is made of itself has no value; that has been said. Structs still show their fields.
+    if (symbol.kind === "macro" && cyclic.has(symbol)) facts.endlessMacros.add(symbol);
+    if (cyclic.has(symbol) && symbol.kind !== "struct" && symbol.kind !== "enum") continue;
     switch (symbol.kind) {
       case "constant": {
         const { value } = symbol.declaration;

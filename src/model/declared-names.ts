@@ -37,22 +37,33 @@ export function blockSpecName(clauses: readonly Clause[], word: string, naming: 
   return asName(clauses) ?? lowerPrefix(naming) + snakeCase(word);
 }
 
-/** Type names that are written in the short style: names derived from the specification's must keep clear of them. */
-export function namesTakenByAuthors(declarations: readonly Declaration[]): ReadonlySet<string> {
-  const taken = new Set<string>();
+/** Names that authors chose: what is made from other names must keep clear of them. */
+export function namesTakenByAuthors(declarations: readonly Declaration[]): {
+  /** Of types, in the short style. */
+  readonly names: ReadonlySet<string>;
+  /** Identifiers of the specification. */
+  readonly specNames: ReadonlySet<string>;
+} {
+  const names = new Set<string>();
+  const specNames = new Set<string>();
   for (const declaration of declarations) {
     switch (declaration.kind) {
       case "struct":
       case "enum":
       case "external":
-      case "request":
-        if (declaration.name && !isSpecStyle(declaration.name.text)) taken.add(declaration.name.text);
+      case "request": {
+        const own = asName(declaration.clauses);
+        if (own !== undefined) specNames.add(own);
+        if (!declaration.name) break;
+        if (isSpecStyle(declaration.name.text)) specNames.add(declaration.name.text);
+        else names.add(declaration.name.text);
         break;
+      }
       default:
         break;
     }
   }
-  return taken;
+  return { names, specNames };
 }
 
 /** Blocks that make sense only inside of a device. */

@@ -8,6 +8,8 @@ export function dependencyOrder<Node>(
   onCycle: (path: readonly Node[]) => void,
 ): readonly Node[] {
   const order: Node[] = [];
+  /** Nodes that a cycle was found at. */
+  const cut = new Set<Node>();
   const state = new Map<Node, "open" | "done">();
   for (const root of nodes) {
     if (state.has(root)) continue;
@@ -26,9 +28,11 @@ export function dependencyOrder<Node>(
       if (known === undefined) {
         state.set(needed, "open");
         path.push({ node: needed, needs: needs(needed), next: 0 });
-      } else if (known === "open") {
-        const nodesOnPath = path.map((step) => step.node);
-        onCycle(nodesOnPath.slice(nodesOnPath.indexOf(needed)));
+      } else if (known === "open" && !cut.has(needed)) {
+        cut.add(needed);
+        let first = path.length - 1;
+        while (first > 0 && path[first]?.node !== needed) first -= 1;
+        onCycle(path.slice(first).map((step) => step.node));
       }
     }
   }

@@ -7,6 +7,7 @@ import type {
   EnumSymbol,
   ExternalSymbol,
   LetSymbol,
+  MacroSymbol,
   MemberSymbol,
   Scope,
   StructSymbol,
@@ -46,6 +47,8 @@ export interface Facts {
   readonly armStructs: Map<MatchArm<StructMember>, StructDeclaration>;
   /** Names of types, declared and made up. */
   readonly typeNames: Map<Scope, Set<string>>;
+  /** Macros that use themselves. */
+  readonly endlessMacros: Set<MacroSymbol>;
   /** Names that were reported as unknown, so that one misspelt declaration gives one error. */
   readonly unknown: Set<string>;
 }
@@ -62,6 +65,7 @@ export function newFacts(bag: DiagnosticBag): Facts {
     inline: new Map(),
     armStructs: new Map(),
     typeNames: new Map(),
+    endlessMacros: new Set(),
     unknown: new Set(),
   };
 }
@@ -88,6 +92,19 @@ export function reportUnknown(
     { what, name: name.text },
     { help: found === undefined ? undefined : `did you mean ${found}?` },
   );
+}
+
+/** Reports once a scope that a name does not mean what its uses take it for: one wrong declaration, one error. */
+export function reportWrongKind(
+  facts: Facts,
+  scope: Scope,
+  name: Name,
+  values: { readonly expected: string; readonly found: string },
+): void {
+  const key = `${scope.naming.kind}\0${scope.naming.name}\0${values.expected}\0${values.found}\0${name.text}`;
+  if (facts.unknown.has(key)) return;
+  facts.unknown.add(key);
+  facts.bag.report("wrong-kind", name.span, { name: name.text, ...values });
 }
 
 /** Members of an enum as candidates. */

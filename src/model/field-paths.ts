@@ -1,5 +1,5 @@
 import type { FieldDeclaration, MatchFields, Name, StructMember } from "../language/syntax-tree.js";
-import { reportUnknown, type Facts } from "./facts.js";
+import { reportUnknown, reportWrongKind, type Facts } from "./facts.js";
 import { resolveType, type ResolvedType } from "./field-types.js";
 import type { EnumSymbol, Scope } from "./symbols.js";
 
@@ -88,11 +88,7 @@ export function findPath(
       fields = fieldsOf(type.declaration.members);
     } else {
       if (type.kind !== "broken" || member.kind !== "field") {
-        facts.bag.report("wrong-kind", name.span, {
-          name: name.text,
-          expected: "a struct",
-          found: memberText(member, type),
-        });
+        reportWrongKind(facts, scope, name, { expected: "a struct", found: memberText(member, type) });
       }
       return "broken";
     }

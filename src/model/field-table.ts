@@ -70,7 +70,8 @@ function* namesIn(table: FieldTable): Generator<string> {
 function lookUp(table: FieldTable, path: readonly Name[], purpose: "layout" | "rule"): FieldAnswer | undefined {
   const own = answerFrom(table, path, "self");
   if (own) {
-    if (purpose === "layout" && !table.placed.has(own.member)) noteLateUse(table, own.member, path);
+    const usable = own.answer.formula !== undefined;
+    if (usable && purpose === "layout" && !table.placed.has(own.member)) noteLateUse(table, own.member, path);
     return own.answer;
   }
   if (table.before) {

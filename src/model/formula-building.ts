@@ -10,10 +10,23 @@ import {
 
 /** Formulas put together, with what is constant worked out. */
 
+const opposites: ReadonlyMap<FormulaOperator, FormulaOperator> = new Map([
+  ["==", "!="],
+  ["!=", "=="],
+  ["<", ">="],
+  [">=", "<"],
+  [">", "<="],
+  ["<=", ">"],
+]);
+
 export function notFormula(operand: Formula): Formula {
   const constant = constantOf(operand);
   if (constant !== null) return numberFormula(applyUnary("!", constant));
   if (operand.op === "unary" && operand.operator === "!" && isCondition(operand.operand)) return operand.operand;
+  if (operand.op === "binary") {
+    const opposite = opposites.get(operand.operator);
+    if (opposite !== undefined) return { ...operand, operator: opposite };
+  }
   return { op: "unary", operator: "!", operand };
 }
 

@@ -3,7 +3,7 @@ import type { Formula } from "./device-model.js";
 import type { Span } from "../diagnostics/source.js";
 import { asCondition, binaryFormula, callFormula, conditionalFormula, unaryFormula } from "./formula-building.js";
 import { applyBinary, constantOf, formulaFunctions, isFormulaFunction, numberFormula } from "./formula-values.js";
-import { memberNamesOf, reportUnknown, type Facts, type TypedFormula } from "./facts.js";
+import { memberNamesOf, reportUnknown, reportWrongKind, type Facts, type TypedFormula } from "./facts.js";
 import { findConfigField } from "./config-fields.js";
 import {
   featureNamesIn,
@@ -356,7 +356,7 @@ function compileCall(expression: CallExpression, inside: Inside): TypedFormula {
     if (parameters.length !== values.length) {
       return wrongCount(callee, String(parameters.length), values.length, inside);
     }
-    if (values.some((value) => value.kind === "broken")) return broken;
+    if (inside.facts.endlessMacros.has(macro) || values.some((value) => value.kind === "broken")) return broken;
     const macroValues = new Map(parameters.map((parameter, index) => [parameter.text, values[index] ?? broken]));
     // The body sees its parameters and what the file declares, not the fields of whoever uses it.
     const { facts, depth } = inside;
@@ -380,11 +380,7 @@ function compileCall(expression: CallExpression, inside: Inside): TypedFormula {
     return made(formula, condition, values, expression.span, inside);
   }
   if (macro) {
-    inside.facts.bag.report("wrong-kind", callee.span, {
-      name: callee.text,
-      expected: "a function",
-      found: kindText(macro),
-    });
+    reportWrongKind(inside.facts, inside.scope, callee, { expected: "a function", found: kindText(macro) });
     return broken;
   }
   reportUnknown(inside.facts, inside.scope, "function", callee, () => [

@@ -13,6 +13,8 @@ const configValues: readonly bigint[] = [1n, 2n, 3n, 8n];
 const mostFeatures = 10;
 const mostConfigFields = 3;
 const mostQueuesOfAnArray = 20n;
+/** Combinations times queues: keeps the time bounded for definitions that nobody would write by hand. */
+const mostTrials = 100_000;
 const highestIndex = 65534n;
 
 /** Tries the formulas under combinations of features and config values: no two queues may have the same index. */
@@ -24,6 +26,7 @@ export function checkQueueNumbers(
   const { names, paths } = inputsOf(queues);
   // What a feature requires matters only if the formulas mention both.
   const relevant = features.filter((feature) => names.includes(feature.name));
+  let trials = 0;
   for (let bits = 0; bits < 2 ** names.length; bits += 1) {
     const negotiated = new Set(names.filter((_, index) => (bits >> index) & 1));
     if (!relevant.every((feature) => isPossible(feature, negotiated, names))) continue;
@@ -34,6 +37,8 @@ export function checkQueueNumbers(
           configValues[Math.floor(choice / configValues.length ** index) % configValues.length] ?? 1n,
         ]),
       );
+      trials += queues.length;
+      if (trials > mostTrials) return;
       if (!checkCombination(queues, negotiated, names, config, facts)) return;
     }
   }

@@ -97,10 +97,17 @@ export function joinedPascalCase(names: readonly string[]): string {
 /** The wanted name, or with a number behind it if it is taken. Remembers what it gives. */
 export function uniqueName(wanted: string, taken: Set<string>): string {
   let name = wanted;
-  for (let number = 2; taken.has(name); number += 1) name = `${wanted}${String(number)}`;
+  const numbers = lastNumbers.get(taken) ?? new Map<string, number>();
+  lastNumbers.set(taken, numbers);
+  let number = numbers.get(wanted) ?? 1;
+  while (taken.has(name)) name = `${wanted}${String((number += 1))}`;
+  numbers.set(wanted, number);
   taken.add(name);
   return name;
 }
+
+/** The number that each name was last given, so that thousands of equal names do not each count from the start. */
+const lastNumbers = new WeakMap<Set<string>, Map<string, number>>();
 
 /** True for names that mark bytes without a meaning even where nobody wrote `reserved`. */
 export function isReservedName(name: string): boolean {

@@ -27,8 +27,10 @@ import {
 import {
   defaultMemberPattern,
   isSpecStyle,
+  lowerPrefix,
   pascalCase,
   typeNames,
+  uniqueName,
   upperPrefix,
   type NamePair,
   type NamingScope,
@@ -89,7 +91,8 @@ export function collectSymbols(options: {
     featuresByName,
     membersByName,
   };
-  const derived = namesTakenByAuthors(options.declarations);
+  const written = namesTakenByAuthors(options.declarations);
+  const specNames = new Set(written.specNames);
 
   const duplicate = (what: string, name: string, span: Span, first: Span): void => {
     bag.report("duplicate-name", span, { what, name }, { labels: [{ span: first, message: "declared here first" }] });
@@ -117,10 +120,16 @@ export function collectSymbols(options: {
   /** Short names of types, which must not collide with names that authors chose. */
   const shortNames = new Map<string, string>();
   const namesOf = (name: Name, clauses: readonly Clause[]): NamePair => {
-    const pair = typeNames(name.text, asName(clauses), naming);
-    if (!isSpecStyle(name.text)) return pair;
+    const own = asName(clauses);
+    const pair = typeNames(name.text, own?.includes("*") === true ? undefined : own, naming);
+    if (!isSpecStyle(name.text)) {
+      // An identifier that is made up keeps clear of those that were written.
+      return own === undefined || own.includes("*")
+        ? { ...pair, specName: uniqueName(pair.specName, specNames) }
+        : pair;
+    }
     const owner = shortNames.get(pair.name);
-    if (derived.has(pair.name) || (owner !== undefined && owner !== name.text)) {
+    if (written.names.has(pair.name) || (owner !== undefined && owner !== name.text)) {
       return { name: pascalCase(name.text), specName: pair.specName };
     }
     shortNames.set(pair.name, name.text);
@@ -231,13 +240,13 @@ export function collectSymbols(options: {
       else for (const inner of member.members) addMember(inner, memberPattern(member.clauses) ?? pattern, member);
     }
     const named = declaration.name !== undefined && declaration.name.text !== "";
-    const written = declaration.name?.text ?? "";
-    const asClause = asName(declaration.clauses);
-    const ownName = asClause !== undefined && !asClause.includes("*") ? asClause : undefined;
-    const pair = typeNames(written, ownName, naming);
+    const pair =
+      declaration.name && named
+        ? namesOf(declaration.name, declaration.clauses)
+        : { name: "", specName: lowerPrefix(naming) + "constants" };
     const symbol: EnumSymbol = {
       kind: "enum",
-      ...(declaration.name && named ? { ...namesOf(declaration.name, []), specName: pair.specName } : pair),
+      ...pair,
       scope,
       span: declaration.name?.span ?? declaration.span,
       encloser,

@@ -10,8 +10,10 @@ export function sizeOfType(name: Name, scope: Scope, facts: Facts): number | nul
   const symbol = findTypeSymbol(name, scope, facts);
   if (!symbol) return undefined;
   switch (symbol.kind) {
-    case "struct":
-      return facts.structs.get(symbol)?.model.size;
+    case "struct": {
+      const layout = facts.structs.get(symbol);
+      return layout === undefined || layout.broken ? undefined : layout.model.size;
+    }
     case "external":
       return facts.externals.get(symbol);
     case "enum": {

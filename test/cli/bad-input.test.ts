@@ -45,7 +45,7 @@ describe("text that is no definition", () => {
     ["opening braces", "{"],
     ["open comments", "/*"],
     ["quotes", '"'],
-    ["fields", "le32 x; "],
+    ["half a field", "le32; "],
   ])(
     "1 MiB of one line: %s",
     async (_name, unit) => {

@@ -56,7 +56,7 @@ describe("imports without a file system", () => {
   it("says what is not there", () => {
     const { diagnostics } = compile([user("pair.virtio"), shared]);
     expect(renderPlain(diagnostics)).toContain(
-      'error[VG9001]: cannot import "pair.virtio": there is no source a/b/pair.virtio\n',
+      "a/b/alpha.virtio:1:1: error[VG2003]: no file a/b/pair.virtio is being compiled\n",
     );
   });
 

@@ -158,7 +158,6 @@ describe("pretty", () => {
     const diagnostics = unknownName(marked("a.virtio", "[[x]]").spans[0]);
     const painted = renderPretty(diagnostics, { colour: true });
     expect(painted).toContain("\u001b[1;31merror[VG2001]\u001b[22;39m");
-    // eslint-disable-next-line no-control-regex
     expect(painted.replace(/\u001b\[[\d;]*m/g, "")).toBe(pretty(diagnostics));
     expect(pretty(diagnostics)).not.toContain("\u001b");
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BlkDevice, BlkDriver, type BlkLifetime, type BlkRequest, type BlkStatus, type BlkZoneReport } from "../../generated/blk.js";
-import { CodecError, FeatureSet } from "../../src/runtime/index.js";
+import { CodecError } from "../../src/runtime/index.js";
 import { loopback } from "../../src/runtime/transport/loopback/index.js";
 
 const ALL = [
@@ -118,10 +118,7 @@ describe("every request over loopback", () => {
       { sector: 1n, numSectors: 2, flags: { unmap: false } },
       { sector: 10n, numSectors: 1, flags: { unmap: true } },
     ];
-    const reply =
-      type === "SECURE_ERASE"
-        ? await driver.requestq.submit({ type, sector: 0n, segments })
-        : await driver.requestq.submit({ type, sector: 0n, segments });
+    const reply = await driver.requestq.submit({ type, sector: 0n, segments });
     expect(reply).toEqual({ status: "OK" });
     const cleared = Array.from({ length: 64 }, (_, sector) => sector).filter((sector) => disk[sector * 512] === 0);
     expect(cleared).toEqual([1, 2, 10]);
@@ -140,8 +137,6 @@ describe("every request over loopback", () => {
   });
 
   test("a report that does not fit is not written", async () => {
-    const long = { nrZones: 2n, zones: [...report.zones, ...report.zones] };
-    void long;
     const small = driver.requestq.submit({ type: "ZONE_REPORT", sector: 0n, report: 64 });
     await expect(small).rejects.toBeInstanceOf(CodecError);
   });
@@ -167,5 +162,4 @@ test("completions may come later, and in any order", async () => {
 test("a configuration that breaks a rule is refused", () => {
   const make = () => new BlkDevice({ features: ["MQ"], config: { capacity: 8n, numQueues: 0 }, requestq: (request) => request.complete("UNSUPP") });
   expect(make).toThrow(/num_queues >= 1/);
-  expect(FeatureSet.none.isEmpty).toBe(true);
 });

@@ -65,7 +65,10 @@ export function paragraphs(items: readonly Code[]): Code {
 
 /** A string literal. */
 export function quoted(text: string): Code {
-  return { kind: "code", parts: [JSON.stringify(text).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")] };
+  return {
+    kind: "code",
+    parts: [JSON.stringify(text).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")],
+  };
 }
 
 /** A key in an object or type literal: bare if it can be. */

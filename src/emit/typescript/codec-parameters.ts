@@ -107,8 +107,10 @@ function configValue(path: readonly string[], root: Code, isWhole: boolean, scop
     else if (index === path.length - 1 && shape.kind === "scalar") {
       const wide = isWide(shape, field);
       const zero = wide ? "0n" : "0";
-      if (shape.meaning.kind === "enum") throw new EmitError(`a formula over the enum ${path.join(".")} of config`, place);
-      if (shape.meaning.kind === "boolean") return { code: missing ? code`(${value} ?? false)` : value, type: "boolean" };
+      if (shape.meaning.kind === "enum")
+        throw new EmitError(`a formula over the enum ${path.join(".")} of config`, place);
+      if (shape.meaning.kind === "boolean")
+        return { code: missing ? code`(${value} ?? false)` : value, type: "boolean" };
       return { code: missing ? code`(${value} ?? ${zero})` : value, type: wide ? "bigint" : "number" };
     }
   }

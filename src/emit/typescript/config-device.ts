@@ -1,7 +1,15 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
-import { configContext, configFields, configOffset, configSizeName, isChangeable, isReadable, isWritable } from "./config-fields.js";
+import {
+  configContext,
+  configFields,
+  configOffset,
+  configSizeName,
+  isChangeable,
+  isReadable,
+  isWritable,
+} from "./config-fields.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { writeType } from "./enums.js";
@@ -89,7 +97,10 @@ function configClass(scope: DeviceScope): Code {
   const fields = configFields(scope);
   const changeable = fields.filter(isChangeable);
   const name = `${scope.prefix}DeviceConfig`;
-  const members = paragraphs([...fields.map((field) => accessors(field, scope)), changeable.length > 1 ? updateMethod(changeable, scope) : nothing]);
+  const members = paragraphs([
+    ...fields.map((field) => accessors(field, scope)),
+    changeable.length > 1 ? updateMethod(changeable, scope) : nothing,
+  ]);
   const needsBytes = mentions(members, "#bytes") || changeable.length > 0;
   const needsView = mentions(members, "#view");
   return code`/** Configuration space of a {@link ${scope.prefix}Device}. Setting a field tells the driver. */
@@ -123,7 +134,8 @@ function writeMethod(): Code {
 function accessors(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const name = memberName(propertyName(field), NO_NAMES);
-  const note = field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
+  const note =
+    field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
   const getter = code`${fieldDoc(field, scope, undefined, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} { ${getterBody(field, shape, scope)} }`;
   if (!isChangeable(field)) return getter;
   return code`${getter}
@@ -137,7 +149,8 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
   const offset = configOffset(field, scope);
   if (shape.kind === "scalar") return code`return ${fieldAt(code`this.#view`, code`${offset}`, field, shape, scope)};`;
   const size = field.size ?? fixedSize(shape);
-  if (size === null) throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
+  if (size === null)
+    throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
   if (shape.kind === "bytes") return code`return this.#bytes.slice(${offset}, ${offset + size});`;
   const reader = code`new ${runtime("ByteReader")}(this.#bytes, ${offset}, ${offset + size})`;
   if (shape.kind === "struct" && shape.struct.parameters.length === 0 && !scope.needs(shape.struct).features) {
@@ -152,7 +165,11 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
 
 /** Writes a value into the bytes, if it fits. */
 function writeCall(field: FieldModel, value: Code, scope: DeviceScope): Code {
-  if (field.bits !== null) throw new EmitError("a bit-field of the configuration that can change", `${scope.device.name}.config.${field.name}`);
+  if (field.bits !== null)
+    throw new EmitError(
+      "a bit-field of the configuration that can change",
+      `${scope.device.name}.config.${field.name}`,
+    );
   const plain: FieldModel = { ...field, conditionTree: null };
   const writes = writeFields([plain], () => value, configContext(scope, code``));
   return code`this.#write(${configOffset(field, scope)}, (writer) => { ${writes} });`;
@@ -160,9 +177,14 @@ function writeCall(field: FieldModel, value: Code, scope: DeviceScope): Code {
 
 /** Several fields with one notification. */
 function updateMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
-  const properties = fields.map((field) => code`readonly ${propertyName(field)}?: ${settableType(field, shapeOf(field, scope), scope)};`);
+  const properties = fields.map(
+    (field) => code`readonly ${propertyName(field)}?: ${settableType(field, shapeOf(field, scope), scope)};`,
+  );
   const names = joined(fields.map(propertyName), ", ");
-  const writes = fields.map((field) => code`if (${propertyName(field)} !== undefined) { ${writeCall(field, code`${propertyName(field)}`, scope)} }`);
+  const writes = fields.map(
+    (field) =>
+      code`if (${propertyName(field)} !== undefined) { ${writeCall(field, code`${propertyName(field)}`, scope)} }`,
+  );
   return code`/** Changes several fields and tells the driver once. */
     update(values: { ${properties} }): void {
       const { ${names} } = values;
@@ -173,7 +195,10 @@ function updateMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
 
 /** Ranges that the driver may write, for the definition. */
 export function writableConfig(scope: DeviceScope): Code {
-  const context = formulaContext(scope, `${scope.device.name}.config`, { features: () => code`features`, config: () => nothing });
+  const context = formulaContext(scope, `${scope.device.name}.config`, {
+    features: () => code`features`,
+    config: () => nothing,
+  });
   const ranges = configFields(scope)
     .filter(isWritable)
     .map((field) => {
@@ -188,7 +213,11 @@ export function writableConfig(scope: DeviceScope): Code {
 /** Checks of the \`where\` clauses, for what the features make visible. */
 export function configChecks(scope: DeviceScope): Code {
   const place = `${scope.device.name}.config`;
-  const base = formulaContext(scope, place, { features: () => code`features`, config: () => code`config`, wholeConfig: true });
+  const base = formulaContext(scope, place, {
+    features: () => code`features`,
+    config: () => code`config`,
+    wholeConfig: true,
+  });
   const access = (field: FieldModel): Code => code`config.${memberName(propertyName(field), NO_NAMES)}`;
   // The device sees all of its configuration, whatever was negotiated.
   const fields = (scope.device.config?.fields ?? []).map((field): FieldModel => ({ ...field, conditionTree: null }));
@@ -211,4 +240,3 @@ export function configChecks(scope: DeviceScope): Code {
       return undefined;
     }`;
 }
-

@@ -50,7 +50,8 @@ function readValue(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
   const offset = configOffset(field, scope);
   if (shape.kind === "scalar") return fieldAt(code`view`, code`${offset}`, field, shape, scope);
   const size = field.size ?? fixedSize(shape);
-  if (size === null) throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
+  if (size === null)
+    throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
   if (shape.kind === "bytes") return code`bytes.slice(${offset}, ${offset + size})`;
   const reader = code`new ${runtime("ByteReader")}(bytes, ${offset}, ${offset + size})`;
   if (shape.kind === "struct" && shape.struct.parameters.length === 0 && !scope.needs(shape.struct).features) {
@@ -68,12 +69,16 @@ export function writeConfigMethod(scope: DeviceScope): Code {
   const context = configContext(scope, code`this.negotiated`);
   const properties = fields.map((field) => {
     const shape = shapeOf(field, scope);
-    const type = shape.kind === "scalar" && shape.meaning.kind === "enum" ? writeType(shape.meaning.enum, scope) : typeOf(shape, field, `${scope.prefix}Config`, scope);
+    const type =
+      shape.kind === "scalar" && shape.meaning.kind === "enum"
+        ? writeType(shape.meaning.enum, scope)
+        : typeOf(shape, field, `${scope.prefix}Config`, scope);
     return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}?: ${type};`;
   });
   const writes = fields.map((field) => {
     const size = field.size ?? fixedSize(shapeOf(field, scope));
-    if (size === null) throw new EmitError("a writable config field of variable size", `${scope.device.name}.config.${field.name}`);
+    if (size === null)
+      throw new EmitError("a writable config field of variable size", `${scope.device.name}.config.${field.name}`);
     const plain: FieldModel = { ...field, conditionTree: null };
     const value = code`fields.${propertyName(field)}`;
     return code`if (${value} !== undefined) {

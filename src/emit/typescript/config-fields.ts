@@ -12,7 +12,8 @@ export function configFields(scope: DeviceScope): readonly FieldModel[] {
 
 /** Where a field is; those of the configuration never move. */
 export function configOffset(field: FieldModel, scope: DeviceScope): number {
-  if (field.offset === null) throw new EmitError("a config field of variable place", `${scope.device.name}.config.${field.name}`);
+  if (field.offset === null)
+    throw new EmitError("a config field of variable place", `${scope.device.name}.config.${field.name}`);
   return field.offset;
 }
 

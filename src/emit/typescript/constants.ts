@@ -11,7 +11,10 @@ export function constantDeclarations(scope: DeviceScope): Code {
     scope.device.constants
       .filter((constant) => constant.of === null)
       .map((constant) => {
-        const name = scope.names.claim(constantCase(constant.specName.replace(/^VIRTIO_/, "")), constantCase(constant.specName));
+        const name = scope.names.claim(
+          constantCase(constant.specName.replace(/^VIRTIO_/, "")),
+          constantCase(constant.specName),
+        );
         if (name === undefined) return nothing;
         const value = typeof constant.value === "number" ? code`${constant.value}` : code`${BigInt(constant.value)}`;
         return code`${docComment({ doc: constant.doc, specName: constant.specName, since: constant.since })}export const ${name} = ${value};`;

@@ -7,7 +7,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
-import { featureTypeName } from "./features.js";
+import { featureNames } from "./features.js";
 import { runtime, runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { mergedOffset, planStatements, queueContext, type QueueShape } from "./queues.js";
@@ -31,7 +31,7 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
       const optional = queue.model.conditionTree !== null ? "?" : "";
       const what = queue.model.role === "transmit" ? "Takes what the driver sends" : "Serves requests";
       const note = `${what}; complete each one, now or later. One without a handler is given back empty.`;
-      return code`${docComment({ doc: queue.model.doc, spec: queue.model.spec }, optional === "" ? "" : note)}${queue.name}${optional}(request: ${queue.request?.typeName ?? ""}): ${runtimeType("HandlerResult")};`;
+      return code`${docComment({ doc: queue.model.doc, spec: queue.model.spec }, optional === "" ? "" : note)}${queue.name}${optional}(${queue.struct === undefined ? "request" : "buffer"}: ${queue.request?.typeName ?? ""}): ${runtimeType("HandlerResult")};`;
     });
   const writable = configFields(scope).filter(isWritable);
   const written =
@@ -41,11 +41,13 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
         readonly configWritten?: {
           ${writable.map((field) => code`${fieldDoc(field, scope)}${propertyName(field)}?(value: ${typeOf(shapeOf(field, scope), field, `${scope.prefix}Config`, scope)}): void;`)}
         };`;
-  const init = hasInit(scope) ? code`readonly config${needsInit(scope) ? "" : "?"}: ${configInitName(scope)};` : nothing;
+  const init = hasInit(scope)
+    ? code`readonly config${needsInit(scope) ? "" : "?"}: ${configInitName(scope)};`
+    : nothing;
   return code`/** What a {@link ${scope.prefix}Device} is made from. */
     export interface ${scope.prefix}DeviceOptions extends ${runtimeType("VirtioDeviceOptions")} {
       /** Features to offer, besides those of the ring, which are always offered. */
-      readonly features?: readonly (${featureTypeName(scope)} | ${runtimeType("CommonFeatureName")})[];
+      readonly features?: readonly ${featureNames(scope)}[];
       ${init}
       ${handlers}
       ${written}
@@ -60,8 +62,11 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
     ? code`${configBytesFunction(scope)}(options.config${needsInit(scope) ? "" : " ?? {}"})`
     : code`new Uint8Array(${scope.constantPrefix}_CONFIG_SIZE)`;
   return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The device side.")}export class ${name} extends ${runtime("VirtioDevice")} {
-      ${hasConfig(scope) && code`/** The configuration space, as the device sees it. */
-      readonly config: ${scope.prefix}DeviceConfig;`}
+      ${
+        hasConfig(scope) &&
+        code`/** The configuration space, as the device sees it. */
+      readonly config: ${scope.prefix}DeviceConfig;`
+      }
       ${queues.map((queue) => queueFields(queue, scope))}
       readonly #options: ${scope.prefix}DeviceOptions;
 
@@ -76,7 +81,9 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
       }
 
       ${paragraphs([
-        ...queues.filter((queue) => queue.model.many && queue.direction === "toDriver").map((queue) => pluralGetter(queue, scope)),
+        ...queues
+          .filter((queue) => queue.model.many && queue.direction === "toDriver")
+          .map((queue) => pluralGetter(queue, scope)),
         planMethod(queues, scope),
         configWrittenMethod(scope),
         resetMethod(scope),
@@ -91,14 +98,17 @@ export function hasChecks(scope: DeviceScope): boolean {
 
 /** The class that serves a queue on the device side. */
 function handlerType(queue: QueueShape, scope: DeviceScope): Code {
-  if (queue.direction === "toDriver") return code`${runtimeType("MessageSender")}<${scope.typeName(scope.requireStruct(queue.struct ?? ""))}>`;
+  if (queue.direction === "toDriver")
+    return code`${runtimeType("MessageSender")}<${scope.typeName(scope.requireStruct(queue.struct ?? ""))}>`;
   return code`${runtimeType("RequestServer")}<${queue.request === undefined ? "" : slotName(queue.request)}>`;
 }
 
 function queueFields(queue: QueueShape, scope: DeviceScope): Code {
   const type = handlerType(queue, scope);
   if (queue.direction === "toDevice") {
-    return queue.model.many ? code`readonly #${queue.plural}: ${type}[] = [];` : code`readonly #${queue.name}: ${type};`;
+    return queue.model.many
+      ? code`readonly #${queue.plural}: ${type}[] = [];`
+      : code`readonly #${queue.name}: ${type};`;
   }
   const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, queue.model.many ? "The first one." : "");
   const first = code`${doc}readonly ${queue.name}: ${type};`;
@@ -108,7 +118,9 @@ function queueFields(queue: QueueShape, scope: DeviceScope): Code {
 function queueInit(queue: QueueShape): Code {
   const make = code`this.#new${capital(queue.name)}(0)`;
   if (queue.direction === "toDevice") return queue.model.many ? nothing : code`this.#${queue.name} = ${make};`;
-  return queue.model.many ? code`this.${queue.name} = ${make}; this.#${queue.plural} = [this.${queue.name}];` : code`this.${queue.name} = ${make};`;
+  return queue.model.many
+    ? code`this.${queue.name} = ${make}; this.#${queue.plural} = [this.${queue.name}];`
+    : code`this.${queue.name} = ${make};`;
 }
 
 /** Queues that there are with the features offered and the configuration at hand. */
@@ -134,7 +146,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   };
   if (isStatic) {
     const usesFeatures = queues.some((queue) => JSON.stringify(queue.model.indexTree).includes('"op":"feature"'));
-    return code`protected override queuePlan(${usesFeatures ? "" : "_"}features: ${runtimeType("FeatureSet")}): readonly ${runtimeType("QueuePlan")}[] {
+    return code`protected override queuePlan(${usesFeatures && code`features: ${runtimeType("FeatureSet")}`}): readonly ${runtimeType("QueuePlan")}[] {
       return [${queues.map((queue) => code`${entry(queue, code`0`, count(queue.model.indexTree, context))},`)}];
     }`;
   }
@@ -145,25 +157,31 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
         plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
     }),
   );
-  return code`protected override queuePlan(${usesFeatures(queues) ? "" : "_"}features: ${runtimeType("FeatureSet")}): readonly ${runtimeType("QueuePlan")}[] {
+  return code`protected override queuePlan(${usesFeatures(queues) && code`features: ${runtimeType("FeatureSet")}`}): readonly ${runtimeType("QueuePlan")}[] {
     const plan: ${runtimeType("QueuePlan")}[] = [];
     ${statements}
     return ${queues.length > 1 ? "plan.sort((left, right) => left.index - right.index)" : "plan"};
   }`;
 }
 
-export function usesFeatures(queues: readonly QueueShape[]): boolean {
-  return queues.some(({ model }) => JSON.stringify([model.indexTree, model.countTree, model.conditionTree]).includes('"op":"feature"'));
+function usesFeatures(queues: readonly QueueShape[]): boolean {
+  return queues.some(({ model }) =>
+    JSON.stringify([model.indexTree, model.countTree, model.conditionTree]).includes('"op":"feature"'),
+  );
 }
 
 /** Makes what serves the queue of position k. */
 function factory(queue: QueueShape, scope: DeviceScope): Code {
   const head = code`#new${capital(queue.name)}(position: number): ${handlerType(queue, scope)}`;
-  if (queue.direction === "toDriver") return code`${head} { return new ${runtime("MessageSender")}(${senderOptions(queue, scope)}); }`;
+  if (queue.direction === "toDriver")
+    return code`${head} { return new ${runtime("MessageSender")}(${senderOptions(queue, scope)}); }`;
   const { request } = queue;
   if (request === undefined) throw new EmitError("a queue without a message", queue.name);
   const handle = code`this.#options.${queue.name}(request as ${request.typeName})`;
-  const guarded = queue.model.conditionTree === null ? handle : code`this.#options.${queue.name} === undefined ? request.abandon() : ${handle}`;
+  const guarded =
+    queue.model.conditionTree === null
+      ? handle
+      : code`this.#options.${queue.name} === undefined ? request.abandon() : ${handle}`;
   return code`${head} {
     return new ${runtime("RequestServer")}({
       createSlot: (host, slot) => new ${slotName(request)}(host, slot${usesConfig(request, scope) && ", this.config"}),
@@ -187,8 +205,14 @@ function senderOptions(queue: QueueShape, scope: DeviceScope): Code {
   const offset = mergedOffset(queue, scope);
   const { merged } = queue.model;
   const needsFeatures = scope.needs(struct).features;
-  const size = fixed === null ? code`(message${needsFeatures ? ", features" : ""}) => ${sizeFunction(struct, scope)}(message${more})` : code`() => ${constantCase(name)}_SIZE`;
-  const active = merged?.conditionTree == null ? code`() => true` : code`(features) => ${condition(merged.conditionTree, context.formulas)}`;
+  const size =
+    fixed === null
+      ? code`(message${needsFeatures ? ", features" : ""}) => ${sizeFunction(struct, scope)}(message${more})`
+      : code`() => ${constantCase(name)}_SIZE`;
+  const active =
+    merged === null || merged.conditionTree === null
+      ? code`() => true`
+      : code`(features) => ${condition(merged.conditionTree, context.formulas)}`;
   return code`{
     size: ${size},
     encode: (message, writer${needsFeatures ? ", features" : ""}) => write${name}(writer, message${more}),
@@ -214,7 +238,9 @@ function configWrittenMethod(scope: DeviceScope): Code {
 
 /** Fields with a value after reset get it; those that persist keep theirs. */
 function resetMethod(scope: DeviceScope): Code {
-  const fields = configFields(scope).filter((field) => field.default !== null && !field.persists && field.access !== "ro" && field.access !== "wo");
+  const fields = configFields(scope).filter(
+    (field) => field.default !== null && !field.persists && field.access !== "ro" && field.access !== "wo",
+  );
   if (fields.length === 0) return nothing;
   return code`protected override deviceReset(): void {
     ${fields.map((field) => code`this.config.${propertyName(field)} = ${field.default ?? 0};`)}

@@ -25,7 +25,9 @@ import { structView } from "./struct-views.js";
 export function deviceFile(device: DeviceModel, model: Model): Code {
   const scope = new DeviceScope(device, model, reservedNames(device));
   const types = [
-    device.id === null ? nothing : code`/** Device id of the ${device.name} device. */
+    device.id === null
+      ? nothing
+      : code`/** Device id of the ${device.name} device. */
       export const ${scope.constantPrefix}_DEVICE_ID = ${device.id};`,
     device.features.length === 0 && device.id === null ? nothing : featureDeclarations(scope),
     ...scope.enums.filter((item) => item.name !== "").map((item) => enumDeclaration(item, scope)),
@@ -34,20 +36,33 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
     configSizeConstant(scope),
   ];
   // A match's arm without fields is nothing that could be read or written.
-  const structs = scope.structs.filter((struct) => !struct.anonymous || struct.fields.length > 0).map((struct) =>
-    paragraphs([structType(struct, scope), structSize(struct, scope), structReader(struct, scope), structWriter(struct, scope)]),
-  );
+  const structs = scope.structs
+    .filter((struct) => !struct.anonymous || struct.fields.length > 0)
+    .map((struct) =>
+      paragraphs([
+        structType(struct, scope),
+        structSize(struct, scope),
+        structReader(struct, scope),
+        structWriter(struct, scope),
+      ]),
+    );
   if (device.id === null) return paragraphs([...types, ...structs]);
   const queues = queueShapes(scope);
   const requests = requestsOf(queues);
-  const views = new Set<StructModel>(requests.flatMap((request) => request.variants.flatMap((variant) => readableLayout(variant, scope).views.map((view) => view.shape.struct))));
+  const views = new Set<StructModel>(
+    requests.flatMap((request) =>
+      request.variants.flatMap((variant) => readableLayout(variant, scope).views.map((view) => view.shape.struct)),
+    ),
+  );
   const needsLimit = queues.some((queue) => queue.model.many);
   return paragraphs([
     ...types,
     ...structs,
     definition(scope),
-    needsLimit ? code`/** A queue's index has 16 bits. */
-      const MOST_QUEUES = 0x10000;` : nothing,
+    needsLimit
+      ? code`/** A queue's index has 16 bits. */
+      const MOST_QUEUES = 0x10000;`
+      : nothing,
     section("The device side"),
     deviceConfig(scope),
     configChecks(scope),
@@ -56,7 +71,9 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
     deviceClass(queues, scope),
     section("The driver side"),
     driverConfig(scope),
-    ...requests.filter((request) => request.struct === undefined).flatMap((request) => [inputTypes(request, scope), requestCodec(request, scope)]),
+    ...requests
+      .filter((request) => request.struct === undefined)
+      .flatMap((request) => [inputTypes(request, scope), requestCodec(request, scope)]),
     driverClass(queues, scope),
   ]);
 }
@@ -69,7 +86,20 @@ function section(title: string): Code {
 function reservedNames(device: DeviceModel): string[] {
   const prefix = pascalCase(device.name);
   const upper = constantCase(device.name);
-  const types = ["Feature", "Device", "Driver", "DeviceConfig", "DriverConfig", "ConfigInit", "DeviceOptions", "DriverOptions", "Capability", "ResourceType", "DevicePart", "SharedMemory"];
+  const types = [
+    "Feature",
+    "Device",
+    "Driver",
+    "DeviceConfig",
+    "DriverConfig",
+    "ConfigInit",
+    "DeviceOptions",
+    "DriverOptions",
+    "Capability",
+    "ResourceType",
+    "DevicePart",
+    "SharedMemory",
+  ];
   const constants = ["DEVICE_ID", "CONFIG_SIZE", "DEFINITION", "REQUIRES", "MANDATORY", "RULES"];
   return [...types.map((name) => prefix + name), ...constants.map((name) => `${upper}_${name}`), "MOST_QUEUES"];
 }

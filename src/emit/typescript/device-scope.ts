@@ -49,7 +49,8 @@ export class DeviceScope {
     for (const item of this.enums) this.#enums.set(item.name, item);
     for (const item of this.structs) this.#structs.set(item.name, item);
     for (const item of [...model.shared.externals, ...device.externals]) this.#externals.set(item.name, item);
-    for (const feature of device.features) if (!this.#features.has(feature.name)) this.#features.set(feature.name, feature);
+    for (const feature of device.features)
+      if (!this.#features.has(feature.name)) this.#features.set(feature.name, feature);
     // What the definition names itself goes before what has the specification's name.
     const items: readonly (EnumModel | StructModel)[] = [...this.enums, ...this.structs];
     for (const item of items.filter((item) => !isSpecName(item.name))) this.#nameType(item);
@@ -77,7 +78,8 @@ export class DeviceScope {
   /** The TypeScript name of an enum, flags or struct. */
   typeName(item: EnumModel | StructModel): string {
     const name = this.#typeNames.get(item);
-    if (name === undefined) throw new EmitError(`${item.name}, which has no name in the generated file`, this.device.name);
+    if (name === undefined)
+      throw new EmitError(`${item.name}, which has no name in the generated file`, this.device.name);
     return name;
   }
 
@@ -114,6 +116,15 @@ function isSpecName(name: string): boolean {
 
 /** Every formula in a list of fields. */
 export function fieldFormulas(fields: readonly FieldModel[]): Formula[] {
+  return formulasOf(fields, true);
+}
+
+/** Without the subjects of matches, which compare names. */
+export function lengthFormulas(fields: readonly FieldModel[]): Formula[] {
+  return formulasOf(fields, false);
+}
+
+function formulasOf(fields: readonly FieldModel[], withSubjects: boolean): Formula[] {
   const formulas: Formula[] = [];
   const add = (formula: Formula | null): void => {
     if (formula !== null) formulas.push(formula);
@@ -126,7 +137,7 @@ export function fieldFormulas(fields: readonly FieldModel[]): Formula[] {
       add(type.endsTree);
       addType(type.of);
     } else if ("match" in type) {
-      add(type.matchTree);
+      if (withSubjects) add(type.matchTree);
       for (const arm of type.arms) arm.arguments.forEach(add);
     } else type.arguments.forEach(add);
   };
@@ -205,7 +216,8 @@ function referencedShared(device: DeviceModel, model: Model): ReadonlySet<string
   };
   for (const queue of device.queues) add(queue.message);
   for (let field = pending.pop(); field !== undefined; field = pending.pop()) {
-    for (const name of [...containedStructs([field]), field.enum, field.flags, field.bitset]) if (name !== null) add(name);
+    for (const name of [...containedStructs([field]), field.enum, field.flags, field.bitset])
+      if (name !== null) add(name);
   }
   return used;
 }

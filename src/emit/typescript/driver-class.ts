@@ -1,12 +1,11 @@
-import { code, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
 import { driverConfigName, writeConfigMethod } from "./config-driver.js";
 import { definitionName } from "./definition.js";
-import { usesFeatures } from "./device-class.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
-import { featureTypeName } from "./features.js";
+import { featureNames } from "./features.js";
 import { condition, count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
@@ -37,7 +36,7 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
   return code`/** How a {@link ${scope.prefix}Driver} is started. */
     export interface ${scope.prefix}DriverOptions extends ${runtimeType("VirtioDriverOptions")} {
       /** Features to ask for, besides those of the ring. Those that the device does not offer are left out. */
-      readonly features?: readonly (${featureTypeName(scope)} | ${runtimeType("CommonFeatureName")})[];
+      readonly features?: readonly ${featureNames(scope)}[];
       ${handlers}
     }`;
 }
@@ -147,8 +146,14 @@ function queueGetter(queue: QueueShape, scope: DeviceScope): Code {
       get ${queue.plural}(): readonly ${type}[] { return ${cast ? code`${list} as readonly ${type}[]` : list}; }`;
   }
   if (gate === null) return nothing;
-  const doc = docComment({ doc: queue.model.doc, spec: queue.model.spec }, `Undefined unless ${queue.model.condition ?? ""}.`);
-  const context = formulaContext(scope, scope.device.name, { features: () => code`this.negotiated`, config: () => code`this.config` });
+  const doc = docComment(
+    { doc: queue.model.doc, spec: queue.model.spec },
+    `Undefined unless ${queue.model.condition ?? ""}.`,
+  );
+  const context = formulaContext(scope, scope.device.name, {
+    features: () => code`this.negotiated`,
+    config: () => code`this.config`,
+  });
   return code`${doc}get ${queue.name}(): ${type} | undefined {
       return ${condition(gate, context)} ? (this.#${queue.name}${cast && code` as ${type}`}) : undefined;
     }`;
@@ -160,40 +165,61 @@ function capital(name: string): string {
 
 function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const config = driverConfigName(scope);
-  const text = JSON.stringify(queues.map(({ model }) => [model.indexTree, model.countTree, model.conditionTree, model.holdsTree, model.postedTree]));
-  const receives = queues.some((queue) => queue.direction === "toDriver");
-  const needsFeatures = usesFeatures(queues) || receives;
-  const needsConfig = text.includes('"op":"config"');
-  const parameters = code`${needsFeatures ? "" : "_"}features: ${runtimeType("FeatureSet")}${needsConfig && code`, config: ${config}`}`;
   const statements = queues.map((queue) =>
     planStatements(queue, queueContext(scope, code`config`, false), (position, index) => {
-      const at = (handler: Code): Code => code`plan.push({ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
+      const at = (handler: Code): Code =>
+        code`plan.push({ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
       if (queue.direction === "toDriver") {
         const extra = receiveParameters(queue, scope);
-        return at(code`this.#new${capital(queue.name)}(${position}, features${extra.config && ", config"})`);
+        const values = [queue.model.many && position, extra.features && code`features`, extra.config && code`config`];
+        return at(
+          code`this.#new${capital(queue.name)}(${joined(
+            values.filter((value) => value !== false),
+            ", ",
+          )})`,
+        );
       }
       if (!queue.model.many) return at(handlerOf(queue));
       return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}()); plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
     }),
   );
-  return code`protected override queuePlan(${parameters}): readonly ${runtimeType("DriverQueuePlan")}[] {
+  const body = code`${statements}`;
+  const used = parameterNames(["features", "config"], body);
+  const types: Readonly<Record<string, Code>> = {
+    features: code`${runtimeType("FeatureSet")}`,
+    config: code`${config}`,
+  };
+  const parameters = used === "" ? [] : used.split(", ").map((name) => code`${name}: ${types[name.replace("_", "")]}`);
+  return code`protected override queuePlan(${joined(parameters, ", ")}): readonly ${runtimeType("DriverQueuePlan")}[] {
     const plan: ${runtimeType("DriverQueuePlan")}[] = [];
-    ${statements}
+    ${body}
     return plan;
   }`;
 }
 
-function receiveParameters(queue: QueueShape, scope: DeviceScope): { readonly config: boolean } {
-  const struct = scope.requireStruct(queue.struct ?? "");
-  const text = JSON.stringify([queue.model.holdsTree, queue.model.postedTree]);
-  return { config: text.includes('"op":"config"') || scope.needs(struct).config.length > 0 };
+/** What making a receive queue depends on, besides its position. */
+function receiveParameters(
+  queue: QueueShape,
+  scope: DeviceScope,
+): { readonly features: boolean; readonly config: boolean } {
+  const needs = scope.needs(scope.requireStruct(queue.struct ?? ""));
+  const text = JSON.stringify([
+    queue.model.holdsTree,
+    queue.model.postedTree,
+    queue.model.merged?.conditionTree ?? null,
+  ]);
+  return {
+    features: text.includes('"op":"feature"') || needs.features,
+    config: text.includes('"op":"config"') || needs.config.length > 0,
+  };
 }
 
 function factory(queue: QueueShape, scope: DeviceScope): Code {
   if (queue.direction === "toDriver") return receiveFactory(queue, scope);
   const request = requireRequest(queue);
   const type = handlerType(queue);
-  if (queue.model.role === "transmit") return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }`;
+  if (queue.model.role === "transmit")
+    return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }`;
   const codec = codecNeedsDriver(request, scope) ? code`${codecName(request)}(this)` : code`${codecName(request)}`;
   return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverRequestQueue")}(${codec}); }`;
 }
@@ -231,15 +257,24 @@ function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
   const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
   const least = holdsTree === null ? undefined : count(holdsTree, context);
   const isPlain = holdsTree?.op === "number";
-  const size = fixed !== null ? code`${constantCase(name)}_SIZE` : least === undefined || isPlain ? code`${DEFAULT_BUFFER}` : least;
+  const size =
+    fixed !== null
+      ? code`${constantCase(name)}_SIZE`
+      : least === undefined || isPlain
+        ? code`${DEFAULT_BUFFER}`
+        : least;
   const more = codecArguments(struct, [], messageContext(queue, scope, code`features`, code`config`));
   const offset = mergedOffset(queue, scope);
   const posted = postedTree === null ? undefined : count(postedTree, context);
   const extra = receiveParameters(queue, scope);
-  const text = JSON.stringify([holdsTree, postedTree, merged?.conditionTree ?? null]);
-  const usesFeatureSet = text.includes('"op":"feature"') || scope.needs(struct).features;
-  const active = merged?.conditionTree == null ? nothing : code`${condition(merged.conditionTree, context)} ? `;
-  return code`#new${capital(queue.name)}(${many ? "" : "_"}position: number, ${usesFeatureSet ? "" : "_"}features: ${runtimeType("FeatureSet")}${extra.config && code`, config: ${driverConfigName(scope)}`}): ${runtimeType("DriverReceiveQueue")}<${name}> {
+  const parameters = [
+    many && code`position: number`,
+    extra.features && code`features: ${runtimeType("FeatureSet")}`,
+    extra.config && code`config: ${driverConfigName(scope)}`,
+  ].filter((parameter) => parameter !== false);
+  const active =
+    merged === null || merged.conditionTree === null ? nothing : code`${condition(merged.conditionTree, context)} ? `;
+  return code`#new${capital(queue.name)}(${joined(parameters, ", ")}): ${runtimeType("DriverReceiveQueue")}<${name}> {
     const { ${queue.name}, ${queue.name}Buffers } = this.#options;
     ${posted !== undefined && code`const count = Math.min(${queue.name}Buffers?.count ?? ${posted}, ${posted});`}
     return new ${runtime("DriverReceiveQueue")}({
@@ -255,4 +290,3 @@ function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
     });
   }`;
 }
-

@@ -36,7 +36,9 @@ export function readType(model: EnumModel, scope: DeviceScope): Code {
 
 /** The type of what is sent: a member, or for an open enum any number. */
 export function writeType(model: EnumModel, scope: DeviceScope): Code {
-  return model.open || model.members.some((member) => member.last !== null) ? readType(model, scope) : code`${scope.typeName(model)}`;
+  return model.open || model.members.some((member) => member.last !== null)
+    ? readType(model, scope)
+    : code`${scope.typeName(model)}`;
 }
 
 function uncapitalised(name: string): string {

@@ -22,13 +22,20 @@ export function featureTypeName(scope: DeviceScope): string {
   return `${scope.prefix}Feature`;
 }
 
+/** Type of a feature's name in options. */
+export function featureNames(scope: DeviceScope): Code {
+  const common = code`${runtimeType("CommonFeatureName")}`;
+  return modernFeatures(scope).length === 0 ? common : code`(${featureTypeName(scope)} | ${common})`;
+}
+
 export function modernFeatures(scope: DeviceScope): readonly FeatureModel[] {
   return scope.device.features.filter((feature) => !feature.legacy);
 }
 
 function notes(feature: FeatureModel): string[] {
   const list: string[] = [];
-  const clause = (choices: readonly (readonly string[])[]): string => choices.map((choice) => choice.join(" or ")).join(", and ");
+  const clause = (choices: readonly (readonly string[])[]): string =>
+    choices.map((choice) => choice.join(" or ")).join(", and ");
   if (feature.requires.length > 0) list.push(`Requires ${clause(feature.requires)}.`);
   if (feature.offers.length > 0) list.push(`A device that offers it offers ${clause(feature.offers)} too.`);
   if (feature.mandatory) list.push("Always offered and accepted.");
@@ -39,7 +46,11 @@ function notes(feature: FeatureModel): string[] {
 /** The parts of a device's and a driver's definition that are about features. */
 export function featureRules(scope: DeviceScope): Code {
   const features = modernFeatures(scope);
-  const bits = (list: readonly string[]): Code => joined(list.map((each) => bit(each, scope)), ", ");
+  const bits = (list: readonly string[]): Code =>
+    joined(
+      list.map((each) => bit(each, scope)),
+      ", ",
+    );
   const mandatory = features.filter((feature) => feature.mandatory).map((feature) => feature.name);
   const rules = scope.device.featureRules;
   const context = formulaContext(scope, scope.device.name, { features: () => code`features`, config: () => nothing });
@@ -84,7 +95,10 @@ function requirements(
 ): Code[] {
   return features.flatMap((feature) =>
     choices(feature).map((choice) => {
-      const anyOf = joined(choice.map((name) => bit(name, scope)), ", ");
+      const anyOf = joined(
+        choice.map((name) => bit(name, scope)),
+        ", ",
+      );
       return code`{ feature: ${bit(feature.name, scope)}, anyOf: [${anyOf}] },`;
     }),
   );

@@ -1,4 +1,4 @@
-import type { FieldModel } from "../../model/device-model.js";
+import type { EnumModel, FieldModel } from "../../model/device-model.js";
 import { code, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -45,7 +45,8 @@ export function countedValue(
 ): Value {
   const counts = field.counts;
   const counted = counts === null ? undefined : fields.find((candidate) => candidate.name === counts.field);
-  if (counts === null || counted === undefined) throw new EmitError(`a formula that refers to the reserved field ${field.name}`, place);
+  if (counts === null || counted === undefined)
+    throw new EmitError(`a formula that refers to the reserved field ${field.name}`, place);
   const shape = shapeOf(counted, scope);
   if (shape.kind === "text") throw new EmitError(`a count of the bytes of a text`, place);
   const optional = isOptional(counted, shape);
@@ -76,4 +77,26 @@ function numberOf(
       return { code: code`${valueFunction(shape.meaning.enum, scope)}(${present})`, type: wide ? "bigint" : "number" };
     }
   }
+}
+
+/** A field that holds a name, for `switch`; undefined if it is a number or may be missing. */
+export function memberAtPath(
+  fields: readonly FieldModel[],
+  path: readonly string[],
+  access: FieldAccess,
+  scope: DeviceScope,
+): { readonly code: Code; readonly enum: EnumModel } | undefined {
+  const [name, ...rest] = path;
+  const field = fields.find((candidate) => candidate.name === name);
+  if (field === undefined || !isVisible(field)) return undefined;
+  const shape = shapeOf(field, scope);
+  if (isOptional(field, shape)) return undefined;
+  if (rest.length === 0) {
+    return shape.kind === "scalar" && shape.meaning.kind === "enum"
+      ? { code: access(field), enum: shape.meaning.enum }
+      : undefined;
+  }
+  if (shape.kind !== "struct" || shape.struct.kind === "union") return undefined;
+  const parent = access(field);
+  return memberAtPath(shape.struct.fields, rest, (child) => code`${parent}.${propertyName(child)}`, scope);
 }

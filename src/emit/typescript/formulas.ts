@@ -1,4 +1,4 @@
-import type { Formula, FormulaOperator } from "../../model/device-model.js";
+import type { EnumModel, Formula, FormulaOperator } from "../../model/device-model.js";
 import { code, joined, type Code } from "./code.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { runtime } from "./imports.js";
@@ -18,6 +18,11 @@ export interface FormulaContext {
   field(scope: "self" | "readable", path: readonly string[]): Value;
   parameter(name: string): Value;
   index(): Value;
+  /** A field that holds the name of an enum's member, if it does. */
+  member?(
+    scope: "self" | "readable",
+    path: readonly string[],
+  ): { readonly code: Code; readonly enum: EnumModel } | undefined;
 }
 
 /** A context in which nothing can be referred to; others are made from it. */
@@ -54,7 +59,12 @@ export function formulaValue(formula: Formula, context: FormulaContext): Value {
     case "unary":
       return unary(formula.operator, formulaValue(formula.operand, context));
     case "binary":
-      return binary(formula.operator, formulaValue(formula.left, context), formulaValue(formula.right, context), formula.right);
+      return binary(
+        formula.operator,
+        formulaValue(formula.left, context),
+        formulaValue(formula.right, context),
+        formula.right,
+      );
     case "conditional":
       return conditional(
         formulaValue(formula.condition, context),
@@ -164,7 +174,10 @@ function arithmetic(operator: ArithmeticOperator, left: Value, right: Value, rig
       return { code: code`(${a} ${operator} ${b})`, type: "number" };
     case "/":
       // A divisor that the peer chose may be 0.
-      return { code: safeDivisor ? code`Math.floor(${a} / ${b})` : code`Math.floor(${a} / Math.max(1, ${b}))`, type: "number" };
+      return {
+        code: safeDivisor ? code`Math.floor(${a} / ${b})` : code`Math.floor(${a} / Math.max(1, ${b}))`,
+        type: "number",
+      };
     case "%":
       return { code: safeDivisor ? code`(${a} % ${b})` : code`(${a} % Math.max(1, ${b}))`, type: "number" };
     case "<<":
@@ -183,7 +196,8 @@ function arithmetic(operator: ArithmeticOperator, left: Value, right: Value, rig
 function wideArithmetic(operator: ArithmeticOperator, left: Value, right: Value, rightFormula: Formula): Value {
   const a = asBigint(left);
   const b = asBigint(right);
-  const mayBeZero = (operator === "/" || operator === "%") && !(rightFormula.op === "number" && BigInt(rightFormula.value) !== 0n);
+  const mayBeZero =
+    (operator === "/" || operator === "%") && !(rightFormula.op === "number" && BigInt(rightFormula.value) !== 0n);
   if (mayBeZero) return { code: code`(${a} ${operator} (${b} || 1n))`, type: "bigint" };
   return { code: code`(${a} ${operator} ${b})`, type: "bigint" };
 }
@@ -207,9 +221,21 @@ function call(name: "min" | "max" | "popcount" | "is_power_of_two", values: read
     case "max":
       return { code: code`Math.${name}(${numbers})`, type: "number" };
     case "popcount":
-      return { code: code`${runtime("popcount")}(${joined(values.map((value) => value.code), ", ")})`, type: "number" };
+      return {
+        code: code`${runtime("popcount")}(${joined(
+          values.map((value) => value.code),
+          ", ",
+        )})`,
+        type: "number",
+      };
     case "is_power_of_two":
-      return { code: code`${runtime("isPowerOfTwo")}(${joined(values.map((value) => value.code), ", ")})`, type: "boolean" };
+      return {
+        code: code`${runtime("isPowerOfTwo")}(${joined(
+          values.map((value) => value.code),
+          ", ",
+        )})`,
+        type: "boolean",
+      };
     default:
       return unreachable(name);
   }

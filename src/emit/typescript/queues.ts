@@ -30,7 +30,8 @@ export function queueShapes(scope: DeviceScope): readonly QueueShape[] {
     const toDriver = model.role === "receive";
     const name = camelCase(model.name);
     const request = toDriver ? undefined : messageOf(model, scope, known);
-    if (toDriver && struct === undefined) throw new EmitError("a receive queue whose message is a request", `${scope.device.name}.${model.name}`);
+    if (toDriver && struct === undefined)
+      throw new EmitError("a receive queue whose message is a request", `${scope.device.name}.${model.name}`);
     return {
       model,
       name,
@@ -50,7 +51,8 @@ function messageOf(model: QueueModel, scope: DeviceScope, known: Map<string, Req
   if (struct === undefined && request === undefined) {
     throw new EmitError(`a queue with the unknown message ${model.message}`, `${scope.device.name}.${model.name}`);
   }
-  const made = request !== undefined ? requestShape(request, scope) : messageShape(scope.requireStruct(model.message), scope);
+  const made =
+    request !== undefined ? requestShape(request, scope) : messageShape(scope.requireStruct(model.message), scope);
   known.set(model.message, made);
   return made;
 }
@@ -63,13 +65,21 @@ export function requestsOf(queues: readonly QueueShape[]): readonly RequestShape
 /** Formulas over features, config and the position `k`. */
 export function queueContext(scope: DeviceScope, config: Code, wholeConfig: boolean): FormulaContext {
   return {
-    ...formulaContext(scope, `${scope.device.name}.queues`, { features: () => code`features`, config: () => config, wholeConfig }),
+    ...formulaContext(scope, `${scope.device.name}.queues`, {
+      features: () => code`features`,
+      config: () => config,
+      wholeConfig,
+    }),
     index: () => ({ code: code`k`, type: "number" }),
   };
 }
 
 /** Statements that add a queue to `plan`; `add` gives the entry of position k. */
-export function planStatements(queue: QueueShape, context: FormulaContext, add: (position: Code, index: Code) => Code): Code {
+export function planStatements(
+  queue: QueueShape,
+  context: FormulaContext,
+  add: (position: Code, index: Code) => Code,
+): Code {
   const { model } = queue;
   const index = count(model.indexTree, context);
   const present = model.conditionTree === null ? undefined : condition(model.conditionTree, context);
@@ -93,11 +103,13 @@ export function mergedOffset(queue: QueueShape, scope: DeviceScope): number | un
   let offset = 0;
   for (const [depth, name] of merged.field.entries()) {
     const field = fields.find((candidate) => candidate.name === name);
-    if (field?.offset == null) throw new EmitError("a number of merged buffers at a variable place", place);
+    if (field === undefined || field.offset === null)
+      throw new EmitError("a number of merged buffers at a variable place", place);
     offset += field.offset;
     const shape = shapeOf(field, scope);
     if (shape.kind === "struct") fields = shape.struct.fields;
-    else if (depth < merged.field.length - 1 || fixedSize(shape) !== 2) throw new EmitError("a number of merged buffers that is no le16", place);
+    else if (depth < merged.field.length - 1 || fixedSize(shape) !== 2)
+      throw new EmitError("a number of merged buffers that is no le16", place);
   }
   return offset;
 }

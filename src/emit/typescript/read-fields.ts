@@ -1,10 +1,10 @@
 import type { FieldModel, Formula, ScalarType } from "../../model/device-model.js";
 import { code, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
-import { fieldFormulas, visitFormula } from "./device-scope.js";
+import { lengthFormulas, visitFormula } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { nameFunction } from "./enums.js";
-import { valueAtPath } from "./field-paths.js";
+import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { camelCase, localName } from "./names.js";
 import { readMatch } from "./read-match.js";
@@ -58,9 +58,15 @@ export function readFields(
   const formulas: FormulaContext = {
     ...context.formulas,
     field: (where, path) => {
-      if (where !== "self" || !fields.some((field) => field.name === path[0])) return context.formulas.field(where, path);
+      if (where !== "self" || !fields.some((field) => field.name === path[0]))
+        return context.formulas.field(where, path);
       const known = path.length === 1 ? numbers.get(path[0] ?? "") : undefined;
       return known ?? valueAtPath(fields, path, (field) => locals.get(field) ?? code`undefined`, scope, context.place);
+    },
+    member: (where, path) => {
+      const isOwn = where === "self" && fields.some((field) => field.name === path[0]);
+      if (!isOwn) return context.formulas.member?.(where, path);
+      return memberAtPath(fields, path, (field) => locals.get(field) ?? code`undefined`, scope);
     },
   };
   const statements: Code[] = [];
@@ -77,7 +83,7 @@ export function readFields(
     const site: ReadSite = { context, formulas, reader: current, fresh };
     const shape = shapeOf(field, scope);
     if (field.bits !== null && shape.kind === "scalar") {
-      if (word === undefined || !word.holds(field)) {
+      if (!word?.holds(field)) {
         word = newWord(field, shape.scalar, fresh);
         statements.push(code`const ${word.name} = ${readScalar(shape.scalar, current)};`);
       }
@@ -97,11 +103,19 @@ export function readFields(
     }
     if (field.reserved) {
       if (!field.overlaps) statements.push(skip(field, shape, site));
-      else if (!continuesOverlap(fields, index)) overlap = endOverlap(overlap, current, statements);
+      else if (!continuesOverlap(fields, index)) {
+        endOverlap(overlap, current, statements);
+        overlap = undefined;
+      }
       continue;
     }
     // A count is a number for formulas only, and so is an enum that a formula uses.
-    if (shape.kind === "scalar" && shape.meaning.kind === "enum" && referred.has(field.name) && !isOptional(field, shape)) {
+    if (
+      shape.kind === "scalar" &&
+      shape.meaning.kind === "enum" &&
+      referred.has(field.name) &&
+      !isOptional(field, shape)
+    ) {
       const number = fresh(`${propertyName(field)}Number`);
       statements.push(code`const ${number} = ${readScalar(shape.scalar, current)};`);
       numbers.set(field.name, { code: code`${number}`, type: isWide(shape, field) ? "bigint" : "number" });
@@ -119,7 +133,10 @@ export function readFields(
       locals.set(field, code`${local}`);
       if (isVisible(field)) properties.push(propertyOf(field, local));
     }
-    if (field.overlaps && !continuesOverlap(fields, index)) overlap = endOverlap(overlap, current, statements);
+    if (field.overlaps && !continuesOverlap(fields, index)) {
+      endOverlap(overlap, current, statements);
+      overlap = undefined;
+    }
   }
   return { statements, properties, formulas };
 }
@@ -128,11 +145,21 @@ export function readFields(
 export function continuesOverlap(fields: readonly FieldModel[], index: number): boolean {
   const field = fields[index];
   const next = fields[index + 1];
-  return field?.overlaps === true && next?.overlaps === true && next.offset === field.offset && next.condition === field.condition;
+  return (
+    field?.overlaps === true &&
+    next?.overlaps === true &&
+    next.offset === field.offset &&
+    next.condition === field.condition
+  );
 }
 
 /** Bytes of the anonymous union that begins with a field. */
-export function overlapSize(fields: readonly FieldModel[], first: number, scope: CodecContext["scope"], place: string): number {
+export function overlapSize(
+  fields: readonly FieldModel[],
+  first: number,
+  scope: CodecContext["scope"],
+  place: string,
+): number {
   let size = 0;
   for (let index = first; ; index++) {
     const field = fields[index];
@@ -144,9 +171,13 @@ export function overlapSize(fields: readonly FieldModel[], first: number, scope:
 }
 
 /** Behind an anonymous union comes what is behind its largest member. */
-function endOverlap(overlap: { readonly start: string; readonly end: number } | undefined, reader: string, statements: Code[]): undefined {
-  if (overlap !== undefined) statements.push(code`${reader}.offset = ${overlap.start};`, code`${reader}.skip(${overlap.end});`);
-  return undefined;
+function endOverlap(
+  overlap: { readonly start: string; readonly end: number } | undefined,
+  reader: string,
+  statements: Code[],
+): void {
+  if (overlap !== undefined)
+    statements.push(code`${reader}.offset = ${overlap.start};`, code`${reader}.skip(${overlap.end});`);
 }
 
 export interface ReaderChange {
@@ -160,9 +191,12 @@ function propertyOf(field: FieldModel, local: string): Code {
 }
 
 /** Names of fields that formulas of the same list refer to. */
-export function referredFields(fields: readonly FieldModel[], ...more: readonly (Formula | null)[]): ReadonlySet<string> {
+export function referredFields(
+  fields: readonly FieldModel[],
+  ...more: readonly (Formula | null)[]
+): ReadonlySet<string> {
   const names = new Set<string>();
-  for (const formula of [...fieldFormulas(fields), ...more]) {
+  for (const formula of [...lengthFormulas(fields), ...more]) {
     if (formula === null) continue;
     visitFormula(formula, (part) => {
       if (part.op === "field" && part.scope === "self") names.add(part.path[0] ?? "");
@@ -172,7 +206,11 @@ export function referredFields(fields: readonly FieldModel[], ...more: readonly 
 }
 
 /** Reads a field into a variable. */
-function readField(field: FieldModel, shape: Shape, site: ReadSite): { readonly local: string; readonly setup: readonly Code[] } {
+function readField(
+  field: FieldModel,
+  shape: Shape,
+  site: ReadSite,
+): { readonly local: string; readonly setup: readonly Code[] } {
   const { scope, owner, place } = site.context;
   if (field.conditionTree === null || !field.moves) {
     const read = sizedRead(field, shape, site);
@@ -183,8 +221,10 @@ function readField(field: FieldModel, shape: Shape, site: ReadSite): { readonly 
   const local = site.fresh(propertyName(field));
   const read = sizedRead(field, shape, site);
   const present = condition(field.conditionTree, site.formulas);
-  if (read.setup.length === 0) return { local, setup: [code`const ${local} = ${present} ? ${read.value} : undefined;`] };
-  if (field.sizedTree !== null && shape.kind !== "struct") throw new EmitError("a conditional part of this kind", `${place}.${field.name}`);
+  if (read.setup.length === 0)
+    return { local, setup: [code`const ${local} = ${present} ? ${read.value} : undefined;`] };
+  if (field.sizedTree !== null && shape.kind !== "struct")
+    throw new EmitError("a conditional part of this kind", `${place}.${field.name}`);
   return {
     local,
     setup: [
@@ -195,7 +235,9 @@ function readField(field: FieldModel, shape: Shape, site: ReadSite): { readonly 
 }
 
 function variableType(shape: Shape, field: FieldModel, owner: string, scope: CodecContext["scope"]): Code {
-  return shape.kind === "array" ? code`${elementType(shape.of, field, owner, scope)}[]` : typeOf(shape, field, owner, scope);
+  return shape.kind === "array"
+    ? code`${elementType(shape.of, field, owner, scope)}[]`
+    : typeOf(shape, field, owner, scope);
 }
 
 /** `sized`: the field has so many bytes, whatever is in it. */
@@ -206,7 +248,8 @@ function sizedRead(field: FieldModel, shape: Shape, site: ReadSite): ReadValue {
   const nested = shape.kind === "struct" || shape.kind === "match";
   const tail = field.sizedTree === null && nested && takesRest(shape, site.context.scope) ? tailSize(field, site) : 0;
   if (field.sizedTree === null && tail === 0) return readShape(shape, field, site, propertyName(field));
-  const size = field.sizedTree === null ? code`${site.reader}.remaining - ${tail}` : count(field.sizedTree, site.formulas);
+  const size =
+    field.sizedTree === null ? code`${site.reader}.remaining - ${tail}` : count(field.sizedTree, site.formulas);
   const part = site.fresh(`${propertyName(field)}Bytes`);
   const inner = readShape(shape, field, { ...site, reader: part }, propertyName(field));
   const result = inner.variable ?? site.fresh(propertyName(field));
@@ -239,12 +282,18 @@ export function readShape(shape: Shape, field: FieldModel, site: ReadSite, name:
       const length = lengthOf(shape.length, field, site);
       return {
         setup: [],
-        value: shape.form === "list" ? code`${reader}.textList(${length})` : code`${reader}.text(${length}, "${shape.form}")`,
+        value:
+          shape.form === "list"
+            ? code`${reader}.textList(${length})`
+            : code`${reader}.text(${length}, "${shape.form}")`,
       };
     }
     case "struct": {
       const inner = { ...context, formulas: site.formulas };
-      return { setup: [], value: code`read${context.scope.typeName(shape.struct)}(${reader}${codecArguments(shape.struct, shape.arguments, inner)})` };
+      return {
+        setup: [],
+        value: code`read${context.scope.typeName(shape.struct)}(${reader}${codecArguments(shape.struct, shape.arguments, inner)})`,
+      };
     }
     case "array":
       return readArray(shape, field, site, name);
@@ -298,24 +347,41 @@ function readArray(shape: Shape & { kind: "array" }, field: FieldModel, site: Re
   switch (shape.length.kind) {
     case "rest": {
       requireProgress(shape, site);
-      return { setup: [declaration, code`while (${reader}.remaining > ${tailSize(field, site)}) { ${body} }`], value: code`${list}`, variable: list };
+      return {
+        setup: [declaration, code`while (${reader}.remaining > ${tailSize(field, site)}) { ${body} }`],
+        value: code`${list}`,
+        variable: list,
+      };
     }
     case "fixed":
-      return { setup: [declaration, code`for (let left = ${shape.length.count}; left > 0; left--) { ${body} }`], value: code`${list}`, variable: list };
+      return {
+        setup: [declaration, code`for (let left = ${shape.length.count}; left > 0; left--) { ${body} }`],
+        value: code`${list}`,
+        variable: list,
+      };
     case "formula": {
       const limit = code`${reader}.count(${count(shape.length.formula, site.formulas)}, ${least})`;
-      return { setup: [declaration, code`for (let left = ${limit}; left > 0; left--) { ${body} }`], value: code`${list}`, variable: list };
+      return {
+        setup: [declaration, code`for (let left = ${limit}; left > 0; left--) { ${body} }`],
+        value: code`${list}`,
+        variable: list,
+      };
     }
   }
 
   function readElement(array: Shape & { kind: "array" }, owner: FieldModel, at: ReadSite, base: string): ReadValue {
     const strided = array.stride === null ? undefined : at.fresh("part");
     const inner = readShape(array.of, owner, strided === undefined ? at : { ...at, reader: strided }, `${base}Element`);
-    const before = strided === undefined ? [] : [code`const ${strided} = ${at.reader}.window(${count(array.stride ?? zero, at.formulas)});`];
+    const before =
+      strided === undefined
+        ? []
+        : [code`const ${strided} = ${at.reader}.window(${count(array.stride ?? zero, at.formulas)});`];
     const after = strided === undefined ? [] : [passError(strided, at.reader)];
-    if (array.ends === null && after.length === 0) return { setup: [...before, ...inner.setup], value: code`${list}.push(${inner.value});` };
+    if (array.ends === null && after.length === 0)
+      return { setup: [...before, ...inner.setup], value: code`${list}.push(${inner.value});` };
     const last = at.fresh("element");
-    const stop = array.ends === null ? [] : [code`if (${condition(array.ends, elementContext(array.of, last, at))}) break;`];
+    const stop =
+      array.ends === null ? [] : [code`if (${condition(array.ends, elementContext(array.of, last, at))}) break;`];
     return {
       setup: [...before, ...inner.setup, code`const ${last} = ${inner.value};`, ...after],
       value: code`${list}.push(${last}); ${stop}`,
@@ -333,7 +399,13 @@ function elementContext(shape: Shape, element: string, site: ReadSite): FormulaC
       if (where === "self" && shape.kind === "struct") {
         const fields = shape.struct.fields;
         if (fields.some((field) => field.name === path[0])) {
-          return valueAtPath(fields, path, (field) => code`${element}.${propertyName(field)}`, site.context.scope, site.context.place);
+          return valueAtPath(
+            fields,
+            path,
+            (field) => code`${element}.${propertyName(field)}`,
+            site.context.scope,
+            site.context.place,
+          );
         }
       }
       return site.formulas.field(where, path);
@@ -350,7 +422,8 @@ function requireProgress(shape: Shape & { kind: "array" }, site: ReadSite): void
 
 function skip(field: FieldModel, shape: Shape, site: ReadSite): Code {
   const size = field.size ?? fixedSize(shape);
-  if (shape.kind === "bytes" && shape.length.kind === "rest") return code`${site.reader}.skip(${lengthOf(shape.length, field, site)});`;
+  if (shape.kind === "bytes" && shape.length.kind === "rest")
+    return code`${site.reader}.skip(${lengthOf(shape.length, field, site)});`;
   if (size === null) throw new EmitError("reserved bytes of variable size", `${site.context.place}.${field.name}`);
   const statement = code`${site.reader}.skip(${size});`;
   if (field.conditionTree === null || !field.moves) return statement;

@@ -1,18 +1,24 @@
-import type { FieldModel } from "../../model/device-model.js";
+import type { FieldModel, PatternModel } from "../../model/device-model.js";
 import { code, quoted, type Code } from "./code.js";
 import { codecArguments } from "./codec-parameters.js";
-import { count } from "./formulas.js";
+import { memberOf } from "./enums.js";
+import { count, type FormulaContext } from "./formulas.js";
 import type { ReadSite, ReadValue } from "./read-fields.js";
 import type { ArmShape, Shape } from "./shapes.js";
 import { isOptional, matchTypeName, shortName } from "./struct-types.js";
 
 /** Reads the struct that the subject selects; `undefined` where nothing belongs to it. */
-export function readMatch(shape: Shape & { kind: "match" }, field: FieldModel, site: ReadSite, name: string): ReadValue {
+export function readMatch(
+  shape: Shape & { kind: "match" },
+  field: FieldModel,
+  site: ReadSite,
+  name: string,
+): ReadValue {
   const { context, reader } = site;
   const result = site.fresh(name);
   const type = matchTypeName(context.owner, field);
   const optional = isOptional(field, shape);
-  const tag = count(shape.subject, site.formulas);
+  const { tag, label } = matchSubject(shape, site.formulas);
   const cases: Code[] = [];
   const ranges: Code[] = [];
   let otherwise: Code | undefined;
@@ -33,7 +39,7 @@ export function readMatch(shape: Shape & { kind: "match" }, field: FieldModel, s
         continue;
       }
       const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
-      cases.push(code`case ${pattern.low}: ${note(arm, pattern.name)}${read(kind)} break;`);
+      cases.push(code`case ${label(pattern)}: ${note(arm, pattern.name)}${read(kind)} break;`);
     }
   }
   const fallback = ranges.length === 0 ? otherwise : chain(ranges, otherwise);
@@ -41,7 +47,7 @@ export function readMatch(shape: Shape & { kind: "match" }, field: FieldModel, s
     setup: [
       code`let ${result}: ${type}${optional ? " | undefined" : ""};`,
       ranges.length > 0 ? code`const tag = ${tag};` : code``,
-      code`switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} ${fallback === undefined ? "" : code`default: ${fallback} break;`} }`,
+      code`switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} default: ${fallback} break; }`,
     ],
     value: code`${result}`,
     variable: result,
@@ -56,4 +62,22 @@ function chain(ranges: readonly Code[], otherwise: Code | undefined): Code {
   let result = otherwise === undefined ? undefined : code`{ ${otherwise} }`;
   for (const range of [...ranges].reverse()) result = result === undefined ? range : code`${range} else ${result}`;
   return result ?? code``;
+}
+
+/** What a match switches on: the name of an enum's member if there is one for every pattern, otherwise the number. */
+export function matchSubject(
+  shape: Shape & { kind: "match" },
+  formulas: FormulaContext,
+): { readonly tag: Code; readonly label: (pattern: PatternModel) => Code } {
+  const { subject } = shape;
+  const named = subject.op === "field" ? formulas.member?.(subject.scope, subject.path) : undefined;
+  const patterns = shape.arms.flatMap((arm) => arm.model.patterns);
+  if (named === undefined || patterns.some((pattern) => pattern.low !== pattern.high)) {
+    return { tag: count(subject, formulas), label: (pattern) => code`${pattern.low}` };
+  }
+  const label = (pattern: PatternModel): Code => {
+    const member = memberOf(named.enum, pattern.low);
+    return member === undefined ? code`${pattern.low}` : quoted(member.name);
+  };
+  return { tag: named.code, label };
 }

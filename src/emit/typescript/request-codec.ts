@@ -1,5 +1,5 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, joined, parameterNames, type Code } from "./code.js";
+import { code, joined, nothing, parameterNames, render, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
@@ -8,7 +8,16 @@ import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { readFields } from "./read-fields.js";
 import { capacityFields, capacityName, inputName, replyUnionName } from "./request-inputs.js";
-import { isOptionalReply, isTag, patternsOf, replyParts, tagLabel, tagField, type RequestShape, type VariantShape } from "./request-shapes.js";
+import {
+  isOptionalReply,
+  isTag,
+  patternsOf,
+  replyParts,
+  tagLabel,
+  tagField,
+  type RequestShape,
+  type VariantShape,
+} from "./request-shapes.js";
 import { usesConfig } from "./request-slot.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
@@ -23,7 +32,12 @@ export function codecName(request: RequestShape): string {
 
 /** Does the codec have to ask the driver what was negotiated? */
 export function codecNeedsDriver(request: RequestShape, scope: DeviceScope): boolean {
-  return usesConfig(request, scope) || request.variants.some((variant) => [...variant.readable, ...variant.writable].some((field) => usesFeatures(field, scope)));
+  return (
+    usesConfig(request, scope) ||
+    request.variants.some((variant) =>
+      [...variant.readable, ...variant.writable].some((field) => usesFeatures(field, scope)),
+    )
+  );
 }
 
 function usesFeatures(field: FieldModel, scope: DeviceScope): boolean {
@@ -40,8 +54,13 @@ export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
   const types = code`${runtimeType("RequestCodec")}<${inputName(request)}, ${replyUnionName(request)}>`;
   const sizes = dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`);
   const room = dispatch(request, scope, (variant) => code`return ${sizeCode(writableSize(variant, request, scope))};`);
-  const writes = dispatch(request, scope, (variant) => code`${encode(variant, scope)} return;`);
-  const reads = dispatch(request, scope, (variant) => decode(variant, request, scope));
+  const shared = sharedFields(request, scope);
+  const writes = code`${encodeShared(shared, request, scope)} ${dispatch(request, scope, (variant) => code`${encode(variant, shared.length, scope)} return;`)}`;
+  const starts = new Set(request.variants.map((variant) => render(replyReader(variant, request, scope)).text));
+  const isShared = starts.size === 1 && request.variants.length > 1;
+  const [first] = request.variants;
+  const start = isShared && first !== undefined ? replyReader(first, request, scope) : nothing;
+  const reads = code`${start} ${dispatch(request, scope, (variant) => decode(variant, request, !isShared, scope))}`;
   const methods = code`{
       readableSize(${parameterNames(["input"], sizes)}) { ${sizes} },
       writableSize(${parameterNames(["input"], room)}) { ${room} },
@@ -77,7 +96,12 @@ function tagOf(variant: VariantShape, discriminator: string): FieldModel {
 
 const ofInput = (field: FieldModel): Code => code`input.${propertyName(field)}`;
 
-function codecContext(variant: VariantShape, owner: string, fields: readonly FieldModel[], scope: DeviceScope): CodecContext {
+function codecContext(
+  variant: VariantShape,
+  owner: string,
+  fields: readonly FieldModel[],
+  scope: DeviceScope,
+): CodecContext {
   const place = `${scope.device.name}.${variant.name}`;
   const features = (): Code => code`driver.negotiated`;
   const config = (): Code => code`driver.config`;
@@ -110,13 +134,15 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
   const context = codecContext(variant, request.typeName, variant.writable, scope);
   let total: Size = { fixed: 0, varying: [] };
   for (const field of variant.writable) {
-    if (capacities.has(field)) total = plus(total, { fixed: 0, varying: [code`input.${capacityName(field, variant)}`] });
+    if (capacities.has(field))
+      total = plus(total, { fixed: 0, varying: [code`input.${capacityName(field, variant)}`] });
   }
   const known = variant.writable.filter((field) => !capacities.has(field));
   const fixed = known.filter((field) => lengthOf(field, scope) === undefined);
   for (const field of known) {
     const length = lengthOf(field, scope);
-    if (length !== undefined) total = plus(total, { fixed: 0, varying: [code`${count(length.formula, context.formulas)}${length.factor}`] });
+    if (length !== undefined)
+      total = plus(total, { fixed: 0, varying: [code`${count(length.formula, context.formulas)}${length.factor}`] });
   }
   return plus(
     sizeOfFields(fixed, () => code`undefined`, context),
@@ -125,7 +151,10 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
 }
 
 /** A length that follows from the request, and what to multiply it with. */
-function lengthOf(field: FieldModel, scope: DeviceScope): { readonly formula: Formula; readonly factor: Code } | undefined {
+function lengthOf(
+  field: FieldModel,
+  scope: DeviceScope,
+): { readonly formula: Formula; readonly factor: Code } | undefined {
   const shape = shapeOf(field, scope);
   if (field.sizedTree !== null) return undefined;
   if (shape.kind !== "bytes" && shape.kind !== "text" && shape.kind !== "array") return undefined;
@@ -134,9 +163,36 @@ function lengthOf(field: FieldModel, scope: DeviceScope): { readonly formula: Fo
   return { formula: shape.length.formula, factor: size === 1 ? code`` : code` * ${size ?? 1}` };
 }
 
-function encode(variant: VariantShape, scope: DeviceScope): Code {
+/** Fields with which every variant begins, and which are written alike. */
+function sharedFields(request: RequestShape, scope: DeviceScope): readonly FieldModel[] {
+  const [first, ...others] = request.variants;
+  if (first === undefined || others.length === 0) return [];
+  const isAlike = (field: FieldModel, index: number): boolean =>
+    shapeOf(field, scope).kind === "scalar" &&
+    field.bits === null &&
+    others.every((other) => {
+      const same = other.readable[index];
+      if (same === undefined || isTag(other, same) !== isTag(first, field)) return false;
+      return (
+        same.name === field.name &&
+        same.type === field.type &&
+        same.enum === field.enum &&
+        same.reserved === field.reserved
+      );
+    });
+  const end = first.readable.findIndex((field, index) => !isAlike(field, index));
+  return first.readable.slice(0, end < 0 ? first.readable.length : end);
+}
+
+function encodeShared(fields: readonly FieldModel[], request: RequestShape, scope: DeviceScope): Code {
+  const [first] = request.variants;
+  if (first === undefined || fields.length === 0) return nothing;
+  return code`${writeFields(fields, ofInput, readableContext(first, scope))}`;
+}
+
+function encode(variant: VariantShape, skipped: number, scope: DeviceScope): Code {
   const context = readableContext(variant, scope);
-  const statements = writeFields(variant.readable, ofInput, context, {
+  const statements = writeFields(variant.readable.slice(skipped), ofInput, context, {
     writer: "writer",
     constant: (field) => (isTag(variant, field) ? tagNumber(variant, field, scope) : undefined),
   });
@@ -150,7 +206,8 @@ function tagNumber(variant: VariantShape, field: FieldModel, scope: DeviceScope)
   if (shape.kind === "scalar" && shape.meaning.kind === "enum") {
     if (pattern !== undefined && second === undefined && pattern.low === pattern.high && pattern.name !== null) {
       const label = tagLabel(pattern, field, scope);
-      const name = label.parts.length === 1 && typeof label.parts[0] === "string" ? label.parts[0].replaceAll('"', "") : "";
+      const name =
+        label.parts.length === 1 && typeof label.parts[0] === "string" ? label.parts[0].replaceAll('"', "") : "";
       if (/^[A-Za-z_]\w*$/.test(name)) return code`${scope.typeName(shape.meaning.enum)}.${name}`;
     }
     return code`${valueFunction(shape.meaning.enum, scope)}(${ofInput(field)})`;
@@ -158,18 +215,21 @@ function tagNumber(variant: VariantShape, field: FieldModel, scope: DeviceScope)
   return ofInput(field);
 }
 
-function decode(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
+/** The reader of a reply: a status at the end was written if anything was, otherwise what was written counts. */
+function replyReader(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
+  if (!variant.writable.some(isVisible)) return nothing;
   const { tail } = replyParts(variant, request, scope);
+  if (tail.length === 0) return code`const reader = new ${runtime("ByteReader")}(bytes, 0, written);`;
+  return code`if (written === 0) return new ${runtime("CodecError")}("truncated", 0);
+    const reader = new ${runtime("ByteReader")}(bytes);`;
+}
+
+function decode(variant: VariantShape, request: RequestShape, withReader: boolean, scope: DeviceScope): Code {
   const fields = variant.writable;
   if (!fields.some(isVisible)) return code`return {};`;
   const context = codecContext(variant, variant.replyType, fields, scope);
   const optional = fields.filter((field) => isOptionalReply(field, request, variant));
-  // A status at the end was written if anything was; the rest of the buffer need not be counted.
-  const start =
-    tail.length > 0
-      ? code`if (written === 0) return new ${runtime("CodecError")}("truncated", 0);
-        const reader = new ${runtime("ByteReader")}(bytes);`
-      : code`const reader = new ${runtime("ByteReader")}(bytes, 0, written);`;
+  const start = withReader ? replyReader(variant, request, scope) : nothing;
   if (optional.length === 0) {
     const { statements, properties } = readFields(fields, context);
     return code`${start} ${statements} return reader.error ?? { ${joined(properties, ", ")} };`;
@@ -182,4 +242,3 @@ function decode(variant: VariantShape, request: RequestShape, scope: DeviceScope
     ${second.statements}
     return reader.error ?? { ${joined([...first.properties, ...second.properties], ", ")} };`;
 }
-

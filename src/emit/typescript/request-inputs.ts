@@ -78,7 +78,9 @@ function isCommonReply(variant: VariantShape, request: RequestShape): boolean {
 function commonReplyName(request: RequestShape, scope: DeviceScope): string {
   const status = statusField(request, scope);
   const suffix = status === undefined ? "Plain" : pascalCase(status.name);
-  return request.typeName === `${scope.prefix}Request` ? `${scope.prefix}${suffix}Reply` : `${request.typeName}${suffix}Reply`;
+  return request.typeName === `${scope.prefix}Request`
+    ? `${scope.prefix}${suffix}Reply`
+    : `${request.typeName}${suffix}Reply`;
 }
 
 function inputType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
@@ -93,7 +95,10 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
     const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` });
     return code`${doc}readonly ${capacityName(field, variant)}: number;`;
   });
-  const doc = docComment({ doc: tagsDoc(variant, request, scope), since: model.since, within: request.since }, model.doc);
+  const doc = docComment(
+    { doc: tagsDoc(variant, request, scope), since: model.since, within: request.since },
+    model.doc,
+  );
   const properties = [...tags, ...fields.map((field) => inputProperty(field, model.since, scope)), ...capacities];
   const body =
     properties.length === 0
@@ -104,7 +109,10 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
 
 function inputProperty(field: FieldModel, within: string, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
-  const type = shape.kind === "scalar" && shape.meaning.kind === "enum" ? writeType(shape.meaning.enum, scope) : typeOf(shape, field, "", scope);
+  const type =
+    shape.kind === "scalar" && shape.meaning.kind === "enum"
+      ? writeType(shape.meaning.enum, scope)
+      : typeOf(shape, field, "", scope);
   const optional = isOptional(field, shape);
   return code`${fieldDoc(field, scope, within)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
 }
@@ -120,7 +128,8 @@ function isSizeKnown(field: FieldModel, scope: DeviceScope): boolean {
   const shape = shapeOf(field, scope);
   if (fixedSize(shape) !== null) return true;
   if (shape.kind === "struct") return shape.struct.kind === "header";
-  if (shape.kind === "bytes" || shape.kind === "text") return shape.length.kind === "formula" && !refersToSelf(shape.length.formula);
+  if (shape.kind === "bytes" || shape.kind === "text")
+    return shape.length.kind === "formula" && !refersToSelf(shape.length.formula);
   if (shape.kind === "array") {
     if (shape.length.kind !== "formula" || refersToSelf(shape.length.formula) || shape.ends !== null) return false;
     return shape.unit === "bytes" || shape.stride !== null || fixedSize(shape.of) !== null;
@@ -150,9 +159,17 @@ function replyType(request: RequestShape, variant: VariantShape, scope: DeviceSc
     const missing = isOptional(field, shape) || isOptionalReply(field, request, variant);
     return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyKey(propertyName(field))}${missing ? "?" : ""}: ${typeOf(shape, field, name, scope)}${missing ? " | undefined" : ""};`;
   });
-  const note = fields.some((field) => isOptionalReply(field, request, variant)) ? "Parts that the device left out, as for a failure, are missing." : "";
-  const doc = isCommonReply(variant, request) && request.discriminators.length > 0 ? `Reply of the device that says no more than this.` : `Reply of the device to {@link ${variant.inputType}}.`;
-  const body = properties.length === 0 ? code`export type ${name} = Readonly<Record<never, never>>;` : code`export interface ${name} { ${properties} }`;
+  const note = fields.some((field) => isOptionalReply(field, request, variant))
+    ? "Parts that the device left out, as for a failure, are missing."
+    : "";
+  const doc =
+    isCommonReply(variant, request) && request.discriminators.length > 0
+      ? `Reply of the device that says no more than this.`
+      : `Reply of the device to {@link ${variant.inputType}}.`;
+  const body =
+    properties.length === 0
+      ? code`export type ${name} = Readonly<Record<never, never>>;`
+      : code`export interface ${name} { ${properties} }`;
   return paragraphs([code`${docComment({ doc }, note)}${body}`, ...matchTypes(variant.writable, name, scope)]);
 }
 
@@ -173,7 +190,10 @@ function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
   const fallback = commonEndsEmpty(request) ? "never" : commonReplyName(request, scope);
   if (special.length === 0) {
     return code`/** The reply to a request with these tags. */
-      export type ${request.baseName}ReplyTo<${joined(parameters.map((name) => `_${name}`), ", ")}> = ${fallback};`;
+      export type ${request.baseName}ReplyTo<${joined(
+        parameters.map((name) => `_${name}`),
+        ", ",
+      )}> = ${fallback};`;
   }
   let lookup: Code = code`${repliesName(request)}${parameters.map((name) => code`[${name}]`).reduce((all, part) => code`${all}${part}`, nothing)}`;
   for (let depth = parameters.length - 1; depth >= 0; depth--) {
@@ -192,7 +212,12 @@ function commonEndsEmpty(request: RequestShape): boolean {
   return request.prefix.length === 0 && request.suffix.length === 0;
 }
 
-function entries(variants: readonly VariantShape[], discriminators: readonly string[], request: RequestShape, scope: DeviceScope): Code[] {
+function entries(
+  variants: readonly VariantShape[],
+  discriminators: readonly string[],
+  request: RequestShape,
+  scope: DeviceScope,
+): Code[] {
   const [discriminator, ...rest] = discriminators;
   if (discriminator === undefined) return [];
   const groups = new Map<string, { key: Code; variants: VariantShape[] }>();
@@ -204,7 +229,9 @@ function entries(variants: readonly VariantShape[], discriminators: readonly str
         ? [code`[${"tag"}: string | number]`]
         : patterns.length === 0
           ? [code`[tag: number]`]
-          : patterns.map((pattern) => (pattern.low === pattern.high ? code`${tagLabel(pattern, field, scope)}` : code`[tag: number]`));
+          : patterns.map((pattern) =>
+              pattern.low === pattern.high ? code`${tagLabel(pattern, field, scope)}` : code`[tag: number]`,
+            );
     for (const key of keys) {
       const text = JSON.stringify(key.parts);
       const group = groups.get(text) ?? { key, variants: [] };

@@ -1,9 +1,9 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, type Code } from "./code.js";
+import { code, joined, type Code } from "./code.js";
 import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { valueAtPath } from "./field-paths.js";
+import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { memberName } from "./names.js";
@@ -35,7 +35,11 @@ export interface ReadableLayout {
   /** Numbers at known places of the head, except tags. */
   readonly head: readonly HeadField[];
   /** Structs in the head, which are looked at and not copied. */
-  readonly views: readonly { readonly field: FieldModel; readonly offset: number; readonly shape: Shape & { kind: "struct" } }[];
+  readonly views: readonly {
+    readonly field: FieldModel;
+    readonly offset: number;
+    readonly shape: Shape & { kind: "struct" };
+  }[];
   /** Fields that decoding gives a value to. */
   readonly assigned: readonly FieldModel[];
   /** Bytes of the head that must be there. */
@@ -64,19 +68,44 @@ export function slotContext(variant: VariantShape, scope: DeviceScope): CodecCon
     owner: variant.owner,
     features,
     config,
-    formulas: { ...base, field: (_, path) => readableValue(variant, path, scope, place) },
+    formulas: {
+      ...base,
+      field: (_, path) => readableValue(variant, path, scope, place),
+      member: (_, path) => {
+        // Structs in the head are looked at where they are; what is decoded may be missing.
+        const first = variant.readable.find((field) => field.name === path[0]);
+        if (first === undefined || path.length < 2 || !isView(first, variant, scope)) return undefined;
+        return memberAtPath(variant.readable, path, (field) => code`this.${requestMember(field)}`, scope);
+      },
+    },
     tailOf: (field) => tailSize(variant.readable, field, scope, place),
   };
 }
 
 /** A readable field for a formula: straight from the head where it is there. */
-export function readableValue(variant: VariantShape, path: readonly string[], scope: DeviceScope, place: string): Value {
+export function readableValue(
+  variant: VariantShape,
+  path: readonly string[],
+  scope: DeviceScope,
+  place: string,
+): Value {
   const field = variant.readable.find((candidate) => candidate.name === path[0]);
   const shape = field === undefined ? undefined : shapeOf(field, scope);
-  if (path.length === 1 && field?.offset != null && shape?.kind === "scalar" && field.bits === null && field.offset + 8 <= HEAD_LIMIT) {
-    return { code: numberAt(code`this.head`, code`${field.offset}`, shape), type: isWide(shape, field) ? "bigint" : "number" };
+  if (
+    path.length === 1 &&
+    field !== undefined &&
+    field.offset !== null &&
+    shape?.kind === "scalar" &&
+    field.bits === null &&
+    field.offset + 8 <= HEAD_LIMIT
+  ) {
+    return {
+      code: numberAt(code`this.head`, code`${field.offset}`, shape),
+      type: isWide(shape, field) ? "bigint" : "number",
+    };
   }
-  return valueAtPath(variant.readable, path, (each) => code`this.${requestMember(each)}`, scope, place, true);
+  const maybeMissing = field === undefined || !isView(field, variant, scope);
+  return valueAtPath(variant.readable, path, (each) => code`this.${requestMember(each)}`, scope, place, maybeMissing);
 }
 
 export function readableLayout(variant: VariantShape, scope: DeviceScope): ReadableLayout {
@@ -96,15 +125,19 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
     const isStatic = position.varying.length === 0 && field.conditionTree === null;
     const at = position.fixed;
     if (isStatic && size !== null && at + size <= HEAD_LIMIT && (shape.kind === "scalar" || field.reserved)) {
-      if (shape.kind === "scalar" && isVisible(field) && !isTag(variant, field)) head.push({ field, offset: at, shape });
+      if (shape.kind === "scalar" && isVisible(field) && !isTag(variant, field))
+        head.push({ field, offset: at, shape });
       if (field.bits === null || !sharesWord(fields, index)) position = { fixed: at + size, varying: [] };
       copied = at + size;
       headSize = at + size;
       continue;
     }
-    // Where there are variants, structs are decoded at once.
-    const viewable = variant.model.tags.length === 0 && shape.kind === "struct";
-    if (isStatic && viewable && field.sizedTree === null && isViewable(shape, scope) && at + (shape.struct.size ?? 0) <= HEAD_LIMIT) {
+    if (
+      isStatic &&
+      shape.kind === "struct" &&
+      isView(field, variant, scope) &&
+      at + (shape.struct.size ?? 0) <= HEAD_LIMIT
+    ) {
       views.push({ field, offset: at, shape });
       copied = at + (shape.struct.size ?? 0);
       if (size === null) {
@@ -151,19 +184,31 @@ export function truncated(part: "readable" | "writable"): Code {
 function sharesWord(fields: readonly FieldModel[], index: number): boolean {
   const field = fields[index];
   const next = fields[index + 1];
-  return field?.bits != null && next?.bits != null && next.bits.shift > field.bits.shift && next.type === field.type;
+  if (field === undefined || next === undefined || field.bits === null || next.bits === null) return false;
+  return next.bits.shift > field.bits.shift && next.type === field.type;
+}
+
+/** Is the field a struct that is looked at in the head? Where there are variants, structs are decoded at once. */
+function isView(field: FieldModel, variant: VariantShape, scope: DeviceScope): boolean {
+  const shape = shapeOf(field, scope);
+  return (
+    variant.model.tags.length === 0 && field.sizedTree === null && shape.kind === "struct" && isViewable(shape, scope)
+  );
 }
 
 /** A struct of numbers at fixed places, or a header of them. */
 function isViewable(shape: Shape & { kind: "struct" }, scope: DeviceScope): boolean {
   const { struct } = shape;
-  if (struct.kind === "union" || struct.size === null || struct.parameters.length > 0 || struct.sizedTree !== null) return false;
+  if (struct.kind === "union" || struct.size === null || struct.parameters.length > 0 || struct.sizedTree !== null)
+    return false;
   if (scope.needs(struct).config.length > 0) return false;
   return struct.fields.every((field) => {
     if (!isVisible(field)) return field.counts === null;
     const inner = shapeOf(field, scope);
     if (field.offset === null || (struct.kind === "struct" && field.conditionTree !== null)) return false;
-    return inner.kind === "scalar" || (inner.kind === "struct" && fixedSize(inner) !== null && inner.arguments.length === 0);
+    return (
+      inner.kind === "scalar" || (inner.kind === "struct" && fixedSize(inner) !== null && inner.arguments.length === 0)
+    );
   });
 }
 
@@ -183,8 +228,14 @@ function windowStatements(
       code`this.${member} = this.#${member}In.window(this.readable, ${from}, ${length});`,
     ];
   }
-  const check = tail === 0 ? [] : [code`if (this.readable.length < ${from} + ${tail}) return ${truncated("readable")};`];
-  const length = tail === 0 ? code`this.readable.length - (${from})` : code`this.readable.length - (${from} + ${tail})`;
+  const check =
+    tail === 0 ? [] : [code`if (this.readable.length < ${from} + ${tail}) return ${truncated("readable")};`];
+  const before = [
+    ...(from.parts[0] === "0" && from.parts.length === 1 ? [] : [from]),
+    ...(tail === 0 ? [] : [code`${tail}`]),
+  ];
+  const length =
+    before.length === 0 ? code`this.readable.length` : code`this.readable.length - (${joined(before, " + ")})`;
   return [...check, code`this.${member} = this.#${member}In.window(this.readable, ${from}, ${length});`];
 }
 
@@ -195,13 +246,18 @@ function parsed(fields: readonly FieldModel[], start: Code, context: CodecContex
   const window = last !== undefined && isWindow(last, scope) && last.conditionTree === null ? last : undefined;
   const decoded = window === undefined ? fields : fields.slice(0, -1);
   for (const field of decoded) {
-    if (isWindow(field, scope)) throw new EmitError("bytes of variable size between other parts", `${place}.${field.name}`);
+    if (isWindow(field, scope))
+      throw new EmitError("bytes of variable size between other parts", `${place}.${field.name}`);
   }
   const { statements, properties, formulas } = readFields(decoded, context);
-  const assignments = decoded.filter(isVisible).map((field, index) => code`this.${requestMember(field)} = ${localOf(properties[index])};`);
+  const assignments = decoded
+    .filter(isVisible)
+    .map((field, index) => code`this.${requestMember(field)} = ${localOf(properties[index])};`);
   const shape = window === undefined ? undefined : shapeOf(window, scope);
   const windows =
-    window === undefined || shape?.kind !== "bytes" ? [] : windowStatements(window, shape, code`${start} + reader.offset`, 0, formulas);
+    window === undefined || shape?.kind !== "bytes"
+      ? []
+      : windowStatements(window, shape, code`${start} + reader.offset`, 0, formulas);
   return [
     code`const reader = this.readerFrom(${start});`,
     ...statements,

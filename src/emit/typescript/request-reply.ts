@@ -7,7 +7,15 @@ import { nameFunction, valueFunction } from "./enums.js";
 import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { requestMember, slotContext, truncated } from "./request-layout.js";
-import { isOptionalReply, isWindow, replyParts, statusField, valueFields, type RequestShape, type VariantShape } from "./request-shapes.js";
+import {
+  isOptionalReply,
+  isWindow,
+  replyParts,
+  statusField,
+  valueFields,
+  type RequestShape,
+  type VariantShape,
+} from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
 import { hasAnswerType } from "./request-types.js";
 import { fixedSize, minimumSize, scalarSize, shapeOf } from "./shapes.js";
@@ -18,7 +26,12 @@ import { writeFields } from "./write-fields.js";
 
 /** What decoding does about the writable part. */
 export interface WritableLayout {
-  readonly statements: readonly Code[];
+  /** Statements that work lengths out. */
+  readonly lengths: readonly Code[];
+  /** Bytes that must be there. */
+  readonly needed: Size;
+  /** Statements that point windows. */
+  readonly windows: readonly Code[];
 }
 
 /** Checks that the reply has room, and points the windows of what the device fills in. */
@@ -26,7 +39,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
   const context = slotContext(variant, scope);
   const { front, rest, tail } = replyParts(variant, request, scope);
   const tailSize = fixedTotal(tail, scope);
-  const statements: Code[] = [];
+  const lengths: Code[] = [];
   let position: Size = { fixed: 0, varying: [] };
   let needed: Size = { fixed: tailSize, varying: [] };
   const windows: Code[] = [];
@@ -34,8 +47,10 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
     const shape = shapeOf(field, scope);
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = requestMember(field);
-      statements.push(code`const ${member}Length = ${count(shape.length.formula, context.formulas)};`);
-      windows.push(code`this.${member} = this.#${member}Out.window(this.writable, ${sizeCode(position)}, ${member}Length);`);
+      lengths.push(code`const ${member}Length = ${count(shape.length.formula, context.formulas)};`);
+      windows.push(
+        code`this.${member} = this.#${member}Out.window(this.writable, ${sizeCode(position)}, ${member}Length);`,
+      );
       const length: Size = { fixed: 0, varying: [code`${member}Length`] };
       position = plus(position, length);
       needed = plus(needed, length);
@@ -47,16 +62,27 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
     if (size === null) break;
     position = plus(position, { fixed: size, varying: [] });
   }
-  if (needed.fixed > 0 || needed.varying.length > 0) {
-    statements.push(code`if (this.writable.length < ${sizeCode(needed)}) return ${truncated("writable")};`);
-  }
   if (rest !== undefined && isWindow(rest, scope)) {
     const member = requestMember(rest);
     const length = plus(position, { fixed: tailSize, varying: [] });
-    const room = length.fixed === 0 && length.varying.length === 0 ? code`this.writable.length` : code`this.writable.length - ${parenthesised(length)}`;
+    const room =
+      length.fixed === 0 && length.varying.length === 0
+        ? code`this.writable.length`
+        : code`this.writable.length - ${parenthesised(length)}`;
     windows.push(code`this.${member} = this.#${member}Out.window(this.writable, ${sizeCode(position)}, ${room});`);
   }
-  return { statements: [...statements, ...windows] };
+  return { lengths, needed, windows };
+}
+
+/** Refuses a buffer that is too short for any reply. */
+export function roomCheck(needed: Size): Code {
+  if (needed.fixed === 0 && needed.varying.length === 0) return nothing;
+  return code`if (this.writable.length < ${sizeCode(needed)}) return ${truncated("writable")};`;
+}
+
+/** Bytes that every reply has. */
+export function commonReplySize(request: RequestShape, scope: DeviceScope): number {
+  return fixedTotal(request.prefix.length > 0 ? request.prefix : request.suffix, scope);
 }
 
 function parenthesised(size: Size): Code {
@@ -93,7 +119,9 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
   let start = position;
   const end = (): void => {
     if (fields.some(isVisible)) {
-      const sizes = fields.map((field) => (isOptionalReply(field, request, variant) ? null : fixedSize(shapeOf(field, scope))));
+      const sizes = fields.map((field) =>
+        isOptionalReply(field, request, variant) ? null : fixedSize(shapeOf(field, scope)),
+      );
       const size = sizes.every((each) => each !== null) ? fixedTotal(fields, scope) : null;
       runs.push({ fields, at: sizeCode(start), size, limit: tailBytes });
     }
@@ -112,7 +140,8 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
     position = plus(position, { fixed: fixedSize(shapeOf(field, scope)) ?? 0, varying: [] });
   }
   end();
-  if (tail.length > 0) runs.push({ fields: tail, at: code`this.writable.length - ${tailBytes}`, size: tailBytes, limit: 0 });
+  if (tail.length > 0)
+    runs.push({ fields: tail, at: code`this.writable.length - ${tailBytes}`, size: tailBytes, limit: 0 });
   return runs;
 }
 
@@ -132,20 +161,28 @@ function scalarBytes(field: FieldModel, scope: DeviceScope): number {
 /** A single number of one byte, which needs no encoder. */
 function isByte(run: Run, scope: DeviceScope): boolean {
   const [field] = run.fields;
-  return run.size === 1 && run.fields.length === 1 && field !== undefined && field.bits === null && shapeOf(field, scope).kind === "scalar";
+  return run.size === 1 && run.fields.length === 1 && field?.bits === null && shapeOf(field, scope).kind === "scalar";
 }
 
 // ---- complete ----
 
 /** `complete`, and a method for each layout whose reply is more than a status. */
-export function completeMethods(request: RequestShape, groups: readonly LayoutGroup[], hasKinds: boolean, scope: DeviceScope): Code {
+export function completeMethods(
+  request: RequestShape,
+  groups: readonly LayoutGroup[],
+  hasKinds: boolean,
+  scope: DeviceScope,
+): Code {
   const completion = runtimeType("Completion");
   const [only] = groups;
   if (groups.length === 1 && only !== undefined && !hasKinds) {
     const { variant } = only;
     const values = valueFields(variant.writable, scope);
-    if (values.length === 0) return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }`;
-    const parameter = hasAnswerType(variant, scope) ? code`reply: ${variant.answerType}` : code`reply: ${scalarAnswer(values[0], scope)}`;
+    if (values.length === 0)
+      return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }`;
+    const parameter = hasAnswerType(variant, scope)
+      ? code`reply: ${variant.answerType}`
+      : code`reply: ${scalarAnswer(values[0], scope)}`;
     return code`complete(${parameter}): ${completion} { ${replyStatements(variant, request, hasAnswerType(variant, scope), scope)} }`;
   }
   const status = statusField(request, scope);
@@ -162,16 +199,19 @@ export function completeMethods(request: RequestShape, groups: readonly LayoutGr
   if (types.length === 0) return code`complete(): ${completion} { return this.finish(this.writable.written); }`;
   const unique = [...new Map(types.map((type) => [JSON.stringify(type.parts), type])).values()];
   const optional = types.some((type) => type.parts[0] === "undefined") || status === undefined;
-  const union = unique.filter((type) => type.parts[0] !== "undefined").map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
+  const union = unique
+    .filter((type) => type.parts[0] !== "undefined")
+    .map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
   const statusCase =
-    status === undefined
-      ? nothing
-      : code`if (typeof reply !== "object") return this.#completeStatus(reply);`;
-  const cases = objects.map(({ name, variant }) => code`case ${quoted(name)}: return this.#complete${name}(reply as ${variant.answerType});`);
+    status === undefined ? nothing : code`if (typeof reply !== "object") return this.#completeStatus(reply);`;
+  const cases = objects.map(
+    ({ name, variant }) => code`case ${quoted(name)}: return this.#complete${name}(reply as ${variant.answerType});`,
+  );
   const others = scalars.flatMap(({ name, variant }) => {
     const [value] = valueFields(variant.writable, scope);
     if (value !== undefined && value.name === status?.name) return [];
-    if (value === undefined) return [code`case ${quoted(name)}: return this.finish(${written(variant, request, scope)});`];
+    if (value === undefined)
+      return [code`case ${quoted(name)}: return this.finish(${written(variant, request, scope)});`];
     return [code`case ${quoted(name)}: return this.#complete${name}(reply as ${scalarAnswer(value, scope)});`];
   });
   const dispatch =
@@ -179,11 +219,16 @@ export function completeMethods(request: RequestShape, groups: readonly LayoutGr
       ? nothing
       : code`switch (this.#kind) { ${cases} ${others} default: return ${status === undefined ? code`this.finish(0)` : code`this.abandon()`}; }`;
   const bodies = [
-    ...objects.map(({ name, variant }) => code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${replyStatements(variant, request, true, scope)} }`),
+    ...objects.map(
+      ({ name, variant }) =>
+        code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${replyStatements(variant, request, true, scope)} }`,
+    ),
     ...scalars.flatMap(({ name, variant }) => {
       const [value] = valueFields(variant.writable, scope);
       if (value === undefined || value.name === status?.name) return [];
-      return [code`#complete${name}(reply: ${scalarAnswer(value, scope)}): ${completion} { ${replyStatements(variant, request, false, scope)} }`];
+      return [
+        code`#complete${name}(reply: ${scalarAnswer(value, scope)}): ${completion} { ${replyStatements(variant, request, false, scope)} }`,
+      ];
     }),
   ];
   if (status !== undefined && cases.length + others.length === 0) {
@@ -241,7 +286,9 @@ function replyStatements(variant: VariantShape, request: RequestShape, isObject:
   const access = (field: FieldModel): Code => (isObject ? code`reply.${propertyName(field)}` : code`reply`);
   const runs = runsOf(variant, request, scope).map((run) => {
     const optional = run.fields.filter((field) => isOptionalReply(field, request, variant));
-    return optional.length > 0 ? writeOptionalRun(run, optional, access, context) : writeRun(run, access, context, scope);
+    return optional.length > 0
+      ? writeOptionalRun(run, optional, access, context)
+      : writeRun(run, access, context, scope);
   });
   return code`${runs} return this.finish(${written(variant, request, scope)});`;
 }
@@ -257,7 +304,11 @@ function writeRun(run: Run, access: (field: FieldModel) => Code, context: CodecC
       if (writer.error !== undefined) throw writer.error;
       this.writable.write(this.#replyBytes, 0, ${run.at}, ${run.size});`;
   }
-  return writeVarying(run, sizeCode(sizeOfFields(run.fields, access, context)), code`${writeFields(run.fields, access, context)}`);
+  return writeVarying(
+    run,
+    sizeCode(sizeOfFields(run.fields, access, context)),
+    code`${writeFields(run.fields, access, context)}`,
+  );
 }
 
 function writeVarying(run: Run, size: Code, body: Code): Code {
@@ -272,14 +323,23 @@ function writeVarying(run: Run, size: Code, body: Code): Code {
 }
 
 /** What a failure leaves out is not written. */
-function writeOptionalRun(run: Run, optional: readonly FieldModel[], access: (field: FieldModel) => Code, context: CodecContext): Code {
+function writeOptionalRun(
+  run: Run,
+  optional: readonly FieldModel[],
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+): Code {
   const always = run.fields.filter((field) => !optional.includes(field));
   const given = optional.filter(isVisible).map((field) => code`${access(field)} !== undefined`);
   const test = given.map((each, index) => code`${index > 0 ? " && " : ""}${each}`);
   const fixed = sizeOfFields(always, access, context);
   const more = sizeOfFields(optional, access, context);
   const size = code`${sizeCode(fixed)} + (${test} ? ${sizeCode(more)} : 0)`;
-  return writeVarying(run, size, code`${writeFields(always, access, context)} if (${test}) { ${writeFields(optional, access, context)} }`);
+  return writeVarying(
+    run,
+    size,
+    code`${writeFields(always, access, context)} if (${test}) { ${writeFields(optional, access, context)} }`,
+  );
 }
 
 function byteValue(field: FieldModel, value: Code, scope: DeviceScope): Code {

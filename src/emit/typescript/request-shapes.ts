@@ -1,4 +1,12 @@
-import type { FieldModel, PatternModel, QueueModel, ReplyModel, RequestModel, StructModel, VariantModel } from "../../model/device-model.js";
+import type {
+  FieldModel,
+  PatternModel,
+  QueueModel,
+  ReplyModel,
+  RequestModel,
+  StructModel,
+  VariantModel,
+} from "../../model/device-model.js";
 import { code, joined, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -82,7 +90,15 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
     };
   });
   const ends = commonEnds(variants, scope);
-  return { ...model, typeName, baseName: typeName, discriminators: model.discriminators, variants, ...ends, struct: undefined };
+  return {
+    ...model,
+    typeName,
+    baseName: typeName,
+    discriminators: model.discriminators,
+    variants,
+    ...ends,
+    struct: undefined,
+  };
 }
 
 /** Names of what the model puts into variants for tags that the definition does not mention. */
@@ -98,12 +114,18 @@ function isFallback(variant: VariantModel, request: RequestModel): boolean {
   const isCommon = (field: FieldModel, fields: (other: VariantModel) => readonly FieldModel[]): boolean =>
     UNKNOWN_PARTS.has(field.name) ||
     request.discriminators.includes(field.name) ||
-    others.every((other) => fields(other).some((each) => each.name === field.name && JSON.stringify(each.type) === JSON.stringify(field.type)));
+    others.every((other) =>
+      fields(other).some(
+        (each) => each.name === field.name && JSON.stringify(each.type) === JSON.stringify(field.type),
+      ),
+    );
   return (
     hasDefault(variant) &&
     others.length > 0 &&
     variant.readable.every((field) => isCommon(field, (other) => other.readable)) &&
-    variant.replies.every((reply) => reply.writable.every((field) => isCommon(field, (other) => other.replies.flatMap((each) => each.writable))))
+    variant.replies.every((reply) =>
+      reply.writable.every((field) => isCommon(field, (other) => other.replies.flatMap((each) => each.writable))),
+    )
   );
 }
 
@@ -111,7 +133,7 @@ function isFallback(variant: VariantModel, request: RequestModel): boolean {
 export function messageShape(struct: StructModel, scope: DeviceScope): RequestShape {
   const place = `${scope.device.name}.${struct.name}`;
   if (struct.kind !== "struct") throw new EmitError(`a ${struct.kind} as the message of a queue`, place);
-  const typeName = claim(scope, `${scope.typeName(struct)}Message`, place);
+  const typeName = claim(scope, `${scope.typeName(struct)}Buffer`, place);
   const variant: VariantShape = {
     model: {
       name: struct.name,
@@ -159,14 +181,23 @@ function onlyReply(variant: VariantModel, place: string): ReplyModel {
   return reply ?? { name: null, tags: [], writable: [] };
 }
 
-function commonEnds(variants: readonly VariantShape[], scope: DeviceScope): { prefix: readonly FieldModel[]; suffix: readonly FieldModel[] } {
+function commonEnds(
+  variants: readonly VariantShape[],
+  scope: DeviceScope,
+): { prefix: readonly FieldModel[]; suffix: readonly FieldModel[] } {
   const [first, ...others] = variants.map((variant) => variant.writable);
   if (first === undefined) return { prefix: [], suffix: [] };
-  const isFixed = (field: FieldModel): boolean => field.conditionTree === null && fixedSize(shapeOf(field, scope)) !== null;
+  const isFixed = (field: FieldModel): boolean =>
+    field.conditionTree === null && fixedSize(shapeOf(field, scope)) !== null;
   const same = (left: FieldModel | undefined, right: FieldModel | undefined): boolean =>
-    left !== undefined && right !== undefined && left.name === right.name && JSON.stringify(left.type) === JSON.stringify(right.type);
+    left !== undefined && left.name === right?.name && JSON.stringify(left.type) === JSON.stringify(right.type);
   let front = 0;
-  while (front < first.length && isFixed(first[front] ?? never()) && others.every((other) => same(other[front], first[front]))) front++;
+  while (
+    front < first.length &&
+    isFixed(first[front] ?? never()) &&
+    others.every((other) => same(other[front], first[front]))
+  )
+    front++;
   // Where the replies differ in their first field, the end may be what they have in common.
   if (front > 0) return { prefix: first.slice(0, front), suffix: [] };
   let back = 0;
@@ -177,7 +208,9 @@ function commonEnds(variants: readonly VariantShape[], scope: DeviceScope): { pr
   ) {
     back++;
   }
-  const behindRest = variants.some((variant) => variant.writable.some((field) => field.fromEnd !== null && field.size !== null && field.offset === null));
+  const behindRest = variants.some((variant) =>
+    variant.writable.some((field) => field.fromEnd !== null && field.size !== null && field.offset === null),
+  );
   return { prefix: [], suffix: behindRest ? first.slice(first.length - back) : [] };
 }
 
@@ -228,7 +261,10 @@ export function statusField(request: RequestShape, scope: DeviceScope): FieldMod
 export function tagType(variant: VariantShape, discriminator: string, request: RequestShape, scope: DeviceScope): Code {
   const field = tagField(variant, discriminator);
   const patterns = patternsOf(variant, discriminator) ?? [];
-  const labels = patterns.length > 0 ? patterns.map((pattern) => tagLabel(pattern, field, scope)) : [...otherNames(variant, discriminator, request, scope), code`number`];
+  const labels =
+    patterns.length > 0
+      ? patterns.map((pattern) => tagLabel(pattern, field, scope))
+      : [...otherNames(variant, discriminator, request, scope), code`number`];
   return joined(labels, " | ");
 }
 
@@ -239,7 +275,9 @@ export function tagLabel(pattern: PatternModel, field: FieldModel | undefined, s
   if (shape?.kind !== "scalar" || shape.meaning.kind !== "enum") return code`${pattern.low}`;
   const member = memberOf(shape.meaning.enum, pattern.low);
   if (member !== undefined) return quoted(member.name);
-  return pattern.name === null || isWideEnum(shape.meaning.enum) ? code`${pattern.low}` : quoted(shortName(pattern.name));
+  return pattern.name === null || isWideEnum(shape.meaning.enum)
+    ? code`${pattern.low}`
+    : quoted(shortName(pattern.name));
 }
 
 /** Members of the tag's enum that no other variant is for. */
@@ -247,8 +285,12 @@ function otherNames(variant: VariantShape, discriminator: string, request: Reque
   const field = tagField(variant, discriminator);
   const shape = field === undefined ? undefined : shapeOf(field, scope);
   if (shape?.kind !== "scalar" || shape.meaning.kind !== "enum") return [];
-  const used = new Set(request.variants.flatMap((other) => patternsOf(other, discriminator) ?? []).map((pattern) => pattern.low));
-  return shape.meaning.enum.members.filter((member) => !used.has(Number(member.value))).map((member) => quoted(member.name));
+  const used = new Set(
+    request.variants.flatMap((other) => patternsOf(other, discriminator) ?? []).map((pattern) => pattern.low),
+  );
+  return shape.meaning.enum.members
+    .filter((member) => !used.has(Number(member.value)))
+    .map((member) => quoted(member.name));
 }
 
 /** Option and property name of a queue. */

@@ -1,19 +1,36 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
+import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
 import { nameFunction } from "./enums.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { readableLayout, requestMember, slotContext, truncated, type HeadField, type ReadableLayout } from "./request-layout.js";
-import { completeMethods, decodeWritable, replyScratchSize, replyToJson, type WritableLayout } from "./request-reply.js";
-import { isTag, isWindow, patternsOf, tagField, tagLabel, type RequestShape, type VariantShape } from "./request-shapes.js";
+import { readableLayout, requestMember, slotContext, type HeadField, type ReadableLayout } from "./request-layout.js";
+import {
+  commonReplySize,
+  completeMethods,
+  decodeWritable,
+  replyScratchSize,
+  replyToJson,
+  roomCheck,
+  type WritableLayout,
+} from "./request-reply.js";
+import {
+  isTag,
+  isWindow,
+  patternsOf,
+  tagField,
+  tagLabel,
+  type RequestShape,
+  type VariantShape,
+} from "./request-shapes.js";
 import { canBeUnknown, memberType, unknownTags } from "./request-types.js";
-import { fixedSize, isWide, shapeOf } from "./shapes.js";
+import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
 import { fieldAt, numberAt } from "./structs-read.js";
 import { viewName } from "./struct-views.js";
 import { isVisible } from "./struct-types.js";
-import { printTree, variantTree } from "./variant-tree.js";
+import { printTree, variantTree, type VariantTree } from "./variant-tree.js";
 
 /** Variants with the same layout, which decode and complete alike. */
 export interface LayoutGroup {
@@ -30,7 +47,10 @@ export function slotName(request: RequestShape): string {
 }
 
 /** The class behind the interfaces: one for all variants, so that the data path sees one shape of object. */
-export function requestSlot(request: RequestShape, scope: DeviceScope): { readonly code: Code; readonly groups: readonly LayoutGroup[] } {
+export function requestSlot(
+  request: RequestShape,
+  scope: DeviceScope,
+): { readonly code: Code; readonly groups: readonly LayoutGroup[] } {
   const groups = layoutGroups(request, scope);
   const members = assignedMembers(request, groups, scope);
   const getters = headGetters(groups, members, scope);
@@ -40,10 +60,11 @@ export function requestSlot(request: RequestShape, scope: DeviceScope): { readon
   const hasKinds = groups.length > 1 || canBeUnknown(request);
   const kinds = [...groups.map((group) => quoted(group.name)), ...(canBeUnknown(request) ? [quoted("Unknown")] : [])];
   const names = memberFields(request, groups);
+  const checks = commonChecks(request, groups, scope);
   const body = paragraphs([
     ...getters.map((getter) => getter.code),
     decodeMethod(request, groups, members, scope),
-    ...(hasKinds ? groups.map((group) => layoutMethod(group, hasKinds, names, scope)) : []),
+    ...(hasKinds ? groups.map((group) => layoutMethod(group, names, checks, scope)) : []),
     canBeUnknown(request) ? unknownMethod(request, scope) : nothing,
     completeMethods(request, groups, hasKinds, scope),
     toJson(request, groups, hasKinds, scope),
@@ -63,7 +84,7 @@ export function requestSlot(request: RequestShape, scope: DeviceScope): { readon
     }`;
   return {
     groups,
-    code: code`/** All variants of {@link ${request.typeName}} in one class: which members mean something depends on the tags. */
+    code: code`${slotDoc(request)}
       class ${slotName(request)} extends ${runtime("RequestSlot")} {
         ${fields}
 
@@ -74,8 +95,17 @@ export function requestSlot(request: RequestShape, scope: DeviceScope): { readon
   };
 }
 
+function slotDoc(request: RequestShape): Code {
+  if (request.discriminators.length === 0) return docComment({ doc: `The class behind {@link ${request.typeName}}.` });
+  return docComment({
+    doc: `All variants of {@link ${request.typeName}} in one class: which members mean something depends on the tags.`,
+  });
+}
+
 export function usesConfig(request: RequestShape, scope: DeviceScope): boolean {
-  return request.variants.some((variant) => [...variant.readable, ...variant.writable].some((field) => fieldUsesConfig(field, scope)));
+  return request.variants.some((variant) =>
+    [...variant.readable, ...variant.writable].some((field) => fieldUsesConfig(field, scope)),
+  );
 }
 
 function fieldUsesConfig(field: FieldModel, scope: DeviceScope): boolean {
@@ -103,7 +133,12 @@ interface Member {
 /** Members that decoding gives values to: tags, windows, and what is decoded at once. */
 function assignedMembers(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): Member[] {
   const members = new Map<string, { types: Map<string, Code>; readable: boolean; writable: boolean; initial: Code }>();
-  const add = (name: string, type: Code, change: { readable?: boolean; writable?: boolean } = {}, initial = code`undefined`): void => {
+  const add = (
+    name: string,
+    type: Code,
+    change: { readable?: boolean; writable?: boolean } = {},
+    initial = code`undefined`,
+  ): void => {
     const member = members.get(name) ?? { types: new Map<string, Code>(), readable: false, writable: false, initial };
     member.types.set(JSON.stringify(type.parts), type);
     member.readable ||= change.readable ?? false;
@@ -121,13 +156,17 @@ function assignedMembers(request: RequestShape, groups: readonly LayoutGroup[], 
     }
   }
   for (const { variant, layout } of groups) {
-    for (const field of layout.assigned) add(requestMember(field), memberType(field, shapeOf(field, scope), variant.owner, scope), { readable: isWindow(field, scope) });
+    for (const field of layout.assigned)
+      add(requestMember(field), memberType(field, shapeOf(field, scope), variant.owner, scope), {
+        readable: isWindow(field, scope),
+      });
     for (const field of variant.writable) {
       if (isWindow(field, scope)) add(requestMember(field), code`${runtimeType("WritableBytes")}`, { writable: true });
     }
   }
   for (const field of inconsistentHeads(groups)) {
-    if (!members.has(requestMember(field.field))) add(requestMember(field.field), memberType(field.field, field.shape, request.typeName, scope));
+    if (!members.has(requestMember(field.field)))
+      add(requestMember(field.field), memberType(field.field, field.shape, request.typeName, scope));
   }
   return [...members].map(([name, member]) => ({ ...member, name, types: [...member.types.values()] }));
 }
@@ -209,6 +248,28 @@ function viewMembers(groups: readonly LayoutGroup[]): ViewMember[] {
 
 // ---- decoding ----
 
+/** What is checked before looking at the tags, because all variants need it. */
+interface CommonChecks {
+  /** Bytes of the head. */
+  readonly head: number;
+  /** Bytes of the reply. */
+  readonly reply: number;
+}
+
+function commonChecks(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): CommonChecks {
+  const [only] = groups;
+  if (groups.length === 1 && only !== undefined && !canBeUnknown(request)) return { head: 0, reply: 0 };
+  const replies = groups.map((group) => group.writable.needed.fixed);
+  if (canBeUnknown(request)) replies.push(commonReplySize(request, scope));
+  return { head: Math.min(...groups.map((group) => group.layout.headSize)), reply: Math.min(...replies) };
+}
+
+function headCheck(size: number, known: number): Code {
+  return size <= known
+    ? nothing
+    : code`if (this.headLength < ${size}) return new ${runtime("CodecError")}("truncated", this.headLength);`;
+}
+
 function layoutGroups(request: RequestShape, scope: DeviceScope): LayoutGroup[] {
   const groups = new Map<string, { variants: VariantShape[]; group: Omit<LayoutGroup, "variants" | "name"> }>();
   for (const variant of request.variants) {
@@ -219,36 +280,53 @@ function layoutGroups(request: RequestShape, scope: DeviceScope): LayoutGroup[] 
       layout.headSize,
       layout.head.map(({ field, offset }) => [field.name, offset, field.enum, field.type]),
       layout.views.map(({ field, offset }) => [field.name, offset, field.type]),
-      writable.statements,
+      writable,
       variant.writable.map((field) => [field.name, field.type, field.enum]),
       // A field that is a tag elsewhere is assigned where it is none.
-      request.discriminators.map((name) => (patternsOf(variant, name) === undefined ? tagField(variant, name)?.enum : "tag")),
+      request.discriminators.map((name) =>
+        patternsOf(variant, name) === undefined ? tagField(variant, name)?.enum : "tag",
+      ),
     ]);
     const known = groups.get(key);
     if (known === undefined) groups.set(key, { variants: [variant], group: { variant, layout, writable } });
     else known.variants.push(variant);
   }
-  return [...groups.values()].map(({ variants, group }) => ({ ...group, variants, name: variants[0]?.model.name ?? "" }));
+  return [...groups.values()].map(({ variants, group }) => ({
+    ...group,
+    variants,
+    name: variants[0]?.model.name ?? "",
+  }));
 }
 
-function decodeMethod(request: RequestShape, groups: readonly LayoutGroup[], members: readonly Member[], scope: DeviceScope): Code {
-  const reset = members.filter((member) => member.initial.parts[0] === "undefined").map((member) => code`this.${member.name} = undefined;`);
+function decodeMethod(
+  request: RequestShape,
+  groups: readonly LayoutGroup[],
+  members: readonly Member[],
+  scope: DeviceScope,
+): Code {
+  const reset = members
+    .filter((member) => member.initial.parts[0] === "undefined")
+    .map((member) => code`this.${member.name} = undefined;`);
+  const checks = commonChecks(request, groups, scope);
   const [only] = groups;
   if (only !== undefined && groups.length === 1 && !canBeUnknown(request)) {
-    return code`protected override decode(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(only, false, new Set(), scope)} }`;
+    return code`protected override decode(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(only, false, new Set(), checks, scope)} }`;
   }
   const tree = variantTree(request.variants, request.discriminators);
   if (tree === undefined) throw new EmitError("a request without variants", request.typeName);
+  const names = memberFields(request, groups);
   const body = printTree(tree, {
     before: (branch) => {
       const field = requireTag(branch.sample, branch.discriminator);
       const shape = shapeOf(field, scope);
-      if (shape.kind !== "scalar" || isWide(shape, field) || field.offset === null) throw new EmitError("a tag that is not a number of up to 32 bits", field.name);
+      if (shape.kind !== "scalar" || isWide(shape, field) || field.offset === null)
+        throw new EmitError("a tag that is not a number of up to 32 bits", field.name);
+      const member = code`this.${requestMember(field)}`;
+      const number = numberAt(code`this.head`, code`${field.offset}`, shape);
+      const check = headCheck(field.offset + (fixedSize(shape) ?? 0), checks.head);
+      if (!hasRanges(branch)) return code`${check} ${member} = ${meaningOf(number, shape, scope)};`;
       const name = `${requestMember(field)}Tag`;
-      const meaning = shape.meaning.kind === "enum" ? code`${nameFunction(shape.meaning.enum, scope)}(${name})` : code`${name}`;
-      return code`if (this.headLength < ${field.offset + (fixedSize(shape) ?? 0)}) return new ${runtime("CodecError")}("truncated", this.headLength);
-        const ${name} = ${numberAt(code`this.head`, code`${field.offset}`, shape)};
-        this.${requestMember(field)} = ${meaning};`;
+      return code`${check} const ${name} = ${number}; ${member} = ${meaningOf(code`${name}`, shape, scope)};`;
     },
     subject: (branch) => code`this.${requestMember(requireTag(branch.sample, branch.discriminator))}`,
     label: (pattern, branch) => tagLabel(pattern, requireTag(branch.sample, branch.discriminator), scope),
@@ -258,14 +336,42 @@ function decodeMethod(request: RequestShape, groups: readonly LayoutGroup[], mem
     },
     leaf: (variant) => {
       const group = groups.find((each) => each.variants.includes(variant));
-      const decode = code`return this.#decode${group?.name ?? ""}();`;
+      if (group === undefined) throw new EmitError("a variant without a layout", variant.name);
+      const decode = isTrivial(group, names, checks)
+        ? layoutStatements(group, true, names, checks, scope)
+        : code`return this.#decode${group.name}();`;
       if (variant.model.conditionTree === null) return decode;
       const context = slotContext(variant, scope);
       return code`if (!(${condition(variant.model.conditionTree, context.formulas)})) return this.#decodeUnknown(); ${decode}`;
     },
     missing: () => code`return this.#decodeUnknown();`,
   });
-  return code`protected override decode(): ${runtimeType("CodecError")} | undefined { ${reset} ${body} }`;
+  return code`protected override decode(): ${runtimeType("CodecError")} | undefined {
+    ${reset}
+    ${headCheck(checks.head, 0)}
+    ${roomCheck({ fixed: checks.reply, varying: [] })}
+    ${body}
+  }`;
+}
+
+function meaningOf(number: Code, shape: Shape & { kind: "scalar" }, scope: DeviceScope): Code {
+  return shape.meaning.kind === "enum" ? code`${nameFunction(shape.meaning.enum, scope)}(${number})` : number;
+}
+
+function hasRanges(branch: VariantTree & { kind: "branch" }): boolean {
+  return branch.cases.some(({ pattern }) => pattern.low !== pattern.high);
+}
+
+/** Is there nothing to do but to note which layout it is? */
+function isTrivial(group: LayoutGroup, names: ReadonlySet<string>, checks: CommonChecks): boolean {
+  const { layout, writable } = group;
+  return (
+    layout.headSize <= checks.head &&
+    layout.statements.length === 0 &&
+    writable.lengths.length + writable.windows.length + writable.needed.varying.length === 0 &&
+    writable.needed.fixed <= checks.reply &&
+    layout.head.every(({ field }) => !names.has(field.name))
+  );
 }
 
 function requireTag(variant: VariantShape, discriminator: string): FieldModel {
@@ -274,22 +380,33 @@ function requireTag(variant: VariantShape, discriminator: string): FieldModel {
   return field;
 }
 
-function layoutMethod(group: LayoutGroup, hasKinds: boolean, memberNames: ReadonlySet<string>, scope: DeviceScope): Code {
-  return code`#decode${group.name}(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(group, hasKinds, memberNames, scope)} }`;
+function layoutMethod(group: LayoutGroup, names: ReadonlySet<string>, checks: CommonChecks, scope: DeviceScope): Code {
+  if (isTrivial(group, names, checks)) return nothing;
+  return code`#decode${group.name}(): ${runtimeType("CodecError")} | undefined { ${layoutStatements(group, true, names, checks, scope)} }`;
 }
 
-function layoutStatements(group: LayoutGroup, hasKinds: boolean, memberNames: ReadonlySet<string>, scope: DeviceScope): Code {
+function layoutStatements(
+  group: LayoutGroup,
+  hasKinds: boolean,
+  memberNames: ReadonlySet<string>,
+  checks: CommonChecks,
+  scope: DeviceScope,
+): Code {
   const { layout, writable, variant } = group;
-  const missing = layout.headSize === 0 ? nothing : code`if (this.headLength < ${layout.headSize}) return new ${runtime("CodecError")}("truncated", this.headLength);`;
   // A field that is a tag in other variants is a member, not a getter.
   const tags = layout.head.flatMap(({ field, offset, shape }) =>
-    memberNames.has(field.name) && !isTag(variant, field) ? [code`this.${requestMember(field)} = ${fieldAt(code`this.head`, code`${offset}`, field, shape, scope)};`] : [],
+    memberNames.has(field.name) && !isTag(variant, field)
+      ? [code`this.${requestMember(field)} = ${fieldAt(code`this.head`, code`${offset}`, field, shape, scope)};`]
+      : [],
   );
+  const isChecked = writable.needed.varying.length === 0 && writable.needed.fixed <= checks.reply;
   return code`${hasKinds && code`this.#kind = ${quoted(group.name)};`}
-    ${missing}
+    ${headCheck(layout.headSize, checks.head)}
+    ${writable.lengths}
+    ${!isChecked && roomCheck(writable.needed)}
     ${tags}
     ${layout.statements}
-    ${writable.statements}
+    ${writable.windows}
     return undefined;`;
 }
 
@@ -306,12 +423,9 @@ function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
     if (shape.kind !== "scalar") return nothing;
     return code`this.${requestMember(field)} = ${numberAt(code`this.head`, code`${field.offset ?? 0}`, shape)};`;
   });
-  const ends = request.prefix.length > 0 ? request.prefix : request.suffix;
-  const size = ends.reduce((total, field) => total + (field.size ?? 0), 0);
   return code`#decodeUnknown(): ${runtimeType("CodecError")} | undefined {
     this.#kind = "Unknown";
     ${assignments}
-    ${size > 0 && code`if (this.writable.length < ${size}) return ${truncated("writable")};`}
     return undefined;
   }`;
 }
@@ -325,7 +439,10 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
     return code`${name}: this.${name},`;
   };
   const object = (fields: readonly FieldModel[]): Code => code`return { ${fields.map(entry)} };`;
-  const fieldsOf = ({ variant }: LayoutGroup): FieldModel[] => [...variant.readable.filter(isVisible), ...variant.writable.filter((field) => isWindow(field, scope))];
+  const fieldsOf = ({ variant }: LayoutGroup): FieldModel[] => [
+    ...variant.readable.filter(isVisible),
+    ...variant.writable.filter((field) => isWindow(field, scope)),
+  ];
   const [only] = groups;
   if (!hasKinds && only !== undefined) return code`override toJSON(): object { ${object(fieldsOf(only))} }`;
   const bodies = new Map<string, { names: Code[]; body: Code }>();
@@ -342,4 +459,3 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
     switch (this.#kind) { ${cases} ${canBeUnknown(request) && code`case "Unknown": ${object(unknown)}`} }
   }`;
 }
-

@@ -36,10 +36,18 @@ export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
   }
   const common = commonFields(request, scope);
   const base = `${request.typeName}Base`;
-  const names = [...variants.map((variant) => variant.requestType), ...(canBeUnknown(request) ? [unknownName(request)] : [])];
+  const names = [
+    ...variants.map((variant) => variant.requestType),
+    ...(canBeUnknown(request) ? [unknownName(request)] : []),
+  ];
   return paragraphs([
-    code`/** What all variants of {@link ${request.typeName}} have. */
-      export interface ${base} extends ${slotMembers} { ${common.map((field) => requestProperty(field, base, request.since, scope))} }`,
+    common.length === 0
+      ? code`/** What all variants of {@link ${request.typeName}} have. */
+      export type ${base} = ${slotMembers};`
+      : code`/** What all variants of {@link ${request.typeName}} have. */
+      export interface ${base} extends ${slotMembers} {
+        ${common.map((field) => requestProperty(field, base, request.since, scope))}
+      }`,
     ...variants.flatMap((variant) => [
       code`${variantDoc(request, variant, scope)}export interface ${variant.requestType} extends ${base} {
         ${variantBody(request, variant, common, scope)}
@@ -62,12 +70,18 @@ export function unknownName(request: RequestShape): string {
 function variantDoc(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
   const { model } = variant;
   const note = request.struct === undefined ? "" : `A {@link ${scopeName(request)}} in a buffer of the driver.`;
-  return docComment({ doc: tagsDoc(variant, request, scope), since: model.since, specName: model.specName, within: request.since }, model.doc, note);
+  return docComment(
+    { doc: tagsDoc(variant, request, scope), since: model.since, specName: model.specName, within: request.since },
+    model.doc,
+    note,
+  );
 }
 
 export function tagsDoc(variant: VariantShape, request: RequestShape, scope: DeviceScope): string {
   const last = [...request.discriminators].reverse().find((name) => (patternsOf(variant, name) ?? []).length > 0);
-  const names = variant.model.tags.flatMap(({ field, patterns }) => (field === last ? [] : patterns.map((pattern) => tagText(pattern))));
+  const names = variant.model.tags.flatMap(({ field, patterns }) =>
+    field === last ? [] : patterns.map((pattern) => tagText(pattern)),
+  );
   const lead = names.length === 0 ? "" : `${names.join(" ")} `;
   if (last === undefined) return "";
   const field = tagField(variant, last);
@@ -76,7 +90,9 @@ export function tagsDoc(variant: VariantShape, request: RequestShape, scope: Dev
   return (patternsOf(variant, last) ?? [])
     .map((pattern) => {
       const doc = members === undefined ? "" : (memberOf(members, pattern.low)?.doc ?? "");
-      return doc === "" ? `${lead}${tagText(pattern)}.` : `${lead}${tagText(pattern)}: ${doc.charAt(0).toLowerCase()}${doc.slice(1)}`;
+      return doc === ""
+        ? `${lead}${tagText(pattern)}.`
+        : `${lead}${tagText(pattern)}: ${doc.charAt(0).toLowerCase()}${doc.slice(1)}`;
     })
     .join(" ");
 }
@@ -86,17 +102,24 @@ function tagText(pattern: PatternModel): string {
 }
 
 function scopeName(request: RequestShape): string {
-  return request.typeName.replace(/Message$/, "");
+  return request.typeName.replace(/Buffer$/, "");
 }
 
-function variantBody(request: RequestShape, variant: VariantShape, common: readonly FieldModel[], scope: DeviceScope): Code {
+function variantBody(
+  request: RequestShape,
+  variant: VariantShape,
+  common: readonly FieldModel[],
+  scope: DeviceScope,
+): Code {
   const tags = request.discriminators.flatMap((name) => {
     const field = tagField(variant, name);
     if (field === undefined || patternsOf(variant, name) === undefined) return [];
     return [code`readonly ${requestMember(field)}: ${tagType(variant, name, request, scope)};`];
   });
   const isCommon = (field: FieldModel): boolean => common.some((each) => each.name === field.name);
-  const fields = variant.readable.filter((field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field));
+  const fields = variant.readable.filter(
+    (field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field),
+  );
   const windows = variant.writable.filter((field) => isWindow(field, scope));
   return code`${tags}
     ${fields.map((field) => requestProperty(field, variant.owner, variant.model.since, scope))}
@@ -109,7 +132,14 @@ function requestProperty(field: FieldModel, owner: string, within: string, scope
   const optional = isOptional(field, shape);
   const type = memberType(field, shape, owner, scope);
   const property = code`${fieldDoc(field, scope, within)}readonly ${requestMember(field)}: ${type}${optional ? " | undefined" : ""};`;
-  if (shape.kind !== "scalar" || !isWide(shape, field) || shape.meaning.kind !== "number" || optional || field.flags !== null) return property;
+  if (
+    shape.kind !== "scalar" ||
+    !isWide(shape, field) ||
+    shape.meaning.kind !== "number" ||
+    optional ||
+    field.flags !== null
+  )
+    return property;
   return code`${property}
     /** \`${requestMember(field)}\` as a number, exact up to 2^53. */
     readonly ${requestMember(field)}Number: number;`;
@@ -126,7 +156,9 @@ export function commonFields(request: RequestShape, scope: DeviceScope): readonl
   const layouts = request.variants.map((variant) => readableLayout(variant, scope));
   const [first, ...others] = layouts;
   if (first === undefined) return [];
-  return first.head.filter((candidate) => others.every((layout) => hasSame(layout, candidate))).map((candidate) => candidate.field);
+  return first.head
+    .filter((candidate) => others.every((layout) => hasSame(layout, candidate)))
+    .map((candidate) => candidate.field);
 }
 
 function hasSame(layout: ReadableLayout, wanted: ReadableLayout["head"][number]): boolean {
@@ -157,7 +189,9 @@ function completeSignature(request: RequestShape, variant: VariantShape, scope: 
   }
   const failure = failureType(request, variant, scope);
   const varying = values.some((field) => fixedSize(shapeOf(field, scope)) === null);
-  const doc = varying ? "A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is reported." : "";
+  const doc = varying
+    ? "A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is reported."
+    : "";
   return code`${docComment({ doc })}complete(reply: ${failure === undefined ? "" : code`${failure} | `}${variant.answerType}): ${completion};`;
 }
 
@@ -217,7 +251,10 @@ function hasGap(tree: VariantTree): boolean {
 function unknownType(request: RequestShape, base: string, scope: DeviceScope): Code {
   const tags = unknownTags(request).map(({ field, last }) => {
     const shape = shapeOf(field, scope);
-    const names = !last && shape.kind === "scalar" && shape.meaning.kind === "enum" ? code`${scope.typeName(shape.meaning.enum)} | ` : code``;
+    const names =
+      !last && shape.kind === "scalar" && shape.meaning.kind === "enum"
+        ? code`${scope.typeName(shape.meaning.enum)} | `
+        : code``;
     return code`readonly ${requestMember(field)}: ${names}number;`;
   });
   const status = statusField(request, scope);
@@ -237,7 +274,9 @@ export function unknownTags(request: RequestShape): { readonly field: FieldModel
     const fields = request.variants.map((variant) => tagField(variant, name));
     const [first] = fields;
     if (first === undefined) break;
-    const isSame = fields.every((field) => field !== undefined && field.offset === first.offset && field.offset !== null && field.size === first.size);
+    const isSame = fields.every(
+      (field) => field?.offset === first.offset && first.offset !== null && field.size === first.size,
+    );
     if (!isSame) break;
     tags.push(first);
   }

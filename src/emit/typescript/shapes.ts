@@ -15,9 +15,7 @@ import { EmitError } from "./emit-error.js";
 
 /** What a number in a field stands for. */
 export type Meaning =
-  | { readonly kind: "number" }
-  | { readonly kind: "boolean" }
-  | { readonly kind: "enum"; readonly enum: EnumModel };
+  { readonly kind: "number" } | { readonly kind: "boolean" } | { readonly kind: "enum"; readonly enum: EnumModel };
 
 /** How many elements, or bytes, an array has. */
 export type Length =
@@ -86,7 +84,8 @@ export function scalarSize(type: ScalarType): 1 | 2 | 4 | 8 {
 /** Is the value a bigint? */
 export function isWide(field: Shape & { kind: "scalar" }, model?: FieldModel): boolean {
   if (scalarSize(field.scalar) !== 8) return false;
-  return model?.bits == null || model.bits.width > 32;
+  const bits = model?.bits ?? null;
+  return bits === null || bits.width > 32;
 }
 
 export function shapeOf(field: FieldModel, scope: DeviceScope): Shape {
@@ -101,9 +100,10 @@ function resolve(type: FieldType, field: FieldModel, scope: DeviceScope): Shape 
 }
 
 function scalar(type: ScalarType, field: FieldModel, scope: DeviceScope): Shape {
-  if (field.bits?.width === 1 && field.enum === null) return { kind: "scalar", scalar: type, meaning: { kind: "boolean" } };
+  if (field.bits?.width === 1 && field.enum === null)
+    return { kind: "scalar", scalar: type, meaning: { kind: "boolean" } };
   const meaning = field.enum === null ? undefined : scope.enum(field.enum);
-  if (meaning !== undefined && meaning.kind === "enum") {
+  if (meaning?.kind === "enum") {
     return { kind: "scalar", scalar: type, meaning: { kind: "enum", enum: meaning } };
   }
   return { kind: "scalar", scalar: type, meaning: { kind: "number" } };
@@ -114,10 +114,13 @@ function named(name: string, field: FieldModel, scope: DeviceScope): Shape {
   if (struct !== undefined) return { kind: "struct", struct, arguments: [] };
   const external = scope.external(name);
   if (external !== undefined) {
-    return { kind: "bytes", length: external.size === null ? { kind: "rest" } : { kind: "fixed", count: external.size } };
+    return {
+      kind: "bytes",
+      length: external.size === null ? { kind: "rest" } : { kind: "fixed", count: external.size },
+    };
   }
   const number = scope.enum(name);
-  if (number?.type != null) {
+  if (number !== undefined && number.type !== null) {
     const scalar: Shape = { kind: "scalar", scalar: number.type, meaning: { kind: "number" } };
     return number.kind === "enum" ? { ...scalar, meaning: { kind: "enum", enum: number } } : scalar;
   }
@@ -194,7 +197,9 @@ export function minimumSize(shape: Shape, scope: DeviceScope): number {
     case "text":
       return shape.length.kind === "fixed" ? shape.length.count : 0;
     case "array":
-      return shape.length.kind === "fixed" ? shape.length.count * (shape.unit === "bytes" ? 1 : minimumSize(shape.of, scope)) : 0;
+      return shape.length.kind === "fixed"
+        ? shape.length.count * (shape.unit === "bytes" ? 1 : minimumSize(shape.of, scope))
+        : 0;
     case "struct":
       return structMinimum(shape.struct, scope);
     case "match":
@@ -207,8 +212,13 @@ function structMinimum(struct: StructModel, scope: DeviceScope): number {
   if (struct.kind === "header") return struct.minSize;
   if (struct.size !== null) return struct.size;
   if (struct.kind === "union") return struct.minSize;
-  const always = struct.fields.filter((field) => field.conditionTree === null && field.bits === null && !field.overlaps);
-  const total = always.reduce((size, field) => size + (field.sizedTree === null ? minimumSize(shapeOf(field, scope), scope) : 0), 0);
+  const always = struct.fields.filter(
+    (field) => field.conditionTree === null && field.bits === null && !field.overlaps,
+  );
+  const total = always.reduce(
+    (size, field) => size + (field.sizedTree === null ? minimumSize(shapeOf(field, scope), scope) : 0),
+    0,
+  );
   return Math.max(struct.minSize, total);
 }
 

@@ -1,13 +1,15 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
-import { code, joined, quoted, type Code } from "./code.js";
-import { argumentList, type CodecContext } from "./codec-parameters.js";
+import { code, joined, mentions, quoted, render, type Code } from "./code.js";
+import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { continuesOverlap, overlapSize } from "./read-fields.js";
 import { fixedSize, shapeOf, type Shape } from "./shapes.js";
-import { isOptional, isVisible, shortName } from "./struct-types.js";
+import { structContext } from "./structs-read.js";
+import { isOptional, isVisible, propertyName, shortName } from "./struct-types.js";
+import { fieldsFormulas } from "./write-fields.js";
 
 /** An amount of bytes: a number known now, and expressions to add to it. */
 export interface Size {
@@ -28,7 +30,11 @@ export function sizeCode(size: Size): Code {
 }
 
 /** Bytes that fields take; `access` gives the expression of a field's value. */
-export function sizeOfFields(fields: readonly FieldModel[], access: (field: FieldModel) => Code, context: CodecContext): Size {
+export function sizeOfFields(
+  fields: readonly FieldModel[],
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+): Size {
   let total = noBytes;
   let wordEnd: { readonly field: FieldModel; readonly bits: number } | undefined;
   for (const [index, field] of fields.entries()) {
@@ -37,7 +43,8 @@ export function sizeOfFields(fields: readonly FieldModel[], access: (field: Fiel
     if (field.overlaps && index > 0 && continuesOverlap(fields, index - 1)) continue;
     if (field.bits !== null) {
       const { shift, width } = field.bits;
-      const sameWord = wordEnd !== undefined && wordEnd.field.type === field.type && shift >= wordEnd.bits && wordEnd.field.offset === field.offset;
+      const sameWord =
+        wordEnd?.field.type === field.type && shift >= wordEnd.bits && wordEnd.field.offset === field.offset;
       if (!sameWord) total = plus(total, { fixed: fixedSize(shape) ?? 0, varying: [] });
       wordEnd = { field, bits: shift + width };
       continue;
@@ -49,11 +56,16 @@ export function sizeOfFields(fields: readonly FieldModel[], access: (field: Fiel
   return total;
 }
 
-function sizeOfField(field: FieldModel, shape: Shape, access: (field: FieldModel) => Code, context: CodecContext): Size {
-  const conditional = field.conditionTree !== null && field.moves;
-  const size = fieldSize(field, shape, access, context, conditional);
-  if (!conditional || field.conditionTree === null) return size;
-  return { fixed: 0, varying: [code`(${condition(field.conditionTree, context.formulas)} ? ${sizeCode(size)} : 0)`] };
+function sizeOfField(
+  field: FieldModel,
+  shape: Shape,
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+): Size {
+  const test = field.moves ? field.conditionTree : null;
+  const size = fieldSize(field, shape, access, context, test !== null);
+  if (test === null) return size;
+  return { fixed: 0, varying: [code`(${condition(test, context.formulas)} ? ${sizeCode(size)} : 0)`] };
 }
 
 function fieldSize(
@@ -73,7 +85,10 @@ function fieldSize(
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return noBytes;
   if (!isVisible(field)) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
   const value = access(field);
-  return { fixed: 0, varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)] };
+  return {
+    fixed: 0,
+    varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)],
+  };
 }
 
 /** What an optional part that is missing is written as. */
@@ -100,7 +115,8 @@ export function sizeOfShape(shape: Shape, value: Code, context: CodecContext): C
     case "text":
       if (shape.length.kind === "fixed") return code`${shape.length.count}`;
       if (shape.form === "list") return code`${runtime("textListSize")}(${value})`;
-      if (shape.form === "padded" && shape.length.kind === "formula") return code`(${count(shape.length.formula, context.formulas)})`;
+      if (shape.form === "padded" && shape.length.kind === "formula")
+        return code`(${count(shape.length.formula, context.formulas)})`;
       return code`${runtime("textSize")}(${value})${shape.form === "terminated" ? " + 1" : ""}`;
     case "array":
       return sizeOfArray(shape, value, context);
@@ -119,9 +135,28 @@ export function sizeFunction(struct: StructModel, scope: DeviceScope): string {
 }
 
 function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: CodecContext): Code {
-  const others = argumentList(shape.struct, shape.arguments, context);
-  // A header's size does not depend on its value.
-  return joined(shape.struct.kind === "header" ? others : [value, ...others], ", ");
+  const all = argumentList(shape.struct, shape.arguments, context);
+  if (shape.struct.kind === "header") return joined(all, ", ");
+  const needs = sizeNeeds(shape.struct, structContext(shape.struct, context.scope));
+  const others = all.filter((_, index) => needs[index]);
+  return joined([value, ...others], ", ");
+}
+
+/** Which of a struct's parameters its size depends on. */
+export function sizeNeeds(struct: StructModel, context: CodecContext): readonly boolean[] {
+  const body = sizeBody(struct, context);
+  return parameterList(struct, context.scope).map((parameter) => {
+    const { text } = render(parameter);
+    return mentions(body, text.slice(0, text.indexOf(":")));
+  });
+}
+
+/** Size of a struct's value, as an expression over `value` and the struct's parameters. */
+export function sizeBody(struct: StructModel, context: CodecContext): Code {
+  const access = (field: FieldModel): Code => code`value.${propertyName(field)}`;
+  const formulas = fieldsFormulas(struct.fields, access, context);
+  if (struct.sizedTree !== null) return count(struct.sizedTree, formulas);
+  return sizeCode(sizeOfFields(struct.fields, access, { ...context, formulas }));
 }
 
 function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: CodecContext): Code {

@@ -3,7 +3,7 @@ import { code, joined, paragraphs, propertyKey, quoted, type Code } from "./code
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { unreachable } from "./emit-error.js";
-import { isWideEnum, readType } from "./enums.js";
+import { type isWideEnum, readType } from "./enums.js";
 import { camelCase, pascalCase } from "./names.js";
 import { isWide, shapeOf, type ArmShape, type Shape } from "./shapes.js";
 
@@ -108,7 +108,12 @@ function property(field: FieldModel, struct: StructModel, scope: DeviceScope): C
 }
 
 /** Documentation of a field: its own, its unit, when it is there, which flags it holds. */
-export function fieldDoc(field: FieldModel, scope: DeviceScope, within = scope.device.since, ...more: readonly string[]): Code {
+export function fieldDoc(
+  field: FieldModel,
+  scope: DeviceScope,
+  within = scope.device.since,
+  ...more: readonly string[]
+): Code {
   const notes: string[] = [...more];
   if (field.condition !== null) notes.push(`Only if ${field.condition}.`);
   if (field.flags !== null) {
@@ -119,7 +124,10 @@ export function fieldDoc(field: FieldModel, scope: DeviceScope, within = scope.d
     const members = scope.enum(field.bitset);
     if (members !== undefined) notes.push(`Each bit is the number of a {@link ${scope.typeName(members)}}.`);
   }
-  return docComment({ doc: field.doc, unit: field.unit, since: field.since, until: field.until, was: field.was, within }, ...notes);
+  return docComment(
+    { doc: field.doc, unit: field.unit, since: field.since, until: field.until, was: field.was, within },
+    ...notes,
+  );
 }
 
 function flagsNote(flags: Parameters<typeof isWideEnum>[0], scope: DeviceScope): string {
@@ -145,7 +153,9 @@ export function matchTypes(fields: readonly FieldModel[], owner: string, scope: 
     });
     const name = matchTypeName(owner, field);
     const type = members.length === 0 ? code`never` : joined(members, " | ");
-    types.push(code`${docComment({ doc: field.doc }, `What it is depends on \`${subjectText(field)}\`.`)}export type ${name} = ${type};`);
+    types.push(
+      code`${docComment({ doc: field.doc }, `What it is depends on \`${subjectText(field)}\`.`)}export type ${name} = ${type};`,
+    );
   }
   return types;
 }
@@ -159,4 +169,3 @@ function subjectText(field: FieldModel): string {
   if (typeof type === "object" && "match" in type) return type.match;
   return "";
 }
-

@@ -59,4 +59,3 @@ export function structView(struct: StructModel, scope: DeviceScope): Code {
       }
     }`;
 }
-

@@ -5,7 +5,15 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import { extractBits, interpret, passError, readFields, readShape, referredFields, type ReaderChange } from "./read-fields.js";
+import {
+  extractBits,
+  interpret,
+  passError,
+  readFields,
+  readShape,
+  referredFields,
+  type ReaderChange,
+} from "./read-fields.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
 import { sizeFunction } from "./size-fields.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
@@ -31,7 +39,9 @@ export function tailSize(fields: readonly FieldModel[], field: FieldModel, scope
   let total = 0;
   let last: FieldModel | undefined;
   for (const next of fields.slice(fields.indexOf(field) + 1)) {
-    if (next.bits !== null && last?.bits != null && next.bits.shift > last.bits.shift && next.type === last.type) continue;
+    const lastBits = last?.bits ?? null;
+    if (next.bits !== null && lastBits !== null && next.bits.shift > lastBits.shift && next.type === last?.type)
+      continue;
     last = next;
     const size = next.size ?? fixedSize(shapeOf(next, scope));
     if (size === null || (next.conditionTree !== null && next.moves)) {
@@ -46,7 +56,12 @@ export function tailSize(fields: readonly FieldModel[], field: FieldModel, scope
 export function structReader(struct: StructModel, scope: DeviceScope): Code {
   const name = scope.typeName(struct);
   const context = structContext(struct, scope);
-  const body = struct.kind === "union" ? unionBody(struct, context) : struct.kind === "header" ? headerBody(struct, context) : structBody(struct, context);
+  const body =
+    struct.kind === "union"
+      ? unionBody(struct, context)
+      : struct.kind === "header"
+        ? headerBody(struct, context)
+        : structBody(struct, context);
   return code`/** Reads a {@link ${name}}. If the bytes do not hold one, \`reader.error\` tells why, and the value means nothing. */
     export function read${name}(reader: ${runtimeType("ByteReader")}${codecParameters(struct, scope)}): ${name} {
       ${body}
@@ -62,16 +77,32 @@ function structBody(struct: StructModel, context: CodecContext): Code {
 
 /** Nothing but numbers at known places: one check, then constant offsets. */
 function isFlat(struct: StructModel, scope: DeviceScope): boolean {
-  return struct.kind === "struct" && struct.size !== null && struct.size > 0 && struct.size <= 4096 && hasFlatFields(struct, scope);
+  return (
+    struct.kind === "struct" &&
+    struct.size !== null &&
+    struct.size > 0 &&
+    struct.size <= 4096 &&
+    hasFlatFields(struct, scope)
+  );
 }
 
 function hasFlatFields(struct: StructModel, scope: DeviceScope): boolean {
   if (struct.kind !== "struct" || struct.sizedTree !== null || struct.parameters.length > 0) return false;
   return struct.fields.every((field) => {
-    if (field.offset === null || field.conditionTree !== null || field.sizedTree !== null || field.counts !== null || field.overlaps) return false;
+    if (
+      field.offset === null ||
+      field.conditionTree !== null ||
+      field.sizedTree !== null ||
+      field.counts !== null ||
+      field.overlaps
+    )
+      return false;
     if (field.reserved) return true;
     const shape = shapeOf(field, scope);
-    return shape.kind === "scalar" || (shape.kind === "struct" && shape.struct.size !== null && hasFlatFields(shape.struct, scope));
+    return (
+      shape.kind === "scalar" ||
+      (shape.kind === "struct" && shape.struct.size !== null && hasFlatFields(shape.struct, scope))
+    );
   });
 }
 
@@ -97,7 +128,13 @@ function at(offset: number | null): Code {
 }
 
 /** A number at a place in a DataView, as the value that it stands for. */
-export function fieldAt(view: Code, offset: Code, field: FieldModel, shape: Shape & { kind: "scalar" }, scope: DeviceScope): Code {
+export function fieldAt(
+  view: Code,
+  offset: Code,
+  field: FieldModel,
+  shape: Shape & { kind: "scalar" },
+  scope: DeviceScope,
+): Code {
   const number = numberAt(view, offset, shape);
   return interpret(field.bits === null ? number : extractBits(number, field, shape.scalar), shape, scope);
 }
@@ -124,13 +161,19 @@ function sizedBody(struct: StructModel, context: CodecContext): Code {
   const referred = referredFields([], sizedTree);
   const lastReferred = struct.fields.reduce((last, field, index) => (referred.has(field.name) ? index : last), -1);
   const change = struct.fields[lastReferred + 1];
-  const { statements, properties, formulas } = readFields(struct.fields, context, "reader", (field, known): ReaderChange | undefined => {
-    if (field !== change) return undefined;
-    const size = count(sizedTree, known);
-    const left = lastReferred < 0 ? size : code`start + ${size} - reader.offset`;
-    return { statements: [code`const body = reader.window(${left});`], reader: "body" };
-  });
-  const all = change === undefined ? code`reader.offset = start + ${count(sizedTree, formulas)};` : passError("body", "reader");
+  const { statements, properties, formulas } = readFields(
+    struct.fields,
+    context,
+    "reader",
+    (field, known): ReaderChange | undefined => {
+      if (field !== change) return undefined;
+      const size = count(sizedTree, known);
+      const left = lastReferred < 0 ? size : code`start + ${size} - reader.offset`;
+      return { statements: [code`const body = reader.window(${left});`], reader: "body" };
+    },
+  );
+  const all =
+    change === undefined ? code`reader.offset = start + ${count(sizedTree, formulas)};` : passError("body", "reader");
   const start = lastReferred < 0 ? code`` : code`const start = reader.offset;`;
   return code`${start} ${statements} ${all} return { ${joined(properties, ", ")} };`;
 }
@@ -168,7 +211,8 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
   const properties: Code[] = [];
   for (const field of struct.fields) {
     if (!isVisible(field)) continue;
-    if (field.offset === null) throw new EmitError("a header with a field of variable place", `${context.place}.${field.name}`);
+    if (field.offset === null)
+      throw new EmitError("a header with a field of variable place", `${context.place}.${field.name}`);
     const shape = shapeOf(field, scope);
     const name = propertyName(field);
     const present = field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas);
@@ -179,7 +223,8 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
     }
     const site = { context, formulas: context.formulas, reader: "reader", fresh: (variable: string) => variable };
     const read = readShape(shape, field, site, name);
-    if (read.setup.length > 0) throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
+    if (read.setup.length > 0)
+      throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
     const move = code`reader.offset = ${at(field.offset)};`;
     if (present === undefined) parts.push(move, code`const ${name} = ${read.value};`);
     else {

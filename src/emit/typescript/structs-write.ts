@@ -1,5 +1,5 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
-import { code, joined, mentions, nothing, paragraphs, render, type Code } from "./code.js";
+import { code, joined, nothing, paragraphs, type Code } from "./code.js";
 import { argumentList, codecParameters, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -7,7 +7,7 @@ import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { fixedSize, shapeOf } from "./shapes.js";
-import { sizeCode, sizeFunction, sizeOfFields } from "./size-fields.js";
+import { sizeBody, sizeFunction, sizeNeeds } from "./size-fields.js";
 import { parameterFormulas, structContext } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
@@ -35,7 +35,9 @@ function writerBody(struct: StructModel, context: CodecContext): Code {
     case "struct": {
       const body = code`${writeFields(struct.fields, ofValue, context)}`;
       if (struct.sizedTree === null) return body;
-      return sized(body, count(struct.sizedTree, fieldsFormulas(struct.fields, ofValue, context)), { writer: "writer" });
+      return sized(body, count(struct.sizedTree, fieldsFormulas(struct.fields, ofValue, context)), {
+        writer: "writer",
+      });
     }
     case "header":
       return headerBody(struct, context);
@@ -52,7 +54,9 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
     const fields = step.fields.map((field) => ({ ...field, conditionTree: null }));
     const access = (field: FieldModel): Code => {
       const original = step.fields.find((candidate) => candidate.name === field.name);
-      return original?.conditionTree == null || field.overlaps ? ofValue(field) : missingAsZero(field, context);
+      return (original?.conditionTree ?? null) === null || field.overlaps
+        ? ofValue(field)
+        : missingAsZero(field, context);
     };
     const statements = code`${writeFields(fields, access, context)}`;
     return index === 0 ? statements : code`if (size > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
@@ -63,7 +67,8 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
 function missingAsZero(field: FieldModel, context: CodecContext): Code {
   const shape = shapeOf(field, context.scope);
   if (shape.kind === "struct") return code`(${ofValue(field)} ?? {})`;
-  if (shape.kind !== "scalar") throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
+  if (shape.kind !== "scalar")
+    throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
   return code`(${ofValue(field)} ?? 0)`;
 }
 
@@ -80,10 +85,11 @@ function headerSteps(struct: StructModel, context: CodecContext): HeaderStep[] {
   const steps: { fields: FieldModel[]; end: number; text: string | null; condition: Code | undefined }[] = [];
   for (const field of struct.fields) {
     const size = field.size ?? fixedSize(shapeOf(field, context.scope));
-    if (field.offset === null || size === null) throw new EmitError("a header with a field of variable size", `${context.place}.${field.name}`);
+    if (field.offset === null || size === null)
+      throw new EmitError("a header with a field of variable size", `${context.place}.${field.name}`);
     const last = steps.at(-1);
     const end = field.offset + size;
-    if (last !== undefined && last.text === field.condition) {
+    if (last?.text === field.condition) {
       last.fields.push(field);
       last.end = end;
       continue;
@@ -102,7 +108,8 @@ function unionBody(struct: StructModel, context: CodecContext): Code {
   let body: Code = nothing;
   for (const field of [...order].reverse()) {
     const alone = { ...field, conditionTree: null };
-    const access = (part: FieldModel): Code => (part.name === field.name ? code`value.${propertyName(field)}` : ofValue(part));
+    const access = (part: FieldModel): Code =>
+      part.name === field.name ? code`value.${propertyName(field)}` : ofValue(part);
     const others = struct.fields.map((part) => (part === field ? alone : part));
     const write = writeFields([alone], access, { ...context, formulas: fieldsFormulas(others, ofValue, context) });
     body = code`if (value.${propertyName(field)} !== undefined) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
@@ -123,34 +130,22 @@ export function structSize(struct: StructModel, scope: DeviceScope): Code {
     return code`/** Bytes of a {@link ${name}}. */
       export const ${sizeConstant(struct, scope)} = ${struct.size};`;
   }
-  const formulas = fieldsFormulas(struct.fields, ofValue, context);
-  const size =
-    struct.sizedTree !== null
-      ? count(struct.sizedTree, formulas)
-      : sizeCode(sizeOfFields(struct.fields, ofValue, { ...context, formulas }));
+  const parameters = parameterList(struct, scope).filter((_, index) => sizeNeeds(struct, context)[index]);
   return code`/** Bytes that a {@link ${name}} takes. */
-    export function ${sizeFunction(struct, scope)}(${usedParameters([code`value: ${name}`, ...parameterList(struct, scope)], size)}): number {
-      return ${size};
+    export function ${sizeFunction(struct, scope)}(${joined([code`value: ${name}`, ...parameters], ", ")}): number {
+      return ${sizeBody(struct, context)};
     }`;
-}
-
-/** Parameters, with `_` in front of those that the body has no use for. */
-function usedParameters(parameters: readonly Code[], body: Code): Code {
-  return joined(
-    parameters.map((parameter) => {
-      const { text } = render(parameter);
-      const name = text.slice(0, text.indexOf(":"));
-      return mentions(body, name) ? parameter : code`_${parameter}`;
-    }),
-    ", ",
-  );
 }
 
 function headerSize(struct: StructModel, context: CodecContext): Code {
   const { scope } = context;
   const steps = headerSteps(struct, context);
   // The last step that is there decides.
-  const sizes = [...steps].reverse().map((step) => (step.condition === undefined ? code`return ${step.end};` : code`if (${step.condition}) return ${step.end};`));
+  const sizes = [...steps]
+    .reverse()
+    .map((step) =>
+      step.condition === undefined ? code`return ${step.end};` : code`if (${step.condition}) return ${step.end};`,
+    );
   const always = steps.findIndex((step) => step.condition === undefined);
   const zero = always < 0 ? code`return 0;` : nothing;
   const last = sizes.findIndex((_, index) => [...steps].reverse()[index]?.condition === undefined);

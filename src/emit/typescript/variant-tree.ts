@@ -14,10 +14,15 @@ export type VariantTree =
       readonly otherwise: VariantTree | undefined;
     };
 
-export function variantTree(variants: readonly VariantShape[], discriminators: readonly string[]): VariantTree | undefined {
+export function variantTree(
+  variants: readonly VariantShape[],
+  discriminators: readonly string[],
+): VariantTree | undefined {
   const [first] = variants;
   if (first === undefined) return undefined;
-  const discriminator = discriminators.find((name) => variants.some((variant) => patternsOf(variant, name) !== undefined));
+  const discriminator = discriminators.find((name) =>
+    variants.some((variant) => patternsOf(variant, name) !== undefined),
+  );
   if (discriminator === undefined) return { kind: "leaf", variant: first };
   const rest = discriminators.slice(discriminators.indexOf(discriminator) + 1);
   const matching = (test: (patterns: readonly PatternModel[]) => boolean): VariantTree | undefined =>
@@ -31,10 +36,18 @@ export function variantTree(variants: readonly VariantShape[], discriminators: r
     const key = `${pattern.low}..${pattern.high}`;
     if (seen.has(key)) continue;
     seen.add(key);
-    const child = matching((patterns) => patterns.some((each) => each.low === pattern.low && each.high === pattern.high));
+    const child = matching((patterns) =>
+      patterns.some((each) => each.low === pattern.low && each.high === pattern.high),
+    );
     if (child !== undefined) cases.push({ pattern, child });
   }
-  return { kind: "branch", discriminator, sample: first, cases, otherwise: matching((patterns) => patterns.length === 0) };
+  return {
+    kind: "branch",
+    discriminator,
+    sample: first,
+    cases,
+    otherwise: matching((patterns) => patterns.length === 0),
+  };
 }
 
 /** How a tree becomes nested `switch`es. */
@@ -73,13 +86,11 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   const [only] = groups.values();
   // The same whatever the tag is.
   if (isExhaustive && groups.size === 1 && only !== undefined) return only.body;
-  const cases = [...groups.values()].map(
-    ({ labels, body }) => {
-      const statements = code`${body} ${endsItself(body) ? "" : "break;"}`;
-      const names = labels.map((label) => code`case ${label}:`);
-      return declares(body) ? code`${names} { ${statements} }` : code`${names} ${statements}`;
-    },
-  );
+  const cases = [...groups.values()].map(({ labels, body }) => {
+    const statements = code`${body} ${endsItself(body) ? "" : "break;"}`;
+    const names = labels.map((label) => code`case ${label}:`);
+    return declares(body) ? code`${names} { ${statements} }` : code`${names} ${statements}`;
+  });
   const fallback = ranges.length === 0 && otherwise === undefined ? code`` : code`default: ${ranges} ${otherwise}`;
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
 }

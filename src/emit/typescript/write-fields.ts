@@ -3,9 +3,11 @@ import { code, joined, quoted, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
-import { countedValue, valueAtPath } from "./field-paths.js";
+import { countedValue, memberAtPath, valueAtPath } from "./field-paths.js";
 import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
 import { continuesOverlap, overlapSize, scalarMethod } from "./read-fields.js";
+import { runtime } from "./imports.js";
+import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { sizeOfShape, withDefault } from "./size-fields.js";
 import { isOptional, isVisible, shortName } from "./struct-types.js";
@@ -28,7 +30,12 @@ export function fieldsFormulas(
     ...context.formulas,
     field: (where, path) =>
       where === "self" && fields.some((field) => field.name === path[0])
-        ? valueAtPath(fields, path, access, context.scope, context.place) : context.formulas.field(where, path),
+        ? valueAtPath(fields, path, access, context.scope, context.place)
+        : context.formulas.field(where, path),
+    member: (where, path) =>
+      where === "self" && fields.some((field) => field.name === path[0])
+        ? memberAtPath(fields, path, access, context.scope)
+        : context.formulas.member?.(where, path),
   };
 }
 
@@ -61,7 +68,9 @@ export function writeFields(
     const statement =
       constant === undefined ? writeField(field, shape, site) : writeNumber(constant, shape, options.writer);
     statements.push(
-      field.conditionTree !== null && field.moves ? code`if (${condition(field.conditionTree, formulas)}) { ${statement} }` : statement,
+      field.conditionTree !== null && field.moves
+        ? code`if (${condition(field.conditionTree, formulas)}) { ${statement} }`
+        : statement,
     );
   }
   return statements;
@@ -85,7 +94,8 @@ function writeOverlap(fields: readonly FieldModel[], first: number, site: WriteS
   }
   const [field] = fields.slice(first);
   const whole = sized(body, code`${size}`, site);
-  return field?.conditionTree == null || !field.moves ? whole : code`if (${condition(field.conditionTree, site.context.formulas)}) ${whole}`;
+  const test = field?.conditionTree ?? null;
+  return test === null || field?.moves !== true ? whole : code`if (${condition(test, site.context.formulas)}) ${whole}`;
 }
 
 interface WriteSite {
@@ -100,7 +110,8 @@ function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return code``;
   if (field.reserved) return code`${writer}.zero(${reservedSize(field, shape, context)});`;
   if (field.counts !== null && shape.kind === "scalar") {
-    const counted = byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
+    const counted =
+      byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
     return writeNumber(isWide(shape, field) ? code`BigInt(${asNumber(counted)})` : asNumber(counted), shape, writer);
   }
   const optional = isOptional(field, shape);
@@ -126,7 +137,9 @@ function byteCount(field: FieldModel, site: WriteSite): { readonly code: Code; r
 
 /** Without its length, which is what is being computed. */
 function unbounded(shape: Shape): Shape {
-  return shape.kind === "text" ? { ...shape, form: shape.form === "padded" ? "exact" : shape.form, length: { kind: "rest" } } : shape;
+  return shape.kind === "text"
+    ? { ...shape, form: shape.form === "padded" ? "exact" : shape.form, length: { kind: "rest" } }
+    : shape;
 }
 
 function reservedSize(field: FieldModel, shape: Shape, context: CodecContext): number {
@@ -226,10 +239,15 @@ function isCountedBy(formula: Formula, field: FieldModel, fields: readonly Field
 function writeText(shape: Shape & { kind: "text" }, value: Code, field: FieldModel, site: WriteSite): Code {
   const { length, form } = shape;
   const free = length.kind === "rest" || (length.kind === "formula" && isCountedBy(length.formula, field, site.fields));
-  const size = free ? undefined : length.kind === "fixed" ? code`${length.count}` : length.kind === "formula" ? count(length.formula, site.context.formulas) : undefined;
+  const size = free
+    ? undefined
+    : length.kind === "fixed"
+      ? code`${length.count}`
+      : count(length.formula, site.context.formulas);
   if (form === "list") return code`${site.writer}.textList(${value}${size === undefined ? "" : code`, ${size}`});`;
   // Without a length, all of the text and nothing else.
-  if (size === undefined && form === "exact") return code`${site.writer}.text(${value}, undefined, "padded");`;
+  if (size === undefined && form === "exact")
+    return code`${site.writer}.text(${value}, ${runtime("textSize")}(${value}), "exact");`;
   return code`${site.writer}.text(${value}, ${size ?? "undefined"}, "${form}");`;
 }
 
@@ -245,7 +263,8 @@ function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: 
   if (shape.unit === "elements") return code`${lengthCheck(shape.length, value, field, site)} ${loop}`;
   if (shape.length.kind === "rest") return loop;
   if (shape.length.kind === "formula" && isCountedBy(shape.length.formula, field, site.fields)) return loop;
-  const size = shape.length.kind === "fixed" ? code`${shape.length.count}` : count(shape.length.formula, site.context.formulas);
+  const size =
+    shape.length.kind === "fixed" ? code`${shape.length.count}` : count(shape.length.formula, site.context.formulas);
   return code`{
     const end = ${site.writer}.offset + ${size};
     ${loop}
@@ -257,29 +276,36 @@ function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: 
 function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext, writer: string): Code {
   const cases: Code[] = [];
   let otherwise: Code | undefined;
-  const tag = count(shape.subject, context.formulas);
+  const { tag, label } = matchSubject(shape, context.formulas);
   const ranges: Code[] = [];
   for (const arm of shape.arms) {
     const write = (test: Code): Code => {
       if (arm.struct.fields.length === 0) return code``;
-      const armShape: Shape & { kind: "struct" } = { kind: "struct", struct: arm.struct, arguments: arm.model.arguments };
+      const armShape: Shape & { kind: "struct" } = {
+        kind: "struct",
+        struct: arm.struct,
+        arguments: arm.model.arguments,
+      };
       const statement = writeStruct(armShape, value, { context, writer, fields: [], access: () => value });
       return code`if (${test}) ${statement} else ${writer}.fail("bad-value");`;
     };
     if (arm.model.patterns.length === 0) otherwise = write(code`${value}?.kind === "default"`);
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
-        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`typeof ${value}?.kind === "number"`)} }`);
+        ranges.push(
+          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`typeof ${value}?.kind === "number"`)} }`,
+        );
         continue;
       }
       const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
-      cases.push(code`case ${pattern.low}: ${write(code`${value}?.kind === ${kind}`)} break;`);
+      cases.push(code`case ${label(pattern)}: ${write(code`${value}?.kind === ${kind}`)} break;`);
     }
   }
   let fallback = otherwise === undefined ? undefined : ranges.length === 0 ? otherwise : code`{ ${otherwise} }`;
-  for (const range of [...ranges].reverse()) fallback = fallback === undefined ? range : code`${range} else ${fallback}`;
+  for (const range of [...ranges].reverse())
+    fallback = fallback === undefined ? range : code`${range} else ${fallback}`;
   return code`${ranges.length > 0 ? code`const tag = ${tag};` : ""}
-    switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} ${fallback === undefined ? "" : code`default: ${fallback} break;`} }`;
+    switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} default: ${fallback} break; }`;
 }
 
 /** Bit-fields that share the integer of the field at `index`. */
@@ -306,7 +332,8 @@ function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" 
     if (fieldShape.kind !== "scalar") continue;
     const { shift, width } = field.bits;
     const number = numberFor(site.access(field), fieldShape, site);
-    if (fieldShape.meaning.kind !== "boolean") checks.push(rangeCheck(number, width, isWide(fieldShape, field), site.writer));
+    if (fieldShape.meaning.kind !== "boolean")
+      checks.push(rangeCheck(number, width, isWide(fieldShape, field), site.writer));
     if (wide) parts.push(code`(BigInt(${number}) << ${shift}n)`);
     else parts.push(shift === 0 ? number : code`(${number} * 2 ** ${shift})`);
   }
@@ -320,4 +347,3 @@ function rangeCheck(number: Code, width: number, wide: boolean, writer: string):
   const zero = wide ? "0n" : "0";
   return code`if (!(${number} >= ${zero} && ${number} < ${limit})) ${writer}.fail("out-of-range");`;
 }
-

@@ -1,0 +1,148 @@
+import type { CstNode, IToken } from "chevrotain";
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
+import { nodeOf, nodesOf, tokenOf, tokensOf } from "../cst.js";
+import { tokenEnd, type Tokens } from "../lexer.js";
+import { Define, EndOfDefine, LeftBrace, RightBrace } from "../tokens.js";
+import { Phrase } from "./phrase.js";
+import { printArguments, printExpression } from "./print-expressions.js";
+import { childrenOf, firstToken, TokenPrinter } from "./token-printer.js";
+
+const { dedent, group, hardline, ifBreak, indent, line } = builders;
+
+/** Rules that are a member of a block and consist of one `;` that means nothing. */
+const wrappers: ReadonlySet<string> = new Set(["declaration", "member", "entry", "part", "queueMember", "bitMember"]);
+/** Prints a file that has no errors. */
+export function printFile(text: string, file: CstNode, tokens: Tokens): Doc {
+  const printer = new TokenPrinter(text, tokens);
+  const body = printMembers(printer, nodesOf(file, "declaration"));
+  const rest = printer.atEnd(text.length + 1, printer.isEmpty);
+  return printer.isEmpty ? [] : [body, rest, hardline];
+}
+
+function printMembers(printer: TokenPrinter, members: readonly CstNode[]): Doc[] {
+  const parts: Doc[] = [];
+  let isFirst = true;
+  for (const member of members) {
+    const first = firstToken(member);
+    if (first === undefined) continue;
+    // With documentation in front of it, it keeps that from the member behind it.
+    if (isEmptyStatement(member) && !printer.comments.hasDocumentation(first.startOffset)) {
+      printer.skip(first);
+      continue;
+    }
+    parts.push(printer.between(first.startOffset, isFirst), printPhrase(printer, member));
+    isFirst = false;
+  }
+  return parts;
+}
+
+function isEmptyStatement(member: CstNode): boolean {
+  const isStatement = tokenOf(member, "Semicolon") !== undefined && tokenOf(member, "pieces") === undefined;
+  return wrappers.has(member.name) && isStatement && nodeOf(member, "node") === undefined;
+}
+
+function printPhrase(printer: TokenPrinter, member: CstNode): Doc {
+  const phrase = new Phrase();
+  printNode(printer, member, phrase, false);
+  return group(phrase.finish());
+}
+
+/** Adds a node to a phrase. `isBranch`: it is a block of an `if` with an `else`, and they are all tall or all short. */
+function printNode(printer: TokenPrinter, node: CstNode, phrase: Phrase, isBranch: boolean): void {
+  if (node.name === "define") {
+    phrase.add(printDefine(printer, node));
+    return;
+  }
+  const hasBranches = tokenOf(node, "Word_else") !== undefined;
+  const isOneLine = printer.isOneLine(node);
+  const children = childrenOf(node);
+  let block: { readonly open: IToken; readonly members: CstNode[] } | undefined;
+  for (const child of children) {
+    if ("token" in child) {
+      const { token } = child;
+      if (token.tokenType === LeftBrace) {
+        phrase.add(printer.token(token, node.name));
+        block = { open: token, members: [] };
+      } else if (token.tokenType === RightBrace && block !== undefined) {
+        const body = printBlock(printer, node, block, token);
+        phrase.block(isBranch ? body : group(body));
+        block = undefined;
+      } else phrase.add(printer.token(token, node.name));
+    } else if (block !== undefined) block.members.push(child.node);
+    else if (child.node.name === "expression") printExpressionIn(printer, node, child.node, phrase);
+    else if (child.node.name === "typeArguments") phrase.add(dedent(printArguments(printer, child.node)));
+    else if (child.node.name === "clauses") {
+      for (const clause of nodesOf(child.node, "clause")) {
+        phrase.breakable(printer.separator(clause, line));
+        printNode(printer, clause, phrase, node.name);
+      }
+    } else printNode(printer, child.node, phrase, hasElse(node) ? "else" : node.name);
+  }
+}
+
+function printExpressionIn(printer: TokenPrinter, node: CstNode, expression: CstNode, phrase: Phrase): void {
+  const isValue = node.name === "letDeclaration" || node.name === "constant";
+  const gap = isValue ? printer.separator(expression, line) : "";
+  const printed = printExpression(printer, expression, true);
+  phrase.add(isValue ? group([gap, group(printed)]) : printed);
+}
+
+function printBlock(
+  printer: TokenPrinter,
+  node: CstNode,
+  owner: string,
+  open: IToken,
+  members: readonly CstNode[],
+  close: IToken,
+): Doc {
+  const real = members.filter((member) => !isEmptyStatement(member));
+  const only = real.length === 1 ? real[0] : undefined;
+  const first = only && firstToken(only);
+  const hasComments = printer.comments.peek(close.startOffset) !== undefined;
+  const mayBeInline = inlineBlocks.has(node.name) && !tallRules.has(owner) && members.length === 1 && !hasComments;
+  if (mayBeInline && only !== undefined && first !== undefined && first.tokenType !== Define) {
+    if (printer.comments.lineBreaks(tokenEnd(open), first.startOffset) === 0) {
+      printer.beginLine();
+      const body = indent([line, printPhrase(printer, only)]);
+      return group([body, printer.token(close, node.name, line)]);
+    }
+  }
+  if (real.length === 0 && !hasComments) {
+    printer.lastEnd = close.startOffset;
+    return printer.token(close, node.name, "");
+  }
+  const body = printMembers(printer, members);
+  body.push(printer.atEnd(close.startOffset, real.length === 0));
+  return [indent(body), printer.token(close, node.name, hardline)];
+}
+
+function hasElse(node: CstNode): boolean {
+  return tokenOf(node, "Word_else") !== undefined;
+}
+
+/** `#define` stays on one line, or goes on behind a `\` if it is too long. */
+function printDefine(printer: TokenPrinter, node: CstNode): Doc {
+  const head: Doc[] = [];
+  const value: Doc[] = [];
+  const prose = tokensOf(node, "prose");
+  const [firstProse, lastProse] = [prose[0], prose.at(-1)];
+  const gap: Doc = [ifBreak(" \\"), line];
+  printer.staysOnLine = true;
+  for (const child of childrenOf(node)) {
+    if (child.label === "prose" || ("token" in child && child.token.tokenType === EndOfDefine)) continue;
+    if ("token" in child) head.push(printer.token(child.token, node.name));
+    else if (child.node.name === "expression") value.push(printExpression(printer, child.node, false, gap));
+    else head.push(printParameters(printer, child.node));
+  }
+  if (firstProse !== undefined && lastProse !== undefined) {
+    const text = printer.verbatim(firstProse.startOffset, tokenEnd(lastProse));
+    value.push(" ", text.replace(/\s*\\\s*\n\s*/g, " "));
+  }
+  printer.staysOnLine = false;
+  return group([head, value]);
+}
+
+function printParameters(printer: TokenPrinter, node: CstNode): Doc {
+  return childrenOf(node).flatMap((child) => ("token" in child ? [printer.token(child.token, node.name)] : []));
+}
