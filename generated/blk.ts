@@ -1552,7 +1552,7 @@ export interface BlkRequestQueue extends Pick<
    * the request or the reply does not fit its layout, and with the reason if the queue breaks or the driver is stopped.
    */
   submit<Type extends BlkRequestInput["type"]>(
-    input: Extract<BlkRequestInput, { readonly type: Type }> & { readonly type: Type },
+    input: BlkRequestInput & { readonly type: Type },
   ): Promise<BlkRequestReplyTo<Type>>;
 }
 

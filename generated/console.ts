@@ -438,15 +438,14 @@ export interface ConsoleDataBuffer extends Pick<
 
 /** The class behind {@link ConsoleDataBuffer}. */
 class ConsoleDataBufferSlot extends RequestSlot {
-  data: ReadableBytes | undefined = undefined;
-  readonly #dataIn = new ReadableBytes();
+  readonly data = new ReadableBytes();
 
   constructor(host: SlotHost, slot: number) {
     super(host, slot, 0);
   }
 
   protected override decode(): CodecError | undefined {
-    this.data = this.#dataIn.window(this.readable, 0, this.readable.length);
+    this.data.window(this.readable, 0, this.readable.length);
     return undefined;
   }
 
@@ -455,7 +454,7 @@ class ConsoleDataBufferSlot extends RequestSlot {
   }
 
   override toJSON(): object {
-    return { data: { bytes: this.data?.length } };
+    return { data: { bytes: this.data.length } };
   }
 }
 
@@ -614,7 +613,7 @@ export class ConsoleDevice extends VirtioDevice {
   #newTransmitq(position: number): RequestServer<ConsoleDataBufferSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new ConsoleDataBufferSlot(host, slot),
-      handle: (request) => this.#options.transmitq(request as ConsoleDataBuffer),
+      handle: (request) => this.#options.transmitq(request),
       report: (error) => this.report(error),
       position,
     });
@@ -633,9 +632,7 @@ export class ConsoleDevice extends VirtioDevice {
     return new RequestServer({
       createSlot: (host, slot) => new ConsoleControlMessageBufferSlot(host, slot),
       handle: (request) =>
-        this.#options.controlTransmitq === undefined
-          ? request.abandon()
-          : this.#options.controlTransmitq(request as ConsoleControlMessageBuffer),
+        this.#options.controlTransmitq === undefined ? request.abandon() : this.#options.controlTransmitq(request),
       report: (error) => this.report(error),
       position,
     });

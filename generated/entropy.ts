@@ -57,15 +57,14 @@ export interface EntropyRequest extends Pick<
 
 /** The class behind {@link EntropyRequest}. */
 class EntropyRequestSlot extends RequestSlot {
-  data: WritableBytes | undefined = undefined;
-  readonly #dataOut = new WritableBytes();
+  readonly data = new WritableBytes();
 
   constructor(host: SlotHost, slot: number) {
     super(host, slot, 0);
   }
 
   protected override decode(): CodecError | undefined {
-    this.data = this.#dataOut.window(this.writable, 0, this.writable.length);
+    this.data.window(this.writable, 0, this.writable.length);
     return undefined;
   }
 
@@ -74,7 +73,7 @@ class EntropyRequestSlot extends RequestSlot {
   }
 
   override toJSON(): object {
-    return { data: { bytes: this.data?.length } };
+    return { data: { bytes: this.data.length } };
   }
 }
 
@@ -107,7 +106,7 @@ export class EntropyDevice extends VirtioDevice {
   #newRequestq(position: number): RequestServer<EntropyRequestSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new EntropyRequestSlot(host, slot),
-      handle: (request) => this.#options.requestq(request as EntropyRequest),
+      handle: (request) => this.#options.requestq(request),
       report: (error) => this.report(error),
       position,
     });

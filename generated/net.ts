@@ -3229,9 +3229,8 @@ export interface NetPacketBuffer extends Pick<
 
 /** The class behind {@link NetPacketBuffer}. */
 class NetPacketBufferSlot extends RequestSlot {
-  data: ReadableBytes | undefined = undefined;
+  readonly data = new ReadableBytes();
   readonly hdr: NetHdrView;
-  readonly #dataIn = new ReadableBytes();
 
   constructor(host: SlotHost, slot: number) {
     super(host, slot, 32);
@@ -3241,7 +3240,7 @@ class NetPacketBufferSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     const hdrEnd = sizeOfNetHdr(this.features);
     if (this.readable.length < hdrEnd) return new CodecError("truncated", this.readable.length);
-    this.data = this.#dataIn.window(this.readable, hdrEnd, this.readable.length - hdrEnd);
+    this.data.window(this.readable, hdrEnd, this.readable.length - hdrEnd);
     return undefined;
   }
 
@@ -3250,7 +3249,7 @@ class NetPacketBufferSlot extends RequestSlot {
   }
 
   override toJSON(): object {
-    return { hdr: this.hdr, data: { bytes: this.data?.length } };
+    return { hdr: this.hdr, data: { bytes: this.data.length } };
   }
 }
 
@@ -3475,18 +3474,7 @@ export type NetControl =
 /** All variants of {@link NetControl} in one class: which members mean something depends on the tags. */
 class NetControlSlot extends RequestSlot {
   class: NetClass | number = 0;
-  command:
-    | NetRxCommand
-    | number
-    | NetMacCommand
-    | NetVlanCommand
-    | NetAnnounceCommand
-    | NetMqCommand
-    | NetGuestOffloadsCommand
-    | NetNotfCoalCommand
-    | NetHashTunnelCommand
-    | NetStatsCommand
-    | NetRssCtxCommand = 0;
+  command: string | number = 0;
   unicast: NetCtrlMac | undefined = undefined;
   multicast: NetCtrlMac | undefined = undefined;
   mac: Uint8Array | undefined = undefined;
@@ -3841,13 +3829,13 @@ class NetControlSlot extends RequestSlot {
     if (typeof reply !== "object") return this.#completeStatus(reply);
     switch (this.#kind) {
       case "NotfCoalVqGet":
-        return this.#completeNotfCoalVqGet(reply as NetNotfCoalVqGetControlAnswer);
+        return this.#completeNotfCoalVqGet(reply);
       case "StatsQuery":
-        return this.#completeStatsQuery(reply as NetStatsQueryControlAnswer);
+        return this.#completeStatsQuery(reply);
       case "StatsGet":
-        return this.#completeStatsGet(reply as NetStatsGetControlAnswer);
+        return this.#completeStatsGet(reply);
       case "RssCtxCapGet":
-        return this.#completeRssCtxCapGet(reply as NetRssCtxCapGetControlAnswer);
+        return this.#completeRssCtxCapGet(reply);
       default:
         return this.abandon();
     }
@@ -4056,7 +4044,7 @@ export class NetDevice extends VirtioDevice {
   #newTransmitq(position: number): RequestServer<NetPacketBufferSlot> {
     return new RequestServer({
       createSlot: (host, slot) => new NetPacketBufferSlot(host, slot),
-      handle: (request) => this.#options.transmitq(request as NetPacketBuffer),
+      handle: (request) => this.#options.transmitq(request),
       report: (error) => this.report(error),
       position,
     });
@@ -4356,7 +4344,7 @@ export interface NetControlQueue extends Pick<
    * the request or the reply does not fit its layout, and with the reason if the queue breaks or the driver is stopped.
    */
   submit<Class extends NetControlInput["class"], Command extends NetControlInput["command"]>(
-    input: Extract<NetControlInput, { readonly class: Class }> & { readonly class: Class; readonly command: Command },
+    input: NetControlInput & { readonly class: Class; readonly command: Command },
   ): Promise<NetControlReplyTo<Class, Command>>;
 }
 

@@ -11,13 +11,7 @@ import { pathToFileURL } from "node:url";
 import type { ISerializedGast, TokenType } from "chevrotain";
 import { Grammar } from "../src/language/grammar.js";
 import * as tokens from "../src/language/tokens.js";
-
-/** A rule of the grammar as a reader sees it. */
-type Piece =
-  | { readonly kind: "word" | "token" | "rule"; readonly text: string }
-  | { readonly kind: "sequence" | "choice"; readonly items: readonly Piece[] }
-  | { readonly kind: "optional"; readonly item: Piece }
-  | { readonly kind: "repeat"; readonly item: Piece; readonly separator: Piece | null; readonly least: 0 | 1 };
+import { svg, type Piece } from "./railroad.js";
 
 /** Rules that are diagrams, each with the rules that are drawn inside of it. */
 const diagrams: Readonly<Record<string, readonly string[]>> = {
@@ -134,7 +128,8 @@ function pieceOf(gast: ISerializedGast, rule: string): Piece {
       const items = piecesOf(gast, rule);
       const meant = items.filter((item) => !isEmpty(item) && !(item.kind === "token" && item.text === "anything"));
       const [first, second] = meant;
-      const choice: Piece = first === undefined ? empty : second === undefined ? first : { kind: "choice", items: meant };
+      const choice: Piece =
+        first === undefined ? empty : second === undefined ? first : { kind: "choice", items: meant };
       return mayBeEmpty.has(rule) && items.some(isEmpty) ? optional(choice) : choice;
     }
     default:
@@ -145,6 +140,9 @@ function pieceOf(gast: ISerializedGast, rule: string): Piece {
 function optional(item: Piece): Piece {
   // A block that was opened is closed.
   if (isEmpty(item) || (item.kind === "word" && item.text === "}")) return item;
+  // Something else in the place of what should have been there.
+  const first = item.kind === "sequence" ? item.items[0] : item;
+  if (first?.kind === "token" && first.text === "anything") return empty;
   return { kind: "optional", item };
 }
 
@@ -228,7 +226,8 @@ const lineLength = 112;
 /** `name ::= ...`, broken at the bars and blanks of the outermost level. */
 function ebnfRule(name: string, piece: Piece): string {
   const head = `${name} ::=`;
-  const parts = piece.kind === "choice" ? piece.items.map((item) => ebnf(item, "choice")) : ebnf(piece).split(/(?<!\() (?!\))/);
+  const parts =
+    piece.kind === "choice" ? piece.items.map((item) => ebnf(item, "choice")) : ebnf(piece).split(/(?<!\() (?!\))/);
   const lines: string[] = [];
   let line = head;
   parts.forEach((part, index) => {
@@ -241,13 +240,18 @@ function ebnfRule(name: string, piece: Piece): string {
   return [...lines, line].join("\n");
 }
 
+function isTokenType(value: unknown): value is TokenType {
+  return typeof value === "object" && value !== null && "PATTERN" in value && "name" in value;
+}
+
 function operatorRules(): readonly string[] {
-  const all = Object.values(tokens).filter((token) => typeof token === "object" && "name" in token && "PATTERN" in token);
+  const all = Object.values<unknown>(tokens).filter(isTokenType);
   return [tokens.BinaryOperatorToken, tokens.UnaryOperatorToken].map((category) => {
     const members = all.filter((token) => token.CATEGORIES?.includes(category) === true);
     const name = (tokenTexts[category.name] ?? "").replaceAll(" ", "-").toUpperCase();
-    const items = members.map((token): Piece => ({ kind: "word", text: String(token.PATTERN) }));
-    return ebnfRule(name, { kind: "choice", items });
+    const patterns = members.map((token) => token.PATTERN);
+    const texts = patterns.filter((pattern) => typeof pattern === "string").sort();
+    return ebnfRule(name, { kind: "choice", items: texts.map((text) => ({ kind: "word", text })) });
   });
 }
 
@@ -255,183 +259,19 @@ function operatorRules(): readonly string[] {
 export function fillPage(page: string): string {
   const rules = readRules();
   const shown = [...rules.keys()].filter((name) => !alwaysInside.has(name));
-  return page.replace(/(<!-- ebnf: ([\w ]+) -->)[^]*?(<!-- end -->)/g, (_, head: string, names: string, end: string) => {
-    const wanted = names === "all" ? shown : names.split(" ");
-    const lines = wanted.map((name) => {
-      const rule = rules.get(name);
-      if (rule === undefined) throw new Error(`the grammar has no rule ${name}`);
-      return ebnfRule(name, rule);
-    });
-    if (names === "all") lines.push(...operatorRules());
-    return `${head}\n\n\`\`\`ebnf\n${lines.join("\n")}\n\`\`\`\n\n${end}`;
-  });
-}
-
-// ---- railroad diagrams ----
-
-/** Something drawn on a track that comes in at the left and goes out at the right, at the same height. */
-interface Drawing {
-  readonly width: number;
-  readonly above: number;
-  readonly below: number;
-  draw(x: number, y: number): string;
-}
-
-const letter = 7.9;
-const half = 12;
-const gap = 10;
-const radius = 8;
-const between = 8;
-const widest = 800;
-
-const track = (path: string): string => `<path d="${path}"/>`;
-
-function box(text: string, kind: "word" | "token" | "rule"): Drawing {
-  const width = Math.ceil(text.length * letter) + 18;
-  const shown = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  const corner = kind === "rule" ? 2 : half;
-  const draw = (x: number, y: number): string =>
-    `<rect class="${kind}" x="${x}" y="${y - half}" width="${width}" height="${2 * half}" rx="${corner}"/>` +
-    `<text class="${kind}" x="${x + width / 2}" y="${y + 4.5}">${shown}</text>`;
-  return { width, above: half, below: half, draw };
-}
-
-function row(items: readonly Drawing[]): Drawing {
-  const width = items.reduce((sum, item) => sum + item.width, 0) + gap * Math.max(0, items.length - 1);
-  const draw = (x: number, y: number): string => {
-    let at = x;
-    return items
-      .map((item, index) => {
-        const joint = index === 0 ? "" : track(`M${at} ${y}h${gap}`);
-        if (index > 0) at += gap;
-        const text = joint + item.draw(at, y);
-        at += item.width;
-        return text;
-      })
-      .join("");
-  };
-  const most = (side: "above" | "below"): number => items.reduce((high, item) => Math.max(high, item[side]), 0);
-  return { width, above: most("above"), below: most("below"), draw };
-}
-
-const nothing: Drawing = { width: 0, above: 0, below: 0, draw: () => "" };
-
-/** One of several: the first on the track, the others below it. */
-function choiceOf(items: readonly Drawing[]): Drawing {
-  const inner = Math.max(...items.map((item) => item.width));
-  const side = 2 * radius;
-  const width = inner + 2 * side;
-  const offsets: number[] = [];
-  let depth = 0;
-  items.forEach((item, index) => {
-    if (index > 0) depth += Math.max(item.above + between, 2 * radius - (index === 1 ? 0 : radius));
-    offsets.push(depth);
-    depth += item.below;
-  });
-  const draw = (x: number, y: number): string =>
-    items
-      .map((item, index) => {
-        const down = offsets[index] ?? 0;
-        const rest = inner - item.width + side;
-        if (down === 0) {
-          return track(`M${x} ${y}h${side}`) + item.draw(x + side, y) + track(`M${x + side + item.width} ${y}h${rest}`);
-        }
-        const r = radius;
-        const enter = `M${x} ${y}a${r} ${r} 0 0 1 ${r} ${r}v${down - 2 * r}a${r} ${r} 0 0 0 ${r} ${r}`;
-        const leave = `M${x + side + item.width} ${y + down}h${inner - item.width}a${r} ${r} 0 0 0 ${r} ${-r}v${2 * r - down}a${r} ${r} 0 0 1 ${r} ${-r}`;
-        return track(enter) + item.draw(x + side, y + down) + track(leave);
-      })
-      .join("");
-  return { width, above: items[0]?.above ?? 0, below: depth, draw };
-}
-
-/** Once or more; the way back is below. */
-function loopOf(item: Drawing, back: Drawing): Drawing {
-  const inner = Math.max(item.width, back.width);
-  const side = 2 * radius;
-  const width = inner + 2 * side;
-  const down = item.below + Math.max(back.above + between, radius);
-  const draw = (x: number, y: number): string => {
-    const r = radius;
-    const left = x + side + (inner - item.width) / 2;
-    const under = x + side + (inner - back.width) / 2;
-    const right = x + width - r;
-    return (
-      track(`M${x} ${y}H${left}`) +
-      item.draw(left, y) +
-      track(`M${left + item.width} ${y}H${x + width}`) +
-      track(`M${right - r} ${y}a${r} ${r} 0 0 1 ${r} ${r}v${down - 2 * r}a${r} ${r} 0 0 1 ${-r} ${r}H${under + back.width}`) +
-      back.draw(under, y + down) +
-      track(`M${under} ${y + down}H${x + side}a${r} ${r} 0 0 1 ${-r} ${-r}v${2 * r - down}a${r} ${r} 0 0 1 ${r} ${-r}`)
-    );
-  };
-  return { width, above: item.above, below: Math.max(item.below, down + back.below), draw };
-}
-
-function drawing(piece: Piece): Drawing {
-  switch (piece.kind) {
-    case "word":
-    case "token":
-    case "rule":
-      return box(piece.text, piece.kind);
-    case "sequence":
-      return row(piece.items.map(drawing));
-    case "choice":
-      return choiceOf(piece.items.map(drawing));
-    case "optional":
-      return choiceOf([nothing, drawing(piece.item)]);
-    case "repeat": {
-      const loop = loopOf(drawing(piece.item), piece.separator === null ? nothing : drawing(piece.separator));
-      return piece.least === 0 ? choiceOf([nothing, loop]) : loop;
-    }
-  }
-}
-
-/** The rows that a rule is drawn in: one, unless it is too wide. */
-function rowsOf(piece: Piece): readonly Drawing[] {
-  const items = (piece.kind === "sequence" ? piece.items : [piece]).map(drawing);
-  const rows: Drawing[][] = [[]];
-  for (const item of items) {
-    const last = rows.at(-1) ?? [];
-    if (last.length > 0 && row([...last, item]).width > widest) rows.push([item]);
-    else last.push(item);
-  }
-  return rows.map(row);
-}
-
-// Colours that can be read on a white page and on a dark one.
-const style =
-  "path{fill:none;stroke:#7d8590;stroke-width:1.5}rect{stroke:#7d8590;fill:#f0f2f5}rect.rule{fill:#dbe3ee}rect.token{fill:#e8e2f0}" +
-  "text{font:13px ui-monospace,Menlo,Consolas,monospace;text-anchor:middle;fill:#1f2328}text.word{font-weight:600}text.token{font-style:italic}";
-
-function svg(name: string, piece: Piece): string {
-  const rows = rowsOf(piece);
-  const margin = 14;
-  const wrapped = rows.length > 1;
-  const inner = Math.max(...rows.map((each) => each.width));
-  const left = margin + (wrapped ? 20 : 14);
-  const width = Math.ceil(left + inner + (wrapped ? 20 : 14) + margin);
-  let y = margin;
-  let body = "";
-  rows.forEach((each, index) => {
-    y += Math.max(each.above, half);
-    const isLast = index === rows.length - 1;
-    body += index === 0 ? track(`M${margin} ${y - 7}v14M${margin} ${y}H${left}`) : "";
-    body += each.draw(left, y);
-    const end = left + each.width;
-    if (isLast) body += track(`M${end} ${y}H${end + 14}M${end + 14} ${y - 7}v14`);
-    else {
-      const next = rows[index + 1];
-      const bottom = y + each.below + 10;
-      const below = bottom + 10 + Math.max(next?.above ?? 0, half);
-      body += track(`M${end} ${y}h10V${bottom}H${left - 10}V${below}h10`);
-      y = bottom + 10;
-    }
-    if (isLast) y += Math.max(each.below, half);
-  });
-  const height = Math.ceil(y + margin);
-  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img"><title>${name}</title><style>${style}</style>${body}</svg>\n`;
+  return page.replace(
+    /(<!-- ebnf: ([\w ]+) -->)[^]*?(<!-- end -->)/g,
+    (_, head: string, names: string, end: string) => {
+      const wanted = names === "all" ? shown : names.split(" ");
+      const lines = wanted.map((name) => {
+        const rule = rules.get(name);
+        if (rule === undefined) throw new Error(`the grammar has no rule ${name}`);
+        return ebnfRule(name, rule);
+      });
+      if (names === "all") lines.push(...operatorRules());
+      return `${head}\n\n\`\`\`ebnf\n${lines.join("\n")}\n\`\`\`\n\n${end}`;
+    },
+  );
 }
 
 /** Names and contents of the files in docs/images/grammar/. */
@@ -461,11 +301,13 @@ function main(check: boolean): number {
     else writeFileSync(file, text);
   };
   mkdirSync(folder, { recursive: true });
-  for (const name of new Set([...wanted.keys(), ...readdirSync(folder)])) bring(new URL(name, folder), wanted.get(name));
+  for (const name of new Set([...wanted.keys(), ...readdirSync(folder)]))
+    bring(new URL(name, folder), wanted.get(name));
   const page = new URL("language.md", docs);
   if (existsSync(page)) bring(page, fillPage(readFileSync(page, "utf8")));
   for (const name of stale) console.log(`${check ? "out of date" : "written"}: ${name}`);
   return check && stale.length > 0 ? 1 : 0;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = main(process.argv.includes("--check"));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
+  process.exitCode = main(process.argv.includes("--check"));

@@ -15,8 +15,8 @@ export interface Watched {
 
 export interface WatchCallbacks {
   /** From now on nothing is missed. */
-  ready(): void;
-  onChange(): Promise<Watched>;
+  readonly ready: () => void;
+  readonly onChange: () => Promise<Watched>;
 }
 
 /**
@@ -29,71 +29,71 @@ export async function watchSources(
   { ready, onChange }: WatchCallbacks,
 ): Promise<readonly Diagnostic[]> {
   const watchers = new Map<string, FSWatcher>();
-  const bag = new DiagnosticBag();
   let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  // One round after the other, however fast changes come.
+  let rounds = Promise.resolve();
   return new Promise((resolve, reject) => {
-    let working = false;
-    let again = false;
-    let stopped = false;
-
-    const finish = (): void => {
+    const finish = (problems: readonly Diagnostic[]): void => {
       stopped = true;
       clearTimeout(timer);
       for (const watcher of watchers.values()) watcher.close();
-      resolve(bag.sorted());
+      resolve(problems);
     };
-
-    const work = async (): Promise<void> => {
-      if (working) {
-        again = true;
-        return;
+    const round = async (): Promise<void> => {
+      try {
+        if (!stopped) update(await onChange());
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+        finish([]);
       }
-      working = true;
-      do {
-        again = false;
-        update(await onChange());
-      } while (again as boolean);
-      working = false;
     };
-
     const changed = (name: string | null): void => {
       // A name without an extension may be a folder with definitions in it.
       if (stopped || (name !== null && extname(name) !== ".virtio" && extname(name) !== "")) return;
       clearTimeout(timer);
       timer = setTimeout(() => {
-        work().catch((error: unknown) => {
-          finish();
-          reject(error instanceof Error ? error : new Error(String(error)));
-        });
+        rounds = rounds.then(round);
       }, QUIET);
     };
-
-    const update = ({ folders, files }: Watched): void => {
-      if (stopped) return;
-      const wanted = new Set([...folders, ...files.map((file) => dirname(file))]);
-      for (const [folder, watcher] of watchers) {
-        if (wanted.has(folder)) continue;
-        watcher.close();
-        watchers.delete(folder);
-      }
-      for (const folder of wanted) {
-        if (watchers.has(folder)) continue;
-        try {
-          const watcher = watchFolder(folder, (_event, name) => changed(name));
-          // The folder is gone; if it comes back, its parent tells.
-          watcher.on("error", () => watchers.delete(folder));
-          watchers.set(folder, watcher);
-        } catch (error) {
-          if (fileErrorCode(error) === "ENOENT") continue;
-          const shown = shownPath(folder, io.cwd);
-          bag.report("cannot-watch", fileSpan(shown), { path: shown, reason: reasonOrThrow(error) });
-        }
-      }
-      if (bag.hasErrors) finish();
+    const update = (watched: Watched): boolean => {
+      if (stopped) return false;
+      const problems = watchFolders(watched, watchers, io, changed);
+      if (problems.length > 0) finish(problems);
+      return problems.length === 0;
     };
 
-    io.onStop(finish);
-    update(first);
-    if (!stopped) ready();
+    io.onStop(() => finish([]));
+    if (update(first)) ready();
   });
+}
+
+/** Starts and stops watchers so that there is one for each folder that matters. */
+function watchFolders(
+  { folders, files }: Watched,
+  watchers: Map<string, FSWatcher>,
+  io: Io,
+  changed: (name: string | null) => void,
+): readonly Diagnostic[] {
+  const bag = new DiagnosticBag();
+  const wanted = new Set([...folders, ...files.map((file) => dirname(file))]);
+  for (const [folder, watcher] of watchers) {
+    if (wanted.has(folder)) continue;
+    watcher.close();
+    watchers.delete(folder);
+  }
+  for (const folder of wanted) {
+    if (watchers.has(folder)) continue;
+    try {
+      const watcher = watchFolder(folder, (_event, name) => changed(name));
+      // The folder is gone; if it comes back, its parent tells.
+      watcher.on("error", () => watchers.delete(folder));
+      watchers.set(folder, watcher);
+    } catch (error) {
+      if (fileErrorCode(error) === "ENOENT") continue;
+      const shown = shownPath(folder, io.cwd);
+      bag.report("cannot-watch", fileSpan(shown), { path: shown, reason: reasonOrThrow(error) });
+    }
+  }
+  return bag.sorted();
 }

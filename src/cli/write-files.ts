@@ -25,9 +25,10 @@ export function writeFiles(files: readonly FileText[], cwd: string): readonly Di
   makeFolders(files, cwd, bag);
   const prepared: Prepared[] = [];
   const steps = [
-    () => files.forEach((file) => prepare(file, prepared, cwd, bag)),
+    ...files.map((file) => () => prepare(file, prepared, cwd, bag)),
     () => prepared.forEach((file) => putInPlace(file, cwd, bag)),
   ];
+  // What stops one file (a full disk, no permission) mostly stops all: once is enough to say so.
   for (const step of steps) if (!bag.hasErrors) step();
   if (bag.hasErrors) for (const { temporary } of prepared) rmSync(temporary, { force: true });
   return bag.sorted();

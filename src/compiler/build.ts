@@ -77,7 +77,8 @@ function printChecked(model: Model, bag: DiagnosticBag): readonly EmittedFile[] 
     return printTypeScript(model, { version: VERSION });
   } catch (error) {
     if (!(error instanceof EmitError)) throw error;
-    const source = { name: error.place, text: "" };
+    const device = model.devices.find(({ name }) => error.place.startsWith(`${name}.`) || error.place === name);
+    const source = { name: device?.source ?? error.place, text: "" };
     bag.report("cannot-emit", { source, start: 0, end: 0 }, { construct: error.construct, place: error.place });
     return [];
   }

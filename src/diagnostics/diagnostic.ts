@@ -1,6 +1,12 @@
 import { formatMessage, type MessageValues } from "./message.js";
 import type { Span } from "./source.js";
-import { diagnosticTable, type DiagnosticName, type DiagnosticParameters, type Severity, type TableEntry } from "./table.js";
+import {
+  diagnosticTable,
+  type DiagnosticName,
+  type DiagnosticParameters,
+  type Severity,
+  type TableEntry,
+} from "./table.js";
 
 /** A second place that a diagnostic points at, such as the first of two declarations. */
 export interface Label {
@@ -59,7 +65,8 @@ export class DiagnosticBag {
   /** All findings, by source name and then by position. */
   sorted(): readonly Diagnostic[] {
     return [...this.#found].sort(
-      (a, b) => compareText(a.span.source.name, b.span.source.name) || a.span.start - b.span.start || a.span.end - b.span.end,
+      (a, b) =>
+        compareText(a.span.source.name, b.span.source.name) || a.span.start - b.span.start || a.span.end - b.span.end,
     );
   }
 }

@@ -1,6 +1,7 @@
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
 import { tokenEnd } from "./lexer.js";
 import {
+  Arrow,
   Define,
   LeftBrace,
   LeftBracket,
@@ -16,7 +17,7 @@ export interface BraceProblem {
   readonly kind: "unclosed" | "unopened" | "missing" | "doubled" | "instead of {" | "instead of }";
   /** The brace or what stands instead of it, or for `missing` the token in front of which a `{` should stand. */
   readonly token: IToken;
-  /** The token in front of a `missing` brace. */
+  /** The token in front of the place at which a brace is missing. */
   readonly previous?: IToken | undefined;
 }
 
@@ -98,7 +99,8 @@ class IndentRepair {
       else this.#output.push(token);
     });
     const innermost = this.#open.at(-1);
-    if (innermost !== undefined) this.#problems.push({ kind: "unclosed", token: innermost.token });
+    if (innermost !== undefined)
+      this.#problems.push({ kind: "unclosed", token: innermost.token, previous: this.#output.at(-1) });
     this.#open.forEach(() => this.#output.push(virtual(RightBrace, this.#output.at(-1))));
     return { tokens: this.#output, problems: this.#problems };
   }
@@ -106,7 +108,7 @@ class IndentRepair {
   /** Closes what must have ended before a line that is indented this far. */
   #closeDeeper(indent: number): void {
     for (let top = this.#open.at(-1); top !== undefined && top.indent >= indent; top = this.#open.at(-1)) {
-      this.#problems.push({ kind: "unclosed", token: top.token });
+      this.#problems.push({ kind: "unclosed", token: top.token, previous: this.#output.at(-1) });
       this.#output.push(virtual(RightBrace, this.#output.at(-1)));
       this.#open.pop();
     }
@@ -141,7 +143,11 @@ class IndentRepair {
       return;
     }
     if (top === undefined || (top.token.startLine !== token.startLine && this.#goesOn(top, index))) {
-      if (this.#replaceOpening(token)) this.#output.push(token);
+      const previous = this.#output.at(-1);
+      if (previous?.tokenType === Arrow) {
+        this.#problems.push({ kind: "missing", token, previous });
+        this.#output.push(virtual(LeftBrace, previous), token);
+      } else if (this.#replaceOpening(token)) this.#output.push(token);
       else this.#problems.push({ kind: "unopened", token });
       return;
     }

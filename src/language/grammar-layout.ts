@@ -349,6 +349,7 @@ export abstract class LayoutGrammar extends FieldPartGrammar {
   /** Whether a name follows the `}` of a layout: `} geometry if GEOMETRY;`. */
   private startsDeclarator(): boolean {
     if (!this.isName(1) || this.is(1, attributeWord) || this.startsClause(1)) return false;
+    if (this.LA(1).image === this.LA(2).image && !this.isFirstOfLine(2)) return true;
     return this.isOneOf(2, afterDeclarator) || this.startsClause(2) || this.isClauseWord(2);
   }
 }

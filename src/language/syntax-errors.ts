@@ -1,6 +1,6 @@
 import { EOF, type IToken } from "chevrotain";
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
-import type { Source, Span } from "../diagnostics/source.js";
+import { positionAt, type Source, type Span } from "../diagnostics/source.js";
 import { suggest } from "../diagnostics/suggest.js";
 import type { BraceProblem } from "./braces.js";
 import type { Complaint } from "./grammar-base.js";
@@ -23,10 +23,13 @@ export function reportSyntaxErrors(
 ): void {
   // A comment that swallowed the rest of the file explains everything that is missing there.
   const endsEarly = tokens.comments.at(-1)?.tokenType === UnterminatedComment;
+  const broken = brokenPlaces(tokens);
+  const brokenLines = new Set(tokens.tokens.filter(isBroken).map((token) => token.startLine));
   const reported = new Set<Complaint>();
   const linesWithBraces = new Set<number | undefined>();
   for (const problem of endsEarly ? [] : braces.slice(0, maximumComplaints)) {
-    linesWithBraces.add(problem.token.startLine);
+    linesWithBraces.add(problem.token.startLine).add(problem.previous?.endLine);
+    if (brokenLines.has(problem.token.startLine) || brokenLines.has(problem.previous?.startLine)) continue;
     const exact = complaints.find((complaint) => !reported.has(complaint) && isAboutSameBrace(complaint, problem));
     if (exact === undefined) {
       reportBrace(source, problem, bag);
@@ -36,7 +39,7 @@ export function reportSyntaxErrors(
     linesWithBraces.add(exact.found.startLine);
     reportComplaint(source, exact, bag);
   }
-  const broken = brokenPlaces(tokens);
+  let lastLine = 0;
   for (const complaint of complaints) {
     const { found } = complaint;
     const isExplained =
@@ -45,7 +48,10 @@ export function reportSyntaxErrors(
       linesWithBraces.has(found.startLine) ||
       isInserted(found) ||
       hasBetween(broken, complaint.memberStart, found.startOffset);
-    if (!isExplained) reportComplaint(source, complaint, bag);
+    // The rest of a line on which something is wrong often makes no sense either.
+    const { line } = positionAt(source, complaintSpan(source, complaint).start);
+    if (!isExplained && line !== lastLine) reportComplaint(source, complaint, bag);
+    lastLine = line;
   }
 }
 
@@ -61,9 +67,14 @@ function isInserted(token: IToken): boolean {
   return token.image === "" && token.tokenType !== EOF;
 }
 
+/** Runs to the end of its line, and took what should have followed. */
+function isBroken(token: IToken): boolean {
+  return token.tokenType === UnterminatedString;
+}
+
 /** Offsets of what has been reported as unreadable, in order. */
 function brokenPlaces({ tokens, strays }: Tokens): readonly number[] {
-  const strings = tokens.filter((token) => token.tokenType === UnterminatedString);
+  const strings = tokens.filter(isBroken);
   return [...strays, ...strings].map((token) => token.startOffset).sort((a, b) => a - b);
 }
 

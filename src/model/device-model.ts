@@ -23,6 +23,7 @@ export interface ItemModel {
   readonly specName: string;
   readonly doc: string;
   readonly since: SpecVersion;
+  /** The last release that has it. */
   readonly until: SpecVersion | null;
   /** Section of the specification, if the definition or what encloses it gives one. */
   readonly spec: string | null;
@@ -71,9 +72,13 @@ export type Formula =
   | { readonly op: "unary"; readonly operator: "!" | "~" | "-"; readonly operand: Formula }
   | { readonly op: "binary"; readonly operator: FormulaOperator; readonly left: Formula; readonly right: Formula }
   | { readonly op: "conditional"; readonly condition: Formula; readonly whenTrue: Formula; readonly whenFalse: Formula }
-  | { readonly op: "call"; readonly function: "min" | "max" | "popcount" | "is_power_of_two"; readonly arguments: readonly Formula[] };
+  | {
+      readonly op: "call";
+      readonly function: "min" | "max" | "popcount" | "is_power_of_two";
+      readonly arguments: readonly Formula[];
+    };
 export type FormulaOperator =
-  | "||" | "&&" | "|" | "^" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
+  "||" | "&&" | "|" | "^" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
 
 // ---- features ----
 
@@ -195,8 +200,9 @@ export interface FieldModel extends ItemModel {
 export interface StructModel extends ItemModel {
   /** `header`: only a prefix may be present, long enough for the last field whose condition holds. */
   readonly kind: "struct" | "union" | "header";
-  /** In bytes; null if it varies. For a `header` the size of all of it. */
+  /** In bytes; null if it varies. For a `header` the size of all of it; a field of that type varies. */
   readonly size: number | null;
+  /** The part that is always there. */
   readonly minSize: number;
   readonly parameters: readonly string[];
   readonly fields: readonly FieldModel[];
@@ -264,7 +270,10 @@ export interface ConstantModel {
  * flattened: a variant for each combination of tag values.
  */
 export interface RequestModel extends ItemModel {
-  /** Fields of the readable part that tell the variants apart, outermost first: `["class", "command"]`. */
+  /**
+   * Fields that tell the variants apart, outermost first: `["class", "command"]`. A field inside of a struct is a path with
+   * dots: `hdr.type`.
+   */
   readonly discriminators: readonly string[];
   readonly variants: readonly VariantModel[];
 }
@@ -319,5 +328,9 @@ export interface SharedMemoryModel extends ItemModel {
 }
 export interface TableModel {
   readonly table: "capabilities" | "resources" | "parts";
-  readonly entries: readonly (ItemModel & { readonly id: number; readonly last: number | null; readonly type: string | null })[];
+  readonly entries: readonly (ItemModel & {
+    readonly id: number;
+    readonly last: number | null;
+    readonly type: string | null;
+  })[];
 }

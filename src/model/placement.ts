@@ -1,7 +1,7 @@
 import type { FieldDeclaration } from "../language/syntax-tree.js";
 import type { FieldModel, Formula } from "./device-model.js";
 import type { ClauseHolder, ClauseTable } from "./clauses.js";
-import type { NamedMember } from "./field-paths.js";
+import { fieldsOf, type NamedMember } from "./field-paths.js";
 import { environmentOf, type FieldTable } from "./field-table.js";
 import { bothConditions } from "./formula-building.js";
 import { compileCondition } from "./formulas.js";
@@ -99,7 +99,9 @@ export function noteName(name: string, member: NamedMember, placement: Placement
 export function freeName(wanted: string, member: NamedMember, placement: Placement): string {
   let name = wanted;
   let number = placement.freeNames.get(wanted) ?? 1;
-  while (placement.names.has(name)) {
+  // Names that authors gave come first, even those of later fields.
+  const declared = fieldsOf(placement.table.members);
+  while (placement.names.has(name) || declared.has(name)) {
     number += 1;
     name = `${wanted}${String(number)}`;
   }

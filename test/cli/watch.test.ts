@@ -105,3 +105,29 @@ it("says nothing when a file is saved without a change", async () => {
   command.stop();
   expect((await command.done).code).toBe(0);
 }, 30_000);
+
+it("does not hide a mistake of its own while it watches", async () => {
+  const space = new Workspace({ "alpha.virtio": definition("alpha", 60) });
+  let broken = false;
+  const output = {
+    write: (): void => {
+      if (broken) throw new Error("boom");
+    },
+    isTerminal: false,
+    columns: undefined,
+  };
+  const done = space.run(["build", "alpha.virtio", "--out", "made", "--watch"], {
+    io: {
+      stdout: {
+        ...output,
+        write: (text) => {
+          output.write();
+          if (!text.includes("Ctrl-C")) return;
+          broken = true;
+          space.write("alpha.virtio", definition("alpha", 61));
+        },
+      },
+    },
+  });
+  expect(await done).toMatchObject({ code: 70, err: expect.stringContaining("boom") as unknown });
+}, 30_000);

@@ -170,7 +170,7 @@ export interface ThermometerRequestBase extends Pick<
 /** READ. */
 export interface ThermometerReadRequest extends ThermometerRequestBase {
   readonly operation: "READ";
-  complete(reply: ThermometerReadAnswer): Completion;
+  complete(reply: Exclude<ThermometerStatus, "OK"> | ThermometerReadAnswer): Completion;
 }
 
 /** Reply of the device to {@link ThermometerReadRequest}. */
@@ -182,7 +182,7 @@ export interface ThermometerReadAnswer {
 /** NAME. */
 export interface ThermometerNameRequest extends ThermometerRequestBase {
   readonly operation: "NAME";
-  complete(reply: ThermometerNameAnswer): Completion;
+  complete(reply: Exclude<ThermometerStatus, "OK"> | ThermometerNameAnswer): Completion;
 }
 
 /** Reply of the device to {@link ThermometerNameRequest}. */
@@ -194,8 +194,7 @@ export interface ThermometerNameAnswer {
 /** A request that the definition does not know, or whose feature was not negotiated. */
 export interface ThermometerRequestUnknown extends ThermometerRequestBase {
   readonly operation: number;
-  /** Gives the buffer back without a reply. */
-  complete(): Completion;
+  complete(status: ThermometerStatus): Completion;
 }
 
 /** (`virtio_thermometer_request`) */
@@ -204,7 +203,7 @@ export type ThermometerRequest = ThermometerReadRequest | ThermometerNameRequest
 /** All variants of {@link ThermometerRequest} in one class: which members mean something depends on the tags. */
 class ThermometerRequestSlot extends RequestSlot {
   operation: ThermometerOperation | number = 0;
-  readonly #replyBytes = new Uint8Array(17);
+  readonly #replyBytes = new Uint8Array(16);
   readonly #replyWriter = new ByteWriter(this.#replyBytes);
   #kind: "Read" | "Name" | "Unknown" = "Read";
 
@@ -218,6 +217,7 @@ class ThermometerRequestSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
+    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
     this.operation = thermometerOperationName(this.head.getUint32(0, true));
     switch (this.operation) {
       case "READ":
@@ -247,33 +247,39 @@ class ThermometerRequestSlot extends RequestSlot {
     return undefined;
   }
 
-  complete(reply?: ThermometerReadAnswer | ThermometerNameAnswer): Completion {
+  complete(reply: ThermometerStatus | number | ThermometerReadAnswer | ThermometerNameAnswer): Completion {
+    if (typeof reply !== "object") return this.#completeStatus(reply);
     switch (this.#kind) {
       case "Read":
         return this.#completeRead(reply as ThermometerReadAnswer);
       case "Name":
         return this.#completeName(reply as ThermometerNameAnswer);
       default:
-        return this.finish(0);
+        return this.abandon();
     }
   }
 
+  #completeStatus(reply: ThermometerStatus | number): Completion {
+    this.writable.setByte(this.writable.length - 1, thermometerStatusValue(reply));
+    return this.finish(this.writable.length);
+  }
+
   #completeRead(reply: ThermometerReadAnswer): Completion {
-    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 5);
+    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 4);
     writer.u32(reply.millikelvin);
-    writer.u8(thermometerStatusValue(reply.status));
     if (writer.error !== undefined) throw writer.error;
-    this.writable.write(this.#replyBytes, 0, 0, 5);
-    return this.finish(this.writable.written);
+    this.writable.write(this.#replyBytes, 0, 0, 4);
+    this.writable.setByte(this.writable.length - 1, thermometerStatusValue(reply.status));
+    return this.finish(this.writable.length);
   }
 
   #completeName(reply: ThermometerNameAnswer): Completion {
-    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 17);
+    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 16);
     writer.text(reply.name, 16, "padded");
-    writer.u8(thermometerStatusValue(reply.status));
     if (writer.error !== undefined) throw writer.error;
-    this.writable.write(this.#replyBytes, 0, 0, 17);
-    return this.finish(this.writable.written);
+    this.writable.write(this.#replyBytes, 0, 0, 16);
+    this.writable.setByte(this.writable.length - 1, thermometerStatusValue(reply.status));
+    return this.finish(this.writable.length);
   }
 
   override toJSON(): object {
@@ -284,6 +290,10 @@ class ThermometerRequestSlot extends RequestSlot {
       case "Unknown":
         return { operation: this.operation };
     }
+  }
+
+  override replyToJSON(): object {
+    return { status: thermometerStatusName(this.writable.byteAt(this.writable.length - 1)) };
   }
 }
 
@@ -394,7 +404,7 @@ export interface ThermometerRequestQueue extends Pick<
    * the request or the reply does not fit its layout, and with the reason if the queue breaks or the driver is stopped.
    */
   submit<Operation extends ThermometerRequestInput["operation"]>(
-    input: Extract<ThermometerRequestInput, { readonly operation: Operation }> & { readonly operation: Operation },
+    input: ThermometerRequestInput & { readonly operation: Operation },
   ): Promise<ThermometerRequestReplyTo<Operation>>;
 }
 
@@ -416,7 +426,8 @@ const thermometerRequestCodec: RequestCodec<ThermometerRequestInput, Thermometer
     return;
   },
   decode(input, bytes, written) {
-    const reader = new ByteReader(bytes, 0, written);
+    if (written === 0) return new CodecError("truncated", 0);
+    const reader = new ByteReader(bytes);
     switch (input.operation) {
       case "READ": {
         const millikelvin = reader.u32();

@@ -11,7 +11,7 @@ import { featureNames } from "./features.js";
 import { runtime, runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { mergedOffset, planStatements, queueContext, type QueueShape } from "./queues.js";
-import { slotName, usesConfig } from "./request-slot.js";
+import { needsCast, slotName, usesConfig } from "./request-slot.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
 import { sizeFunction } from "./size-fields.js";
@@ -57,6 +57,7 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
 }
 
 function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  const usesOptions = queues.some((queue) => queue.direction === "toDevice") || configFields(scope).some(isWritable);
   const name = `${scope.prefix}Device`;
   const bytes = hasInit(scope)
     ? code`${configBytesFunction(scope)}(options.config${needsInit(scope) ? "" : " ?? {}"})`
@@ -68,12 +69,12 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
       readonly config: ${scope.prefix}DeviceConfig;`
       }
       ${queues.map((queue) => queueFields(queue, scope))}
-      readonly #options: ${scope.prefix}DeviceOptions;
+      ${usesOptions && code`readonly #options: ${scope.prefix}DeviceOptions;`}
 
       constructor(options: ${scope.prefix}DeviceOptions) {
         ${hasConfig(scope) && code`const bytes = ${bytes};`}
         super(${definitionName(scope)}, options.features ?? [], ${hasConfig(scope) ? "bytes" : "new Uint8Array(0)"}, options);
-        this.#options = options;
+        ${usesOptions && "this.#options = options;"}
         this.onProtocolError = options.onProtocolError;
         ${hasConfig(scope) && code`this.config = new ${scope.prefix}DeviceConfig(bytes, () => this.configChanged());`}
         ${hasChecks(scope) && code`const problem = check${scope.prefix}Config(this.config, this.offered); if (problem !== undefined) throw new ${runtime("DeviceOptionsError")}(problem);`}
@@ -177,7 +178,7 @@ function factory(queue: QueueShape, scope: DeviceScope): Code {
     return code`${head} { return new ${runtime("MessageSender")}(${senderOptions(queue, scope)}); }`;
   const { request } = queue;
   if (request === undefined) throw new EmitError("a queue without a message", queue.name);
-  const handle = code`this.#options.${queue.name}(request as ${request.typeName})`;
+  const handle = code`this.#options.${queue.name}(request${needsCast(request, scope) && code` as ${request.typeName}`})`;
   const guarded =
     queue.model.conditionTree === null
       ? handle
@@ -209,10 +210,8 @@ function senderOptions(queue: QueueShape, scope: DeviceScope): Code {
     fixed === null
       ? code`(message${needsFeatures ? ", features" : ""}) => ${sizeFunction(struct, scope)}(message${more})`
       : code`() => ${constantCase(name)}_SIZE`;
-  const active =
-    merged === null || merged.conditionTree === null
-      ? code`() => true`
-      : code`(features) => ${condition(merged.conditionTree, context.formulas)}`;
+  const gate = merged?.conditionTree ?? null;
+  const active = gate === null ? code`() => true` : code`(features) => ${condition(gate, context.formulas)}`;
   return code`{
     size: ${size},
     encode: (message, writer${needsFeatures ? ", features" : ""}) => write${name}(writer, message${more}),

@@ -272,8 +272,8 @@ function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
     extra.features && code`features: ${runtimeType("FeatureSet")}`,
     extra.config && code`config: ${driverConfigName(scope)}`,
   ].filter((parameter) => parameter !== false);
-  const active =
-    merged === null || merged.conditionTree === null ? nothing : code`${condition(merged.conditionTree, context)} ? `;
+  const gate = merged?.conditionTree ?? null;
+  const active = gate === null ? nothing : code`${condition(gate, context)} ? `;
   return code`#new${capital(queue.name)}(${joined(parameters, ", ")}): ${runtimeType("DriverReceiveQueue")}<${name}> {
     const { ${queue.name}, ${queue.name}Buffers } = this.#options;
     ${posted !== undefined && code`const count = Math.min(${queue.name}Buffers?.count ?? ${posted}, ${posted});`}

@@ -3,12 +3,14 @@ import { code, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
 import { lengthFormulas, visitFormula } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
+import { newWord, type Word } from "./bit-fields.js";
+import { continuesOverlap, endOverlap, overlapSize } from "./overlaps.js";
 import { nameFunction } from "./enums.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
-import { camelCase, localName } from "./names.js";
+import { localName } from "./names.js";
 import { readMatch } from "./read-match.js";
-import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
+import { fixedSize, isWide, minimumSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
 import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Statements that read fields one after the other, and the properties of the value made from them. */
@@ -139,45 +141,6 @@ export function readFields(
     }
   }
   return { statements, properties, formulas };
-}
-
-/** Is the next field a member of the same anonymous union? */
-export function continuesOverlap(fields: readonly FieldModel[], index: number): boolean {
-  const field = fields[index];
-  const next = fields[index + 1];
-  return (
-    field?.overlaps === true &&
-    next?.overlaps === true &&
-    next.offset === field.offset &&
-    next.condition === field.condition
-  );
-}
-
-/** Bytes of the anonymous union that begins with a field. */
-export function overlapSize(
-  fields: readonly FieldModel[],
-  first: number,
-  scope: CodecContext["scope"],
-  place: string,
-): number {
-  let size = 0;
-  for (let index = first; ; index++) {
-    const field = fields[index];
-    const own = field === undefined ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
-    if (own === null) throw new EmitError("an anonymous union with members of variable size", place);
-    size = Math.max(size, own);
-    if (!continuesOverlap(fields, index)) return size;
-  }
-}
-
-/** Behind an anonymous union comes what is behind its largest member. */
-function endOverlap(
-  overlap: { readonly start: string; readonly end: number } | undefined,
-  reader: string,
-  statements: Code[],
-): void {
-  if (overlap !== undefined)
-    statements.push(code`${reader}.offset = ${overlap.start};`, code`${reader}.skip(${overlap.end});`);
 }
 
 export interface ReaderChange {
@@ -463,44 +426,4 @@ export function interpret(number: Code, shape: Shape & { kind: "scalar" }, scope
     default:
       return unreachable(shape.meaning);
   }
-}
-
-/** An integer that several bit-fields share. */
-interface Word {
-  readonly name: string;
-  holds(field: FieldModel): boolean;
-  extract(field: FieldModel): Code;
-}
-
-function newWord(first: FieldModel, scalar: ScalarType, fresh: (name: string) => string): Word {
-  const name = fresh(`${camelCase(first.name)}Word`);
-  let end = (first.bits?.shift ?? 0) + (first.bits?.width ?? 0);
-  return {
-    name,
-    holds: (field) => {
-      const sameWord = field.type === first.type && field.offset === first.offset && (field.bits?.shift ?? 0) >= end;
-      if (sameWord) end = (field.bits?.shift ?? 0) + (field.bits?.width ?? 0);
-      return sameWord;
-    },
-    extract: (field) => extractBits(code`${name}`, field, scalar),
-  };
-}
-
-/** Bits of an integer, as a boolean, number or bigint. */
-export function extractBits(word: Code, field: FieldModel, scalar: ScalarType): Code {
-  const { shift, width } = field.bits ?? { shift: 0, width: 0 };
-  const bits = scalarSize(scalar) * 8;
-  if (bits === 64) {
-    const part = code`BigInt.asUintN(${width}, ${word} >> ${shift}n)`;
-    if (width === 1) return code`(${part} === 1n)`;
-    return width > 32 ? part : code`Number(${part})`;
-  }
-  if (width === 1) return code`(${word} & ${hex(2 ** shift)}) !== 0`;
-  const shifted = shift === 0 ? word : code`(${word} >>> ${shift})`;
-  if (shift + width === bits) return shifted;
-  return width === 32 ? code`${word}` : code`${shifted} & ${hex(2 ** width - 1)}`;
-}
-
-function hex(value: number): string {
-  return value < 10 ? String(value) : `0x${value.toString(16)}`;
 }

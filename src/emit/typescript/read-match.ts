@@ -5,7 +5,7 @@ import { memberOf } from "./enums.js";
 import { count, type FormulaContext } from "./formulas.js";
 import type { ReadSite, ReadValue } from "./read-fields.js";
 import type { ArmShape, Shape } from "./shapes.js";
-import { isOptional, matchTypeName, shortName } from "./struct-types.js";
+import { isOptional, matchTypeName, patternKind, shortName } from "./struct-types.js";
 
 /** Reads the struct that the subject selects; `undefined` where nothing belongs to it. */
 export function readMatch(
@@ -35,10 +35,10 @@ export function readMatch(
     }
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
-        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${read(code`tag`)} }`);
+        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${read(patternKind(pattern))} }`);
         continue;
       }
-      const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
+      const kind = patternKind(pattern);
       cases.push(code`case ${label(pattern)}: ${note(arm, pattern.name)}${read(kind)} break;`);
     }
   }

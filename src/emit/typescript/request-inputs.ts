@@ -187,7 +187,7 @@ function parameterNames(request: RequestShape): string[] {
 function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
   const special = request.variants.filter((variant) => !isCommonReply(variant, request) || commonEndsEmpty(request));
   const parameters = parameterNames(request);
-  const fallback = commonEndsEmpty(request) ? "never" : commonReplyName(request, scope);
+  const fallback = special.length === request.variants.length ? "never" : commonReplyName(request, scope);
   if (special.length === 0) {
     return code`/** The reply to a request with these tags. */
       export type ${request.baseName}ReplyTo<${joined(
@@ -253,7 +253,6 @@ function queueInterface(request: RequestShape): Code {
     const everywhere = request.variants.every((variant) => tagField(variant, name) !== undefined);
     return code`readonly ${propertyKey(tagProperty(request, name))}${everywhere ? "" : "?"}: ${parameters[index] ?? ""}`;
   });
-  const firstTag = request.discriminators[0] ?? "";
   const generics = parameters.map((name, index) => {
     const tag = request.discriminators[index] ?? "";
     const property = tagProperty(request, tag);
@@ -261,7 +260,6 @@ function queueInterface(request: RequestShape): Code {
     if (everywhere) return code`${name} extends ${inputName(request)}[${JSON.stringify(property)}]`;
     return code`${name} extends Extract<${inputName(request)}, { readonly ${propertyKey(property)}: unknown }>[${JSON.stringify(property)}] | undefined`;
   });
-  const selected = code`Extract<${inputName(request)}, { readonly ${propertyKey(tagProperty(request, firstTag))}: ${parameters[0] ?? ""} }>`;
   return code`/** Driver side of a queue of {@link ${request.typeName}}s. */
     export interface ${queueTypeName(request)} extends Pick<${runtimeType("DriverRequestQueue")}<${inputName(request)}, ${replyUnionName(request)}>, "post" | "kick" | "inFlight" | "waiting"> {
       /**
@@ -269,7 +267,7 @@ function queueInterface(request: RequestShape): Code {
        * the request or the reply does not fit its layout, and with the reason if the queue breaks or the driver is stopped.
        */
       submit<${joined(generics, ", ")}>(
-        input: ${selected} & { ${joined(properties, "; ")} },
+        input: ${inputName(request)} & { ${joined(properties, "; ")} },
       ): Promise<${request.baseName}ReplyTo<${joined(parameters, ", ")}>>;
     }`;
 }

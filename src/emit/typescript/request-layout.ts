@@ -156,20 +156,20 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
     }
     if (shape.kind === "bytes" && isWindow(field, scope) && field.conditionTree === null && field.sizedTree === null) {
       const tail = shape.length.kind === "rest" ? tailSize(fields, field, scope, place) : 0;
-      statements.push(...windowStatements(field, shape, sizeCode(position), tail, context.formulas));
+      statements.push(...windowStatements(variant, field, shape, sizeCode(position), tail, context.formulas));
       assigned.push(field);
       if (shape.length.kind === "formula") {
         position = plus(position, { fixed: 0, varying: [code`this.${requestMember(field)}.length`] });
         continue;
       }
       const behind = fields.slice(index + 1);
-      if (behind.length > 0) statements.push(...parsed(behind, code`this.readable.length - ${tail}`, context));
+      if (behind.length > 0) statements.push(...parsed(variant, behind, code`this.readable.length - ${tail}`, context));
       assigned.push(...behind.filter(isVisible));
       break;
     }
     // From here on the fields are decoded one after the other.
     const behind = fields.slice(index);
-    statements.push(...parsed(behind, sizeCode(position), context));
+    statements.push(...parsed(variant, behind, sizeCode(position), context));
     assigned.push(...behind.filter(isVisible));
     break;
   }
@@ -212,7 +212,13 @@ function isViewable(shape: Shape & { kind: "struct" }, scope: DeviceScope): bool
   });
 }
 
+/** The call that points a window; where there are variants, the member is set to it. */
+export function pointed(variant: VariantShape, member: string, direction: "In" | "Out"): Code {
+  return variant.isPlain ? code`this.${member}.window` : code`this.${member} = this.#${member}${direction}.window`;
+}
+
 function windowStatements(
+  variant: VariantShape,
   field: FieldModel,
   shape: Shape & { kind: "bytes" },
   from: Code,
@@ -225,7 +231,7 @@ function windowStatements(
     return [
       code`const ${length} = ${count(shape.length.formula, formulas)};`,
       code`if (this.readable.length < ${from} + ${length}) return ${truncated("readable")};`,
-      code`this.${member} = this.#${member}In.window(this.readable, ${from}, ${length});`,
+      code`${pointed(variant, member, "In")}(this.readable, ${from}, ${length});`,
     ];
   }
   const check =
@@ -236,11 +242,11 @@ function windowStatements(
   ];
   const length =
     before.length === 0 ? code`this.readable.length` : code`this.readable.length - (${joined(before, " + ")})`;
-  return [...check, code`this.${member} = this.#${member}In.window(this.readable, ${from}, ${length});`];
+  return [...check, code`${pointed(variant, member, "In")}(this.readable, ${from}, ${length});`];
 }
 
 /** Statements that decode fields with a reader; the last one may be bytes, which are not copied. */
-function parsed(fields: readonly FieldModel[], start: Code, context: CodecContext): Code[] {
+function parsed(variant: VariantShape, fields: readonly FieldModel[], start: Code, context: CodecContext): Code[] {
   const { scope, place } = context;
   const last = fields.at(-1);
   const window = last !== undefined && isWindow(last, scope) && last.conditionTree === null ? last : undefined;
@@ -257,7 +263,7 @@ function parsed(fields: readonly FieldModel[], start: Code, context: CodecContex
   const windows =
     window === undefined || shape?.kind !== "bytes"
       ? []
-      : windowStatements(window, shape, code`${start} + reader.offset`, 0, formulas);
+      : windowStatements(variant, window, shape, code`${start} + reader.offset`, 0, formulas);
   return [
     code`const reader = this.readerFrom(${start});`,
     ...statements,

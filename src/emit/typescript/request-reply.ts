@@ -6,7 +6,7 @@ import { EmitError } from "./emit-error.js";
 import { nameFunction, valueFunction } from "./enums.js";
 import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { requestMember, slotContext, truncated } from "./request-layout.js";
+import { pointed, requestMember, slotContext, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -48,9 +48,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = requestMember(field);
       lengths.push(code`const ${member}Length = ${count(shape.length.formula, context.formulas)};`);
-      windows.push(
-        code`this.${member} = this.#${member}Out.window(this.writable, ${sizeCode(position)}, ${member}Length);`,
-      );
+      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
       const length: Size = { fixed: 0, varying: [code`${member}Length`] };
       position = plus(position, length);
       needed = plus(needed, length);
@@ -69,7 +67,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
       length.fixed === 0 && length.varying.length === 0
         ? code`this.writable.length`
         : code`this.writable.length - ${parenthesised(length)}`;
-    windows.push(code`this.${member} = this.#${member}Out.window(this.writable, ${sizeCode(position)}, ${room});`);
+    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${room});`);
   }
   return { lengths, needed, windows };
 }
@@ -132,7 +130,12 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
   for (const field of middle) {
     if (isWindow(field, scope)) {
       end();
-      position = plus(position, { fixed: 0, varying: [code`(this.${requestMember(field)}?.length ?? 0)`] });
+      position = plus(position, {
+        fixed: 0,
+        varying: [
+          code`${variant.isPlain ? code`this.${requestMember(field)}.length` : code`(this.${requestMember(field)}?.length ?? 0)`}`,
+        ],
+      });
       start = position;
       continue;
     }
@@ -204,8 +207,9 @@ export function completeMethods(
     .map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
   const statusCase =
     status === undefined ? nothing : code`if (typeof reply !== "object") return this.#completeStatus(reply);`;
+  const cast = (variant: VariantShape): Code => answerCast(variant, request.prefix, objects, scope);
   const cases = objects.map(
-    ({ name, variant }) => code`case ${quoted(name)}: return this.#complete${name}(reply as ${variant.answerType});`,
+    ({ name, variant }) => code`case ${quoted(name)}: return this.#complete${name}(reply${cast(variant)});`,
   );
   const others = scalars.flatMap(({ name, variant }) => {
     const [value] = valueFields(variant.writable, scope);
@@ -241,6 +245,30 @@ export function completeMethods(
       : code`#completeStatus(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }`,
     ...bodies,
   ]);
+}
+
+/** ` as BlkGetIdAnswer`, unless every answer could be taken for this one. */
+function answerCast(
+  variant: VariantShape,
+  prefix: readonly FieldModel[],
+  objects: readonly LayoutGroup[],
+  scope: DeviceScope,
+): Code {
+  const properties = (each: VariantShape): { name: string; type: string; optional: boolean }[] =>
+    valueFields(each.writable, scope).map((field, index) => ({
+      name: field.name,
+      type: JSON.stringify([field.type, field.enum]),
+      optional: prefix.length > 0 && index >= prefix.filter(isVisible).length,
+    }));
+  const wanted = properties(variant);
+  const fits = objects.every(({ variant: other }) => {
+    const given = new Map(properties(other).map((property) => [property.name, property]));
+    return wanted.every(({ name, type, optional }) => {
+      const found = given.get(name);
+      return found === undefined ? optional : found.type === type && (optional || !found.optional);
+    });
+  });
+  return fits ? nothing : code` as ${variant.answerType}`;
 }
 
 /** Inside the class the types are as wide as the numbers. */

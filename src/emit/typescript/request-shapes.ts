@@ -43,6 +43,8 @@ export interface VariantShape {
   readonly inputType: string;
   readonly replyType: string;
   readonly answerType: string;
+  /** The only variant of a request without tags. */
+  readonly isPlain: boolean;
   /** What the types of matches are called after. */
   readonly owner: string;
   readonly readable: readonly FieldModel[];
@@ -84,12 +86,13 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
       inputType: claim(scope, `${short}Input`, place),
       replyType: claim(scope, `${short}Reply`, place),
       answerType: claim(scope, `${short}Answer`, place),
+      isPlain: !many,
       owner: requestType,
       readable: variant.readable,
       writable: reply.writable,
     };
   });
-  const ends = commonEnds(variants, scope);
+  const ends = commonEnds(variants, model, scope);
   return {
     ...model,
     typeName,
@@ -150,6 +153,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     inputType: scope.typeName(struct),
     replyType: "void",
     answerType: "void",
+    isPlain: true,
     owner: scope.typeName(struct),
     readable: struct.fields,
     writable: [],
@@ -183,6 +187,7 @@ function onlyReply(variant: VariantModel, place: string): ReplyModel {
 
 function commonEnds(
   variants: readonly VariantShape[],
+  model: RequestModel,
   scope: DeviceScope,
 ): { prefix: readonly FieldModel[]; suffix: readonly FieldModel[] } {
   const [first, ...others] = variants.map((variant) => variant.writable);
@@ -208,8 +213,11 @@ function commonEnds(
   ) {
     back++;
   }
-  const behindRest = variants.some((variant) =>
-    variant.writable.some((field) => field.fromEnd !== null && field.size !== null && field.offset === null),
+  // One variant is enough, be it the one for unknown tags: what a driver gives more of is in front of the end.
+  const behindRest = model.variants.some((variant) =>
+    variant.replies.some((reply) =>
+      reply.writable.some((field) => field.fromEnd !== null && field.size !== null && field.offset === null),
+    ),
   );
   return { prefix: [], suffix: behindRest ? first.slice(first.length - back) : [] };
 }

@@ -1,4 +1,4 @@
-import type { FieldModel, StructModel } from "../../model/device-model.js";
+import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -6,7 +6,7 @@ import { EmitError } from "./emit-error.js";
 import { nameFunction } from "./enums.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { readableLayout, requestMember, slotContext, type HeadField, type ReadableLayout } from "./request-layout.js";
+import { readableLayout, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
 import {
   commonReplySize,
   completeMethods,
@@ -25,11 +25,19 @@ import {
   type RequestShape,
   type VariantShape,
 } from "./request-shapes.js";
-import { canBeUnknown, memberType, unknownTags } from "./request-types.js";
+import { canBeUnknown, unknownTags } from "./request-types.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
+import {
+  assignedMembers,
+  headGetters,
+  inconsistentHeads,
+  memberDeclaration,
+  viewMembers,
+  type Member,
+} from "./slot-members.js";
 import { fieldAt, numberAt } from "./structs-read.js";
 import { viewName } from "./struct-views.js";
-import { isVisible } from "./struct-types.js";
+import { isOptional, isVisible } from "./struct-types.js";
 import { printTree, variantTree, type VariantTree } from "./variant-tree.js";
 
 /** Variants with the same layout, which decode and complete alike. */
@@ -71,9 +79,9 @@ export function requestSlot(
     replyToJson(request, scope),
   ]);
   const config = usesConfig(request, scope);
-  const fields = code`${members.map((member) => memberDeclaration(member))}
+  const fields = code`${members.map((member) => memberDeclaration(member, isPlain(request)))}
     ${views.map((view) => code`readonly ${view.name}: ${viewName(view.struct, scope)};`)}
-    ${members.flatMap((member) => [member.readable && code`readonly #${member.name}In = new ${runtime("ReadableBytes")}();`, member.writable && code`readonly #${member.name}Out = new ${runtime("WritableBytes")}();`])}
+    ${members.flatMap((member) => (isPlain(request) ? [] : [member.readable && code`readonly #${member.name}In = new ${runtime("ReadableBytes")}();`, member.writable && code`readonly #${member.name}Out = new ${runtime("WritableBytes")}();`]))}
     ${scratch > 0 && code`readonly #replyBytes = new Uint8Array(${scratch}); readonly #replyWriter = new ${runtime("ByteWriter")}(this.#replyBytes);`}
     ${hasKinds && code`#kind: ${joined(kinds, " | ")} = ${kinds[0] ?? '""'};`}
     ${config && code`readonly #config: ${scope.prefix}DeviceConfig;`}`;
@@ -102,6 +110,20 @@ function slotDoc(request: RequestShape): Code {
   });
 }
 
+/** Without variants, bytes are always there: the members are the windows themselves. */
+export function isPlain(request: RequestShape): boolean {
+  return request.discriminators.length === 0 && request.variants.length === 1;
+}
+
+/** Do the members of the class have wider types than the interface? What decoding makes is missing before. */
+export function needsCast(request: RequestShape, scope: DeviceScope): boolean {
+  const [variant] = request.variants;
+  if (!isPlain(request) || variant === undefined) return true;
+  return readableLayout(variant, scope).assigned.some(
+    (field) => !isWindow(field, scope) && !isOptional(field, shapeOf(field, scope)),
+  );
+}
+
 export function usesConfig(request: RequestShape, scope: DeviceScope): boolean {
   return request.variants.some((variant) =>
     [...variant.readable, ...variant.writable].some((field) => fieldUsesConfig(field, scope)),
@@ -115,135 +137,6 @@ function fieldUsesConfig(field: FieldModel, scope: DeviceScope): boolean {
   if (inner.kind === "struct") return scope.needs(inner.struct).config.length > 0;
   if (inner.kind === "match") return inner.arms.some((arm) => scope.needs(arm.struct).config.length > 0);
   return false;
-}
-
-// ---- members ----
-
-interface Member {
-  readonly name: string;
-  readonly types: readonly Code[];
-  /** Bytes of the readable part. */
-  readonly readable: boolean;
-  /** Bytes of the writable part. */
-  readonly writable: boolean;
-  /** What it is before and after each request. */
-  readonly initial: Code;
-}
-
-/** Members that decoding gives values to: tags, windows, and what is decoded at once. */
-function assignedMembers(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): Member[] {
-  const members = new Map<string, { types: Map<string, Code>; readable: boolean; writable: boolean; initial: Code }>();
-  const add = (
-    name: string,
-    type: Code,
-    change: { readable?: boolean; writable?: boolean } = {},
-    initial = code`undefined`,
-  ): void => {
-    const member = members.get(name) ?? { types: new Map<string, Code>(), readable: false, writable: false, initial };
-    member.types.set(JSON.stringify(type.parts), type);
-    member.readable ||= change.readable ?? false;
-    member.writable ||= change.writable ?? false;
-    members.set(name, member);
-  };
-  for (const name of request.discriminators) {
-    for (const variant of request.variants) {
-      const field = tagField(variant, name);
-      const shape = field === undefined ? undefined : shapeOf(field, scope);
-      if (field === undefined || shape?.kind !== "scalar") continue;
-      const member = requestMember(field);
-      if (shape.meaning.kind === "enum") add(member, code`${scope.typeName(shape.meaning.enum)}`, {}, code`0`);
-      add(member, code`number`, {}, code`0`);
-    }
-  }
-  for (const { variant, layout } of groups) {
-    for (const field of layout.assigned)
-      add(requestMember(field), memberType(field, shapeOf(field, scope), variant.owner, scope), {
-        readable: isWindow(field, scope),
-      });
-    for (const field of variant.writable) {
-      if (isWindow(field, scope)) add(requestMember(field), code`${runtimeType("WritableBytes")}`, { writable: true });
-    }
-  }
-  for (const field of inconsistentHeads(groups)) {
-    if (!members.has(requestMember(field.field)))
-      add(requestMember(field.field), memberType(field.field, field.shape, request.typeName, scope));
-  }
-  return [...members].map(([name, member]) => ({ ...member, name, types: [...member.types.values()] }));
-}
-
-function memberDeclaration(member: Member): Code {
-  const types = member.initial.parts[0] === "undefined" ? [...member.types, code`undefined`] : member.types;
-  return code`${member.name}: ${joined(types, " | ")} = ${member.initial};`;
-}
-
-/** Fields of the head that are elsewhere, or something else, in another variant. */
-function inconsistentHeads(groups: readonly LayoutGroup[]): HeadField[] {
-  const byName = new Map<string, HeadField[]>();
-  for (const { layout } of groups) {
-    for (const field of layout.head) byName.set(field.field.name, [...(byName.get(field.field.name) ?? []), field]);
-  }
-  return [...byName.values()].filter((fields) => !fields.every((field) => isSameHead(field, fields[0]))).flat();
-}
-
-function isSameHead(left: HeadField, right: HeadField | undefined): boolean {
-  if (right === undefined) return false;
-  return (
-    left.offset === right.offset &&
-    left.shape.scalar === right.shape.scalar &&
-    left.field.enum === right.field.enum &&
-    JSON.stringify(left.field.bits) === JSON.stringify(right.field.bits)
-  );
-}
-
-interface Getter {
-  readonly name: string;
-  readonly code: Code;
-}
-
-function headGetters(groups: readonly LayoutGroup[], members: readonly Member[], scope: DeviceScope): Getter[] {
-  const getters = new Map<string, Getter>();
-  for (const { layout } of groups) {
-    for (const { field, offset, shape } of layout.head) {
-      const name = requestMember(field);
-      if (getters.has(name) || members.some((member) => member.name === name)) continue;
-      const value = fieldAt(code`this.head`, code`${offset}`, field, shape, scope);
-      const getter = code`get ${name}(): ${memberType(field, shape, "", scope)} { return ${value}; }`;
-      const asNumber =
-        isWide(shape, field) && shape.meaning.kind === "number" && field.flags === null
-          ? code`get ${name}Number(): number { return ${wideAsNumber(offset, shape.scalar.startsWith("be"))}; }`
-          : nothing;
-      getters.set(name, { name, code: paragraphs([getter, asNumber]) });
-    }
-  }
-  return [...getters.values()];
-}
-
-/** Without a bigint on the way. */
-function wideAsNumber(offset: number, bigEndian: boolean): Code {
-  const [low, high] = bigEndian ? [offset + 4, offset] : [offset, offset + 4];
-  const order = bigEndian ? "" : ", true";
-  return code`this.head.getUint32(${low}${order}) + this.head.getUint32(${high}${order}) * 2 ** 32`;
-}
-
-interface ViewMember {
-  readonly name: string;
-  readonly struct: StructModel;
-  readonly offset: number;
-}
-
-function viewMembers(groups: readonly LayoutGroup[]): ViewMember[] {
-  const views = new Map<string, ViewMember>();
-  for (const { layout } of groups) {
-    for (const { field, shape, offset } of layout.views) {
-      const name = requestMember(field);
-      const known = views.get(name);
-      if (known !== undefined && (known.struct !== shape.struct || known.offset !== offset)) {
-        throw new EmitError("a struct that is in different places of the variants", field.name);
-      }
-      views.set(name, { name, struct: shape.struct, offset });
-    }
-  }
-  return [...views.values()];
 }
 
 // ---- decoding ----
@@ -435,7 +328,7 @@ function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
 function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds: boolean, scope: DeviceScope): Code {
   const entry = (field: FieldModel): Code => {
     const name = requestMember(field);
-    if (isWindow(field, scope)) return code`${name}: { bytes: this.${name}?.length },`;
+    if (isWindow(field, scope)) return code`${name}: { bytes: this.${name}${isPlain(request) ? "" : "?"}.length },`;
     return code`${name}: this.${name},`;
   };
   const object = (fields: readonly FieldModel[]): Code => code`return { ${fields.map(entry)} };`;

@@ -5,10 +5,10 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtime } from "./imports.js";
-import { continuesOverlap, overlapSize } from "./read-fields.js";
+import { continuesOverlap, overlapSize } from "./overlaps.js";
 import { fixedSize, shapeOf, type Shape } from "./shapes.js";
 import { structContext } from "./structs-read.js";
-import { isOptional, isVisible, propertyName, shortName } from "./struct-types.js";
+import { isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
 import { fieldsFormulas } from "./write-fields.js";
 
 /** An amount of bytes: a number known now, and expressions to add to it. */
@@ -176,10 +176,7 @@ function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: Cod
     const tests =
       arm.model.patterns.length === 0
         ? [code`${value}?.kind === "default"`]
-        : arm.model.patterns.map((pattern) => {
-            if (pattern.low !== pattern.high) return code`typeof ${value}?.kind === "number"`;
-            return code`${value}?.kind === ${pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name))}`;
-          });
+        : arm.model.patterns.map((pattern) => code`${value}?.kind === ${patternKind(pattern)}`);
     result = code`${joined(tests, " || ")} ? ${size} : ${result}`;
   }
   return code`(${result})`;

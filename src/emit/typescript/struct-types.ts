@@ -1,4 +1,4 @@
-import type { FieldModel, StructModel } from "../../model/device-model.js";
+import type { FieldModel, PatternModel, StructModel } from "../../model/device-model.js";
 import { code, joined, paragraphs, propertyKey, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -68,13 +68,15 @@ export function matchTypeName(owner: string, field: FieldModel): string {
   return owner + pascalCase(field.name);
 }
 
-/** The `kind` of an arm's values: the member's name, or the number. */
+/** The `kind` of an arm's values, for each of its patterns. */
 export function armKinds(arm: ArmShape): readonly Code[] {
-  if (arm.model.patterns.length === 0) return [quoted("default")];
-  return arm.model.patterns.map((pattern) => {
-    if (pattern.low !== pattern.high) return code`${"number"}`;
-    return pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
-  });
+  return arm.model.patterns.length === 0 ? [quoted("default")] : arm.model.patterns.map(patternKind);
+}
+
+/** The member's name, the number, or the range. */
+export function patternKind(pattern: PatternModel): Code {
+  if (pattern.low !== pattern.high) return quoted(`${pattern.low}..${pattern.high}`);
+  return quoted(pattern.name === null ? String(pattern.low) : shortName(pattern.name));
 }
 
 /** Patterns may name the enum as well (`MacCommand.TABLE_SET`). */

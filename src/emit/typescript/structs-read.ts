@@ -1,19 +1,12 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { code, joined, type Code } from "./code.js";
 import { argumentList, codecParameters, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { extractBits } from "./bit-fields.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import {
-  extractBits,
-  interpret,
-  passError,
-  readFields,
-  readShape,
-  referredFields,
-  type ReaderChange,
-} from "./read-fields.js";
+import { interpret, passError, readFields, readShape, referredFields, type ReaderChange } from "./read-fields.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
 import { sizeFunction } from "./size-fields.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
@@ -179,7 +172,8 @@ function sizedBody(struct: StructModel, context: CodecContext): Code {
 }
 
 /** Every field of a union is read from the same place. */
-function unionBody(struct: StructModel, context: CodecContext): Code {
+function unionBody(union: StructModel, context: CodecContext): Code {
+  const struct = apart(union);
   const { sizedTree } = struct;
   if (struct.size === null && sizedTree === null) throw new EmitError("a union without a size", context.place);
   const referred = referredFields([], sizedTree);
@@ -202,6 +196,11 @@ function unionBody(struct: StructModel, context: CodecContext): Code {
   const size = sizedTree === null ? code`${struct.size ?? 0}` : count(sizedTree, formulas);
   const end = reader === "body" ? passError("body", "reader") : code`reader.offset = start; reader.skip(${size});`;
   return code`${statements} ${end} return { ${joined(properties, ", ")} };`;
+}
+
+/** Its members one by one: that they overlap is what a union's own code sees to. */
+export function apart(union: StructModel): StructModel {
+  return { ...union, fields: union.fields.map((field) => ({ ...field, overlaps: false })) };
 }
 
 /** Only as much as was negotiated is there. */

@@ -8,7 +8,7 @@ import { runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { sizeBody, sizeFunction, sizeNeeds } from "./size-fields.js";
-import { parameterFormulas, structContext } from "./structs-read.js";
+import { apart, parameterFormulas, structContext } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
 
@@ -101,7 +101,8 @@ function headerSteps(struct: StructModel, context: CodecContext): HeaderStep[] {
 }
 
 /** The member that says most: of variable size, or the largest one, that is there. */
-function unionBody(struct: StructModel, context: CodecContext): Code {
+function unionBody(union: StructModel, context: CodecContext): Code {
+  const struct = apart(union);
   const members = struct.fields.filter(isVisible);
   const sizeOf = (field: FieldModel): number => fixedSize(shapeOf(field, context.scope)) ?? Infinity;
   const order = [...members].sort((left, right) => sizeOf(right) - sizeOf(left));

@@ -5,12 +5,13 @@ import { EmitError, unreachable } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
 import { countedValue, memberAtPath, valueAtPath } from "./field-paths.js";
 import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
-import { continuesOverlap, overlapSize, scalarMethod } from "./read-fields.js";
+import { continuesOverlap, overlapSize } from "./overlaps.js";
+import { scalarMethod } from "./read-fields.js";
 import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { sizeOfShape, withDefault } from "./size-fields.js";
-import { isOptional, isVisible, shortName } from "./struct-types.js";
+import { isOptional, isVisible, patternKind } from "./struct-types.js";
 
 /** Expressions that stand in for fields' values, such as the number of a tag. */
 export interface WriteOptions {
@@ -293,11 +294,11 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: Code
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
         ranges.push(
-          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`typeof ${value}?.kind === "number"`)} }`,
+          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`${value}?.kind === ${patternKind(pattern)}`)} }`,
         );
         continue;
       }
-      const kind = pattern.name === null ? code`${pattern.low}` : quoted(shortName(pattern.name));
+      const kind = patternKind(pattern);
       cases.push(code`case ${label(pattern)}: ${write(code`${value}?.kind === ${kind}`)} break;`);
     }
   }

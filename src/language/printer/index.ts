@@ -55,6 +55,8 @@ export const virtioPlugin: Plugin<ParsedText> = {
   defaultOptions: { printWidth },
 };
 
+export default virtioPlugin;
+
 /** Formats a definition; `name` is for messages. Rejects with `FormatRefusal` if the text has errors. */
 export function format(text: string, name: string): Promise<string> {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;

@@ -19,6 +19,16 @@ export class CommentStream {
     return comment !== undefined && comment.startOffset < before ? comment : undefined;
   }
 
+  /** Whether there is documentation among the next comments, up to an offset. */
+  hasDocumentation(before: number): boolean {
+    for (let index = this.#next; index < this.#comments.length; index++) {
+      const comment = this.#comments[index];
+      if (comment === undefined || comment.startOffset >= before) return false;
+      if (isDocumentation(comment)) return true;
+    }
+    return false;
+  }
+
   /** Takes the comments that start before an offset. */
   take(before: number): IToken[] {
     const taken: IToken[] = [];

@@ -86,8 +86,7 @@ export function printArguments(printer: TokenPrinter, node: CstNode, separator?:
       body.push(gap, printArgument(printer, child.node));
     } else if (child.token.tokenType === RightParenthesis) {
       close = printer.token(child.token, node.name, body.length === 0 ? "" : softline);
-    }
-    else if (child.token.tokenType === Comma) body.push(printer.token(child.token, node.name));
+    } else if (child.token.tokenType === Comma) body.push(printer.token(child.token, node.name));
     else head.push(printer.token(child.token, node.name, gap));
     gap = undefined;
   }

@@ -44,18 +44,22 @@ function isEmptyStatement(member: CstNode): boolean {
 
 function printPhrase(printer: TokenPrinter, member: CstNode): Doc {
   const phrase = new Phrase();
-  printNode(printer, member, phrase, false);
+  printNode(printer, member, phrase, "free");
   return group(phrase.finish());
 }
 
-/** Adds a node to a phrase. `isBranch`: it is a block of an `if` with an `else`, and they are all tall or all short. */
-function printNode(printer: TokenPrinter, node: CstNode, phrase: Phrase, isBranch: boolean): void {
+/**
+ * How the braces of a node are laid out. `free`: on one line if the author wrote them so and they fit. `tall`: with lines
+ * of their own. `together`: like the other branches of an `if` that the author wrote on one line.
+ */
+type BlockLayout = "free" | "tall" | "together";
+
+/** Adds a node to a phrase. */
+function printNode(printer: TokenPrinter, node: CstNode, phrase: Phrase, layout: BlockLayout): void {
   if (node.name === "define") {
     phrase.add(printDefine(printer, node));
     return;
   }
-  const hasBranches = tokenOf(node, "Word_else") !== undefined;
-  const isOneLine = printer.isOneLine(node);
   const children = childrenOf(node);
   let block: { readonly open: IToken; readonly members: CstNode[] } | undefined;
   for (const child of children) {
@@ -65,8 +69,7 @@ function printNode(printer: TokenPrinter, node: CstNode, phrase: Phrase, isBranc
         phrase.add(printer.token(token, node.name));
         block = { open: token, members: [] };
       } else if (token.tokenType === RightBrace && block !== undefined) {
-        const body = printBlock(printer, node, block, token);
-        phrase.block(isBranch ? body : group(body));
+        phrase.block(printBlock(printer, node, layout, { ...block, close: token }));
         block = undefined;
       } else phrase.add(printer.token(token, node.name));
     } else if (block !== undefined) block.members.push(child.node);
@@ -75,9 +78,9 @@ function printNode(printer: TokenPrinter, node: CstNode, phrase: Phrase, isBranc
     else if (child.node.name === "clauses") {
       for (const clause of nodesOf(child.node, "clause")) {
         phrase.breakable(printer.separator(clause, line));
-        printNode(printer, clause, phrase, node.name);
+        printNode(printer, clause, phrase, "free");
       }
-    } else printNode(printer, child.node, phrase, hasElse(node) ? "else" : node.name);
+    } else printNode(printer, child.node, phrase, branchLayout(printer, node));
   }
 }
 
@@ -85,40 +88,53 @@ function printExpressionIn(printer: TokenPrinter, node: CstNode, expression: Cst
   const isValue = node.name === "letDeclaration" || node.name === "constant";
   const gap = isValue ? printer.separator(expression, line) : "";
   const printed = printExpression(printer, expression, true);
-  phrase.add(isValue ? group([gap, group(printed)]) : printed);
+  if (isValue) phrase.add(group([gap, group(printed)]));
+  else phrase.add(node.name === "dimension" ? dedent(printed) : printed);
 }
 
-function printBlock(
-  printer: TokenPrinter,
-  node: CstNode,
-  owner: string,
-  open: IToken,
-  members: readonly CstNode[],
-  close: IToken,
-): Doc {
-  const real = members.filter((member) => !isEmptyStatement(member));
-  const only = real.length === 1 ? real[0] : undefined;
-  const first = only && firstToken(only);
+interface Block {
+  readonly open: IToken;
+  readonly members: readonly CstNode[];
+  readonly close: IToken;
+}
+
+function printBlock(printer: TokenPrinter, node: CstNode, layout: BlockLayout, block: Block): Doc {
+  const { open, members, close } = block;
+  const isEmpty = members.every(isEmptyStatement);
   const hasComments = printer.comments.peek(close.startOffset) !== undefined;
-  const mayBeInline = inlineBlocks.has(node.name) && !tallRules.has(owner) && members.length === 1 && !hasComments;
-  if (mayBeInline && only !== undefined && first !== undefined && first.tokenType !== Define) {
-    if (printer.comments.lineBreaks(tokenEnd(open), first.startOffset) === 0) {
-      printer.beginLine();
-      const body = indent([line, printPhrase(printer, only)]);
-      return group([body, printer.token(close, node.name, line)]);
-    }
-  }
-  if (real.length === 0 && !hasComments) {
+  if (isEmpty && !hasComments) {
     printer.lastEnd = close.startOffset;
     return printer.token(close, node.name, "");
   }
+  const isShort = layout !== "tall" && node.name !== "device" && !hasComments && !members.some(isDefine);
+  if (isShort && printer.comments.lineBreaks(open.startOffset, close.startOffset) === 0) {
+    const short: Doc = [indent(printShortMembers(printer, members)), printer.token(close, node.name, line)];
+    return layout === "together" ? short : group(short);
+  }
   const body = printMembers(printer, members);
-  body.push(printer.atEnd(close.startOffset, real.length === 0));
+  body.push(printer.atEnd(close.startOffset, isEmpty));
   return [indent(body), printer.token(close, node.name, hardline)];
 }
 
-function hasElse(node: CstNode): boolean {
-  return tokenOf(node, "Word_else") !== undefined;
+/** Members that the author wrote on one line, without comments. */
+function printShortMembers(printer: TokenPrinter, members: readonly CstNode[]): Doc {
+  return members
+    .filter((member) => !isEmptyStatement(member))
+    .map((member) => {
+      printer.beginLine();
+      return [line, printPhrase(printer, member)];
+    });
+}
+
+/** The layout of the blocks of an `if` with an `else`; other blocks go by themselves. */
+function branchLayout(printer: TokenPrinter, node: CstNode): BlockLayout {
+  if (tokenOf(node, "Word_else") === undefined) return "free";
+  const { startOffset, endOffset } = node.location ?? { startOffset: 0, endOffset: 0 };
+  return printer.comments.lineBreaks(startOffset, endOffset ?? startOffset) === 0 ? "together" : "tall";
+}
+
+function isDefine(member: CstNode): boolean {
+  return firstToken(member)?.tokenType === Define;
 }
 
 /** `#define` stays on one line, or goes on behind a `\` if it is too long. */
@@ -136,7 +152,8 @@ function printDefine(printer: TokenPrinter, node: CstNode): Doc {
     else head.push(printParameters(printer, child.node));
   }
   if (firstProse !== undefined && lastProse !== undefined) {
-    const text = printer.verbatim(firstProse.startOffset, tokenEnd(lastProse));
+    const start = printer.comments.peek(firstProse.startOffset) ?? firstProse;
+    const text = printer.verbatim(start.startOffset, tokenEnd(lastProse));
     value.push(" ", text.replace(/\s*\\\s*\n\s*/g, " "));
   }
   printer.staysOnLine = false;

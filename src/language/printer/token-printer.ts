@@ -2,12 +2,12 @@ import type { CstNode, IToken } from "chevrotain";
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
 import { endsItsLine, tokenEnd, type Tokens } from "../lexer.js";
-import { Comma, Define, Semicolon } from "../tokens.js";
+import { Comma, Define, RightBrace, Semicolon } from "../tokens.js";
 import { CommentStream, isDocumentation } from "./piece-stream.js";
 import { printComment, printTrailingComment } from "./print-comments.js";
-import { isSpaced, isTightBehind, type PlacedToken } from "./spacing.js";
+import { isSpaced, isTightBefore, isTightBehind, type PlacedToken } from "./spacing.js";
 
-const { breakParent, hardline, lineSuffixBoundary } = builders;
+const { breakParent, hardline } = builders;
 
 /** A piece of concrete syntax in the order of the text. */
 export type Child =
@@ -20,6 +20,8 @@ export class TokenPrinter {
   #previous: PlacedToken | undefined;
   /** End of what was printed last, be it a token or a comment. */
   lastEnd = 0;
+  /** A comment waits for the end of the line. */
+  #isLineOver = false;
   /** Nothing has been printed yet. */
   isEmpty = true;
   /** Comments may not move to other lines: a `#define` would end there. */
@@ -39,26 +41,28 @@ export class TokenPrinter {
     const placed: PlacedToken = { token, rule };
     const parts: Doc[] = [];
     let gap = separator ?? (isSpaced(this.#previous, placed) ? " " : "");
-    let needsLine = false;
+    let needsLine = this.#isLineOver;
     for (const comment of this.comments.take(token.startOffset)) {
       const isAlone = !this.staysOnLine && this.comments.isAlone(comment, this.lastEnd, token.startOffset);
       const beginsLine = needsLine || (isAlone && this.comments.lineBreaks(this.lastEnd, comment.startOffset) > 0);
-      const endsLine = endsItsLine(comment) || isDocumentation(comment);
+      const endsLine = !this.staysOnLine && (endsItsLine(comment) || isDocumentation(comment));
       if (!needsLine && !isAlone && endsLine && endsMember(placed)) {
         parts.push(printTrailingComment(comment));
+        needsLine = true;
+        this.#isLineOver = true;
       } else {
-        parts.push(
-          lineSuffixBoundary,
-          beginsLine || isDocumentation(comment) ? this.#lineBreak(comment.startOffset, false) : this.#gapBefore(),
-        );
+        parts.push(beginsLine || isAlone ? this.#lineBreak(comment.startOffset, false) : this.#gapBefore());
         parts.push(printComment(comment));
         if (isAlone || endsLine) gap = hardline;
-        else if (needsLine || gap === "") gap = " ";
+        else if (needsLine || gap === "") gap = isTightBefore(placed) ? "" : " ";
         needsLine = endsLine;
+        this.#isLineOver = false;
       }
       this.lastEnd = tokenEnd(comment);
     }
     parts.push(gap, token.tokenType === Define ? "#define" : token.image);
+    // It is on a line of its own, below such a comment.
+    if (token.tokenType === RightBrace) this.#isLineOver = false;
     this.#previous = placed;
     this.lastEnd = tokenEnd(token);
     this.isEmpty = false;
@@ -86,6 +90,7 @@ export class TokenPrinter {
 
   /** Begins a line: no space in front of the next token. */
   beginLine(): void {
+    this.#isLineOver = false;
     this.#previous = undefined;
   }
 
@@ -108,9 +113,10 @@ export class TokenPrinter {
     const comments: Doc[] = [];
     let isInline = false;
     for (const comment of this.comments.take(next)) {
-      const isBehind = this.comments.lineBreaks(this.lastEnd, comment.startOffset) === 0 && !this.isEmpty;
+      const isBehind =
+        this.comments.lineBreaks(this.lastEnd, comment.startOffset) === 0 && !this.isEmpty && !this.#isLineOver;
       if (isBehind && !isInline && !isDocumentation(comment)) {
-        comments.push(lineSuffixBoundary, printTrailingComment(comment), breakParent);
+        comments.push(printTrailingComment(comment), breakParent);
       } else {
         comments.push(isInline ? " " : this.#lineBreak(comment.startOffset, isFirst), printComment(comment));
         const sharesLine = !endsItsLine(comment) && this.comments.lineBreaks(tokenEnd(comment), next) === 0;
@@ -119,6 +125,7 @@ export class TokenPrinter {
       }
       this.lastEnd = tokenEnd(comment);
       this.isEmpty = false;
+      this.#isLineOver = false;
     }
     return { comments, isInline, isFirst };
   }

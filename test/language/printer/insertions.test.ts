@@ -29,7 +29,9 @@ const changed = fc
   )
   .map(([{ text, places }, pieces]) => {
     const at = pieces.map(([place, piece]) => [places[place % places.length] ?? 0, piece] as const);
-    return at.sort(([a], [b]) => b - a).reduce((now, [place, piece]) => now.slice(0, place) + piece + now.slice(place), text);
+    return at
+      .sort(([a], [b]) => b - a)
+      .reduce((now, [place, piece]) => now.slice(0, place) + piece + now.slice(place), text);
   });
 
 describe("anything between two tokens", () => {
