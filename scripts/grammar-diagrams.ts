@@ -1,6 +1,6 @@
 /**
- * Makes the grammar of docs/language.md from the parser itself: railroad diagrams in docs/images/grammar/, and the EBNF
- * between `<!-- ebnf: rule ... -->` and `<!-- end -->`.
+ * Makes the grammar of docs/language.md from the parser itself: railroad diagrams in docs/images/grammar/, the EBNF between
+ * `<!-- ebnf: rule ... -->` and `<!-- end -->`, and from the model which clauses may stand where.
  *
  *     npx tsx --conditions=virtio-gen-source scripts/grammar-diagrams.ts [--check]
  *
@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import type { ISerializedGast, TokenType } from "chevrotain";
 import { Grammar } from "../src/language/grammar.js";
 import * as tokens from "../src/language/tokens.js";
+import { clauseRules, spelling } from "../src/model/clauses.js";
 import { svg, type Piece } from "./railroad.js";
 
 /** Rules that are diagrams, each with the rules that are drawn inside of it. */
@@ -255,8 +256,26 @@ function operatorRules(): readonly string[] {
   });
 }
 
-/** Fills the marked places of a page. `all` stands for every rule. */
-export function fillPage(page: string): string {
+/** Which clauses may stand where, as Prettier formats a table. */
+function clauseTable(): string {
+  const rows = Object.entries(clauseRules).map(([holder, words]) => [
+    holder,
+    words.map((word) => `\`${spelling(word)}\``).join(" "),
+  ]);
+  const all = [["declaration", "clauses"], ...rows];
+  const widths = [0, 1].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
+  const [head = [], ...body] = all;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}
+
+/** Fills the marked places of a page: rules (`all` stands for every one), and the table of clauses. */
+export function fillPage(text: string): string {
+  const page = text.replace(
+    /(<!-- clauses -->)[^]*?(<!-- end of clauses -->)/,
+    (_, head: string, end: string) => `${head}\n\n${clauseTable()}\n\n${end}`,
+  );
   const rules = readRules();
   const shown = [...rules.keys()].filter((name) => !alwaysInside.has(name));
   return page.replace(

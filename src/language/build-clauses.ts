@@ -8,6 +8,7 @@ import type {
   ExpressionClause,
   Name,
   NameClause,
+  NamesClause,
   NamedType,
   TextClause,
   VersionClause,
@@ -49,7 +50,8 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
     nodeOf(node, "versionClause") ??
     nodeOf(node, "nameClause") ??
     nodeOf(node, "textClause") ??
-    nodeOf(node, "wordClause");
+    nodeOf(node, "wordClause") ??
+    nodeOf(node, "namesClause");
   if (form === undefined) return [];
   const image = tokenOf(form, "word")?.image ?? "";
   switch (form.name) {
@@ -72,6 +74,10 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
       const word: TextClause["word"] = image === "unit" ? "unit" : "spec";
       const text = tokenOf(form, "StringLiteral");
       return text === undefined ? [] : [{ kind: "clause", word, text: parseText(text.image), span }];
+    }
+    case "namesClause": {
+      const names = tokensOf(form, "names").map((token) => context.name(token, form));
+      return names.length === 0 ? [] : [{ kind: "clause", word: "window", names, span } satisfies NamesClause];
     }
     default: {
       const word = (["mandatory", "persists", "terminated", "strings"] as const).find((known) => known === image);

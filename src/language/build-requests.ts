@@ -1,6 +1,6 @@
 import type { CstNode } from "chevrotain";
 import type { BuildContext } from "./build-context.js";
-import { buildClauses } from "./build-clauses.js";
+import { buildClauses, buildDeclaredName } from "./build-clauses.js";
 import { buildExpression } from "./build-expressions.js";
 import { buildArm, buildMembers } from "./build-layout.js";
 import { nodeOf, nodesOf, tokenOf } from "./cst.js";
@@ -31,12 +31,24 @@ function buildPart(context: BuildContext, part: CstNode): RequestPart[] {
         {
           kind: "stream",
           direction: tokenOf(node, "direction")?.image === "writable" ? "writable" : "readable",
+          clauses: buildClauses(context, node),
           members: buildMembers(context, node),
           span: context.span(node),
         },
       ];
     case "matchPart":
       return [buildMatchPart(context, node)];
+    case "structPart":
+      return [
+        {
+          kind: "struct-part",
+          name: context.name(tokenOf(node, "Identifier"), node),
+          clauses: buildClauses(context, node),
+          parts: buildParts(context, nodeOf(node, "partBlock")),
+          field: buildDeclaredName(context, nodeOf(node, "declaredName")),
+          span: context.span(node),
+        },
+      ];
     case "conditionalPart":
       return [buildConditionalPart(context, node)];
     default:

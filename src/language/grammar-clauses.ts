@@ -59,6 +59,7 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
       { ALT: () => this.SUBRULE(this.nameClause) },
       { ALT: () => this.SUBRULE(this.textClause) },
       { ALT: () => this.SUBRULE(this.wordClause) },
+      { ALT: () => this.SUBRULE(this.namesClause) },
     ]);
   });
 
@@ -133,6 +134,16 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
 
   protected readonly wordClause = this.RULE("wordClause", () => {
     this.OR(wordsAlone.map((clause) => ({ ALT: () => this.CONSUME(word(clause), { LABEL: "word" }) })));
+  });
+
+  /** `window select, subsel`. */
+  protected readonly namesClause = this.RULE("namesClause", () => {
+    this.CONSUME(word("window"), { LABEL: "word" });
+    this.expect(1, Identifier, "the name of a field", "names");
+    this.MANY(() => {
+      this.CONSUME(Comma);
+      this.expect(2, Identifier, "the name of a field", "names");
+    });
   });
 
   /** `le32`, `struct x`, `le32<bitset Cipher>`, `Vlf(flf.key_len)`. */

@@ -34,10 +34,11 @@ export abstract class RequestGrammar extends LayoutGrammar {
         { ALT: () => this.SUBRULE(this.stream, { LABEL: "node" }) },
         { ALT: () => this.SUBRULE(this.matchPart, { LABEL: "node" }) },
         { ALT: () => this.SUBRULE(this.conditionalPart, { LABEL: "node" }) },
+        { ALT: () => this.SUBRULE(this.structPart, { LABEL: "node" }) },
         { ALT: () => this.CONSUME(Semicolon) },
         {
           ALT: () => {
-            this.ACTION(() => this.complain("`readable`, `writable`, `match` or `if`", partWords));
+            this.ACTION(() => this.complain("`readable`, `writable`, `match`, `if` or `struct`", partWords));
             this.SUBRULE(this.unknown);
           },
         },
@@ -50,7 +51,18 @@ export abstract class RequestGrammar extends LayoutGrammar {
       { ALT: () => this.CONSUME(word("readable"), { LABEL: "direction" }) },
       { ALT: () => this.CONSUME(word("writable"), { LABEL: "direction" }) },
     ]);
+    this.SUBRULE(this.clauses);
     this.SUBRULE(this.memberBlock);
+  });
+
+  /** `struct virtio_crypto_hash_data_vlf { parts } op_vlf;`: a struct of which some is readable and some writable. */
+  protected readonly structPart = this.RULE("structPart", () => {
+    this.CONSUME(word("struct"));
+    this.expect(1, Identifier, "the name of the struct");
+    this.SUBRULE(this.clauses);
+    this.SUBRULE(this.partBlock);
+    this.SUBRULE(this.declaredName, { ARGS: ["the name of the field"] });
+    this.endMember("`;`", clauseWords);
   });
 
   protected readonly matchPart = this.RULE("matchPart", () => {

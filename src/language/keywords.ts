@@ -7,13 +7,14 @@ export const declarationWords = [
   "const", "let", "request", "memory", "capabilities", "resources", "parts", "registers", "external",
 ] as const; // prettier-ignore
 export const tableWords = ["memory", "capabilities", "resources", "parts"] as const;
-export const modifierWords = ["reserved", "volatile", "ro", "rw", "wo", "w1c", "legacy"] as const;
+export const modifierWords = ["reserved", "checked", "optional", "volatile", "ro", "rw", "wo", "w1c", "legacy"] as const;
 /** Words that start a clause; `@` is the other way to start one. */
 export const clauseWords = [
   "if", "valid", "requires", "offers", "where", "default", "sized", "stride", "ends", "merged", "holds", "posted",
   "since", "until", "as", "was", "phase", "only", "spec", "unit", "mandatory", "persists", "terminated", "strings",
+  "window",
 ] as const; // prettier-ignore
-export const partWords = ["readable", "writable", "match", "if"] as const;
+export const partWords = ["readable", "writable", "match", "if", "struct"] as const;
 export const memberWords = ["struct", "union", "header", "enum", "match", "if", "const"] as const;
 const otherWords = ["match", "else", "require", "readable", "writable", "mask", "bytes", "bitset", "by", "sizeof", "or", "and", "not", "__attribute__"] as const; // prettier-ignore
 

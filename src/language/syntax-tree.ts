@@ -134,7 +134,13 @@ export interface WordClause extends Located {
    */
   readonly word: "mandatory" | "persists" | "terminated" | "strings";
 }
-export type Clause = ExpressionClause | VersionClause | NameClause | TextClause | WordClause;
+export interface NamesClause extends Located {
+  readonly kind: "clause";
+  /** `window select, subsel`: what the config holds depends on what was last written to these fields. */
+  readonly word: "window";
+  readonly names: readonly Name[];
+}
+export type Clause = ExpressionClause | VersionClause | NameClause | TextClause | WordClause | NamesClause;
 export type ClauseWord = Clause["word"];
 
 // ---- fields and layouts ----
@@ -155,7 +161,12 @@ export interface ArrayDimension extends Located {
   readonly unit: "elements" | "bytes";
 }
 
-export type FieldModifier = "reserved" | "volatile" | "ro" | "rw" | "wo" | "w1c" | "legacy";
+/**
+ * `reserved`: written as zero, ignored when read; with `checked` the reader looks at it. `optional`: it is there if the
+ * stream is long enough. The others: who may write it, and whether it changes.
+ */
+export type FieldModifier =
+  "reserved" | "checked" | "optional" | "volatile" | "ro" | "rw" | "wo" | "w1c" | "legacy";
 export interface FieldDeclaration extends Located {
   readonly kind: "field";
   readonly documentation: Documentation;
@@ -347,6 +358,8 @@ export interface ExternalType extends Located {
 export interface StreamPart extends Located {
   readonly kind: "stream";
   readonly direction: "readable" | "writable";
+  /** `readable as virtio_x_req { ... }`: all that the device reads on this path is this struct of the specification. */
+  readonly clauses: readonly Clause[];
   readonly members: readonly StructMember[];
 }
 export interface MatchPart extends Located {
@@ -360,7 +373,15 @@ export interface ConditionalPart extends Located {
   readonly whenTrue: readonly RequestPart[];
   readonly whenFalse: readonly RequestPart[];
 }
-export type RequestPart = StreamPart | MatchPart | ConditionalPart;
+/** `struct virtio_x_vlf { readable { ... } writable { ... } } op_vlf;`: a struct that lies in both streams. */
+export interface StructPart extends Located {
+  readonly kind: "struct-part";
+  readonly name: Name;
+  readonly clauses: readonly Clause[];
+  readonly parts: readonly RequestPart[];
+  readonly field: Name | undefined;
+}
+export type RequestPart = StreamPart | MatchPart | ConditionalPart | StructPart;
 export interface RequestDeclaration extends Located {
   readonly kind: "request";
   readonly documentation: Documentation;

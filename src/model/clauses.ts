@@ -4,6 +4,7 @@ import type {
   ClauseWord,
   ExpressionClause,
   NameClause,
+  NamesClause,
   TextClause,
   VersionClause,
   WordClause,
@@ -16,6 +17,7 @@ export interface ClauseTable {
   readonly names: ReadonlyMap<NameClause["word"], NameClause>;
   readonly texts: ReadonlyMap<TextClause["word"], TextClause>;
   readonly words: ReadonlyMap<WordClause["word"], WordClause>;
+  readonly lists: ReadonlyMap<NamesClause["word"], NamesClause>;
 }
 
 const everywhere = ["since", "until", "spec"] as const;
@@ -40,7 +42,7 @@ export const clauseRules = {
   "a device": everywhere,
   "a features block": [...everywhere, "as"],
   "a feature": [...named, "requires", "offers", "at", "mandatory", "only"],
-  "a config block": [...everywhere, "as", "sized"],
+  "a config block": [...everywhere, "as", "sized", "window"],
   "a config field": fieldOfDevice,
   "a register": fieldOfDevice,
   "a field of a message": fieldInMemory,
@@ -54,6 +56,8 @@ export const clauseRules = {
   "a queue": [...named, "at", "if", "holds", "posted", "merged"],
   "a struct": [...named, "sized"],
   "a request": named,
+  "a stream": ["as", "spec"],
+  "a struct in a request": [...everywhere, "as"],
   "an external type": [...named, "sized"],
   "a table": [...everywhere, "as"],
   "a table entry": [...named, "if"],
@@ -68,6 +72,7 @@ const noClauses: ClauseTable = {
   names: new Map(),
   texts: new Map(),
   words: new Map(),
+  lists: new Map(),
 };
 
 /** Sorts the clauses of a declaration by word; reports what does not apply there and what is given twice. */
@@ -78,6 +83,7 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
   const names = new Map<NameClause["word"], NameClause>();
   const texts = new Map<TextClause["word"], TextClause>();
   const words = new Map<WordClause["word"], WordClause>();
+  const lists = new Map<NamesClause["word"], NamesClause>();
   const allowed: readonly ClauseWord[] = clauseRules[holder];
   const first = new Map<ClauseWord, Clause>();
   for (const clause of clauses) {
@@ -111,6 +117,9 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
       case "unit":
         texts.set(clause.word, clause);
         break;
+      case "window":
+        lists.set(clause.word, clause);
+        break;
       case "mandatory":
       case "persists":
       case "terminated":
@@ -121,7 +130,7 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
         expressions.set(clause.word, clause);
     }
   }
-  return { expressions, versions, names, texts, words };
+  return { expressions, versions, names, texts, words, lists };
 }
 
 /** The word as it is written. */

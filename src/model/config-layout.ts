@@ -1,8 +1,8 @@
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { ConfigModel, FieldModel, RegistersModel } from "./device-model.js";
-import { readClauses } from "./clauses.js";
+import { readClauses, type ClauseTable } from "./clauses.js";
 import type { RegistersBlock } from "../language/syntax-tree.js";
-import type { Facts } from "./facts.js";
+import { reportUnknown, type Facts } from "./facts.js";
 import { checkLateUses, newFieldTable } from "./field-table.js";
 import { compileConstant } from "./formulas.js";
 import { finishFields } from "./layout-finish.js";
@@ -39,7 +39,34 @@ export function configModel(scope: Scope, facts: Facts): ConfigModel | null {
     spec: origin.spec,
     size,
     fields: finishFields(placement.fields, placement.restIndex),
+    window: configWindow(clauses, placement.fields, scope, facts),
   };
+}
+
+/** `window`: the fields behind the selectors are what the device answers. */
+function configWindow(
+  clauses: ClauseTable,
+  fields: readonly FieldModel[],
+  scope: Scope,
+  facts: Facts,
+): ConfigModel["window"] {
+  const clause = clauses.lists.get("window");
+  if (!clause) return null;
+  const selectors: FieldModel[] = [];
+  for (const name of clause.names) {
+    const field = fields.find((candidate) => candidate.name === name.text);
+    if (!field) reportUnknown(facts, scope, "config field", name, () => fields.map((candidate) => candidate.name));
+    else if (typeof field.type !== "string" || field.access === "ro" || field.reserved) {
+      facts.bag.report("wrong-kind", name.span, {
+        expected: "a number that the driver can write",
+        name: name.text,
+        found: field.access === "ro" ? "a field that it can only read" : "something else",
+      });
+    } else selectors.push(field);
+  }
+  const last = Math.max(-1, ...selectors.map((field) => fields.indexOf(field)));
+  const answers = fields.filter((field, index) => index > last && !field.reserved);
+  return { selectors: selectors.map(({ name }) => name), answers: answers.map(({ name }) => name) };
 }
 
 /** Registers: a field lies where its `@` says. */

@@ -158,6 +158,13 @@ export interface FieldModel extends ItemModel {
   readonly volatile: boolean;
   /** Written as zero, ignored when read. */
   readonly reserved: boolean;
+  /** Of a reserved field: the reader is shown what is there, because it may have to refuse anything but zero. */
+  readonly checked: boolean;
+  /**
+   * The field is there if the stream is long enough. Its type is an array that takes the rest of the stream and has one
+   * element or none.
+   */
+  readonly optional: boolean;
   /** In a union all members overlap; elsewhere this is false. */
   readonly overlaps: boolean;
   /** When the field exists; the text of the formula. */
@@ -209,6 +216,21 @@ export interface StructModel extends ItemModel {
   readonly sizedTree: Formula | null;
   /** Declared inside of another one, without a name of its own. */
   readonly anonymous: boolean;
+  /**
+   * Not a layout of its own, but how the specification lists a message: what travels is described by `requests`, and these
+   * are the same fields once more. Null for all other structs.
+   */
+  readonly message: MessageOrigin | null;
+}
+/**
+ * Where the fields of such a struct come from. Where the variants differ, a field lies where all that have it have it;
+ * those that not all have `overlap`. Behind readable fields come writable ones. Formulas mean what they mean in the request.
+ */
+export interface MessageOrigin {
+  readonly request: string;
+  /** Names of the variants that it describes. */
+  readonly variants: readonly string[];
+  readonly streams: "readable" | "writable" | "both";
 }
 export interface ConfigModel {
   readonly specName: string;
@@ -216,6 +238,11 @@ export interface ConfigModel {
   readonly spec: string | null;
   readonly size: number | null;
   readonly fields: readonly FieldModel[];
+  /**
+   * A window on more than there is room for: when the driver writes one of the `selectors`, all the `answers` may change.
+   * The device makes them from what is selected.
+   */
+  readonly window: { readonly selectors: readonly string[]; readonly answers: readonly string[] } | null;
 }
 export interface ExternalModel extends ItemModel {
   readonly size: number | null;
@@ -282,8 +309,12 @@ export interface VariantModel {
   readonly name: string;
   /** Of this layout, if it has one of its own (virtio_blk_req_za). */
   readonly specName: string | null;
+  /** Of all that the device reads, if that is a struct of its own (virtio_gpu_get_edid). */
+  readonly readableSpecName: string | null;
   readonly doc: string;
   readonly since: SpecVersion;
+  /** Section of the specification. */
+  readonly spec: string | null;
   /** By discriminator; a missing one is not looked at, an empty list of patterns is `default`: any other value. */
   readonly tags: readonly { readonly field: string; readonly patterns: readonly PatternModel[] }[];
   readonly conditionTree: Formula | null;
@@ -294,6 +325,12 @@ export interface VariantModel {
 }
 export interface ReplyModel {
   readonly name: string | null;
+  /** Of all that the device writes, if that is a struct of its own (virtio_gpu_resp_edid). */
+  readonly specName: string | null;
+  readonly doc: string;
+  readonly since: SpecVersion;
+  /** Features and fields that this reply needs. */
+  readonly conditionTree: Formula | null;
   readonly tags: readonly { readonly field: string; readonly patterns: readonly PatternModel[] }[];
   readonly writable: readonly FieldModel[];
 }

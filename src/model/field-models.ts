@@ -26,6 +26,8 @@ export function plainMeaning(name: string, type: FieldType, origin: Origin, doc:
     access: "ro",
     volatile: false,
     reserved: false,
+    checked: false,
+    optional: false,
     validTree: null,
     constraint: null,
     constraintTree: null,
@@ -79,6 +81,8 @@ export function fieldMeaning(options: {
     access,
     volatile: modified("volatile"),
     reserved,
+    checked: checkedOf(options, reserved),
+    optional: modified("optional") && options.holder === "a field of a message",
     validTree: (validClause && compileCondition(validClause.expression, options.rules)) ?? null,
     constraint: textOrNull(constraintTree),
     constraintTree,
@@ -123,6 +127,15 @@ function accessOf(field: FieldDeclaration, holder: ClauseHolder, facts: Facts): 
     }
   }
   return access ?? "ro";
+}
+
+/** `checked`: only what has no meaning of its own can be checked for being zero. */
+function checkedOf(options: Parameters<typeof fieldMeaning>[0], reserved: boolean): boolean {
+  const modifier = options.field.modifiers.find(({ word }) => word === "checked");
+  if (!modifier) return false;
+  if (reserved) return true;
+  options.facts.bag.report("clause-not-here", modifier.span, { word: "checked", what: "a field that is not reserved" });
+  return false;
 }
 
 function phaseOf(options: Parameters<typeof fieldMeaning>[0], access: Access): FieldModel["phase"] {
@@ -196,6 +209,8 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     access: meaning.access,
     volatile: meaning.volatile,
     reserved: meaning.reserved,
+    checked: meaning.checked,
+    optional: meaning.optional,
     overlaps: position.overlaps,
     condition: textOrNull(conditionTree),
     conditionTree,

@@ -72,6 +72,7 @@ export function layoutStruct(
     fields: finishFields(placement.fields, sizedTree === null ? placement.restIndex : null),
     sizedTree,
     anonymous,
+    message: null,
   };
   return { model, rest, broken: end.unsure, captured: [...table.captured.values()], span: declaration.span };
 }

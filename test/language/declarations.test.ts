@@ -228,7 +228,7 @@ describe("places", () => {
     const text = "device d = 1 {\n  struct S { le32 abc[4] if A; }\n}";
     const [device] = readAll(text).file.items;
     const spans: string[] = [];
-    JSON.stringify(device, (key, value: unknown) => {
+    JSON.stringify(device, (_key, value: unknown) => {
       if (typeof value === "object" && value !== null && "start" in value && "end" in value) {
         spans.push(text.slice(Number(value.start), Number(value.end)));
         return undefined;

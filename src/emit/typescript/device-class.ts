@@ -1,4 +1,4 @@
-import { code, nothing, paragraphs, type Code } from "./code.js";
+import { code, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
 import { configBytesFunction, configInitName, needsInit } from "./config-device.js";
 import { configFields, isReadable, isWritable } from "./config-fields.js";
@@ -14,7 +14,7 @@ import { mergedOffset, planStatements, queueContext, type QueueShape } from "./q
 import { needsCast, slotName, usesConfig } from "./request-slot.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
-import { sizeFunction } from "./size-fields.js";
+import { sizeOfShape } from "./size-fields.js";
 
 /** The device: a class that its author gives configuration and handlers to. */
 export function deviceClass(queues: readonly QueueShape[], scope: DeviceScope): Code {
@@ -206,9 +206,10 @@ function senderOptions(queue: QueueShape, scope: DeviceScope): Code {
   const offset = mergedOffset(queue, scope);
   const { merged } = queue.model;
   const needsFeatures = scope.needs(struct).features;
+  const sizeExpression = sizeOfShape({ kind: "struct", struct, arguments: [] }, code`message`, context);
   const size =
     fixed === null
-      ? code`(message${needsFeatures ? ", features" : ""}) => ${sizeFunction(struct, scope)}(message${more})`
+      ? code`(${parameterNames(["message", "features"], sizeExpression)}) => ${sizeExpression}`
       : code`() => ${constantCase(name)}_SIZE`;
   const gate = merged?.conditionTree ?? null;
   const active = gate === null ? code`() => true` : code`(features) => ${condition(gate, context.formulas)}`;

@@ -13,7 +13,7 @@ import { mergedOffset, planStatements, queueContext, type QueueShape } from "./q
 import { codecName, codecNeedsDriver } from "./request-codec.js";
 import { inputName, queueTypeName, replyUnionName } from "./request-inputs.js";
 import { fixedSize } from "./shapes.js";
-import { sizeFunction } from "./size-fields.js";
+import { sizeOfShape } from "./size-fields.js";
 
 /** Bytes of a buffer for messages of any size, where the definition does not say. */
 const DEFAULT_BUFFER = 4096;
@@ -235,10 +235,12 @@ function transmitCodec(queue: QueueShape, scope: DeviceScope): Code {
   }
   const struct = scope.requireStruct(queue.struct);
   const name = scope.typeName(struct);
-  const more = codecArguments(struct, [], messageContext(queue, scope, code`this.negotiated`, code`this.config`));
+  const context = messageContext(queue, scope, code`this.negotiated`, code`this.config`);
+  const more = codecArguments(struct, [], context);
+  const sizeExpression = sizeOfShape({ kind: "struct", struct, arguments: [] }, code`message`, context);
   const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
   return code`{
-    size: ${fixed === null ? code`(message) => ${sizeFunction(struct, scope)}(message${more})` : code`() => ${constantCase(name)}_SIZE`},
+    size: ${fixed === null ? code`(${parameterNames(["message"], sizeExpression)}) => ${sizeExpression}` : code`() => ${constantCase(name)}_SIZE`},
     encode: (message, writer) => write${name}(writer, message${more}),
   }`;
 }

@@ -65,7 +65,7 @@ const RESERVED_WORDS = new Set(
 
 /** Names that generated functions use themselves. */
 const LOCAL_NAMES = new Set(
-  "reader writer value features config view at input bytes written size input element window left Number BigInt Math DataView".split(
+  "reader writer features config view at start body input bytes written left Number BigInt Math DataView".split(
     " ",
   ),
 );

@@ -1,5 +1,5 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
-import { code, joined, mentions, quoted, render, type Code } from "./code.js";
+import { code, joined, mentions, render, type Code } from "./code.js";
 import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
@@ -139,7 +139,7 @@ function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: 
   if (shape.struct.kind === "header") return joined(all, ", ");
   const needs = sizeNeeds(shape.struct, structContext(shape.struct, context.scope));
   const others = all.filter((_, index) => needs[index]);
-  return joined([value, ...others], ", ");
+  return joined(sizeUsesValue(shape.struct, structContext(shape.struct, context.scope)) ? [value, ...others] : others, ", ");
 }
 
 /** Which of a struct's parameters its size depends on. */
@@ -149,6 +149,11 @@ export function sizeNeeds(struct: StructModel, context: CodecContext): readonly 
     const { text } = render(parameter);
     return mentions(body, text.slice(0, text.indexOf(":")));
   });
+}
+
+/** Does a struct's size depend on its value, and not just on what was negotiated? */
+export function sizeUsesValue(struct: StructModel, context: CodecContext): boolean {
+  return mentions(sizeBody(struct, context), "value");
 }
 
 /** Size of a struct's value, as an expression over `value` and the struct's parameters. */

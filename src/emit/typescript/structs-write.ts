@@ -7,7 +7,7 @@ import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { fixedSize, shapeOf } from "./shapes.js";
-import { sizeBody, sizeFunction, sizeNeeds } from "./size-fields.js";
+import { sizeBody, sizeFunction, sizeNeeds, sizeUsesValue } from "./size-fields.js";
 import { apart, parameterFormulas, structContext } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
@@ -133,7 +133,7 @@ export function structSize(struct: StructModel, scope: DeviceScope): Code {
   }
   const parameters = parameterList(struct, scope).filter((_, index) => sizeNeeds(struct, context)[index]);
   return code`/** Bytes that a {@link ${name}} takes. */
-    export function ${sizeFunction(struct, scope)}(${joined([code`value: ${name}`, ...parameters], ", ")}): number {
+    export function ${sizeFunction(struct, scope)}(${joined(sizeUsesValue(struct, context) ? [code`value: ${name}`, ...parameters] : parameters, ", ")}): number {
       return ${sizeBody(struct, context)};
     }`;
 }

@@ -1,5 +1,5 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, joined, quoted, type Code } from "./code.js";
+import { code, joined, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
@@ -11,7 +11,7 @@ import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { sizeOfShape, withDefault } from "./size-fields.js";
-import { isOptional, isVisible, patternKind } from "./struct-types.js";
+import { isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
 
 /** Expressions that stand in for fields' values, such as the number of a tag. */
 export interface WriteOptions {
@@ -94,9 +94,9 @@ function writeOverlap(fields: readonly FieldModel[], first: number, site: WriteS
     body = code`if (${value} !== undefined) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
   }
   const [field] = fields.slice(first);
-  const whole = sized(body, code`${size}`, site);
+  const whole = sized(body, code`${size}`, site, members[0] === undefined ? "end" : `${propertyName(members[0])}End`);
   const test = field?.conditionTree ?? null;
-  return test === null || field?.moves !== true ? whole : code`if (${condition(test, site.context.formulas)}) ${whole}`;
+  return test === null || field?.moves !== true ? whole : code`if (${condition(test, site.context.formulas)}) { ${whole} }`;
 }
 
 interface WriteSite {
@@ -104,6 +104,8 @@ interface WriteSite {
   readonly fields: readonly FieldModel[];
   readonly access: (field: FieldModel) => Code;
   readonly writer: string;
+  /** Arrays around the value. */
+  readonly depth?: number;
 }
 
 function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
@@ -119,7 +121,7 @@ function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
   const value = site.access(field);
   const body = writeShape(shape, field, optional ? defaulted(value, shape, field) : value, site);
   if (field.sizedTree === null) return body;
-  return sized(body, count(field.sizedTree, context.formulas), site);
+  return sized(body, count(field.sizedTree, context.formulas), site, `${propertyName(field)}End`);
 }
 
 /** For a count of bytes: the size of the array's elements together. */
@@ -161,14 +163,12 @@ function defaulted(value: Code, shape: Shape, field: FieldModel): Code {
 }
 
 /** Fills up to a size with zeroes; more than that does not fit. */
-export function sized(body: Code, size: Code, site: { readonly writer: string }): Code {
+export function sized(body: Code, size: Code, site: { readonly writer: string }, name = "end"): Code {
   const { writer } = site;
-  return code`{
-    const end = ${writer}.offset + ${size};
+  return code`const ${name} = ${writer}.offset + ${size};
     ${body}
-    if (${writer}.offset > end) ${writer}.fail("length-mismatch");
-    ${writer}.zero(Math.max(0, end - ${writer}.offset));
-  }`;
+    if (${writer}.offset > ${name}) ${writer}.fail("length-mismatch");
+    ${writer}.zero(Math.max(0, ${name} - ${writer}.offset));`;
 }
 
 function writeNumber(number: Code, shape: Shape, writer: string): Code {
@@ -258,9 +258,12 @@ function writeStruct(shape: Shape & { kind: "struct" }, value: Code, site: Write
 }
 
 function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: Code, site: WriteSite): Code {
-  const inner = writeShape(shape.of, field, code`element`, { ...site, fields: [] });
+  // An array inside of an array needs a variable of its own.
+  const depth = (site.depth ?? 0) + 1;
+  const name = depth === 1 ? "element" : `element${depth}`;
+  const inner = writeShape(shape.of, field, code`${name}`, { ...site, fields: [], depth });
   const element = shape.stride === null ? inner : sized(inner, count(shape.stride, site.context.formulas), site);
-  const loop = code`for (const element of ${value}) { ${element} }`;
+  const loop = code`for (const ${name} of ${value}) { ${element} }`;
   if (shape.unit === "elements") return code`${lengthCheck(shape.length, value, field, site)} ${loop}`;
   if (shape.length.kind === "rest") return loop;
   if (shape.length.kind === "formula" && isCountedBy(shape.length.formula, field, site.fields)) return loop;

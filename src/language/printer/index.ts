@@ -33,7 +33,7 @@ export const virtioPlugin: Plugin<ParsedText> = {
     virtio: {
       astFormat: "virtio",
       parse(text, options) {
-        const name = options.filepath ?? "input.virtio";
+        const name = options.filepath || "input.virtio";
         const bag = new DiagnosticBag();
         const { tokens, cst } = parseWithTokens({ name, text }, bag);
         if (bag.hasErrors) throw new FormatRefusal(name, bag.sorted());

@@ -106,8 +106,12 @@ function printBlock(printer: TokenPrinter, node: CstNode, layout: BlockLayout, b
     printer.lastEnd = close.startOffset;
     return printer.token(close, node.name, "");
   }
+  const isOneLine = printer.comments.lineBreaks(open.startOffset, close.startOffset) === 0;
+  if (isEmpty && isOneLine && !printer.comments.hasDocumentation(close.startOffset)) {
+    return printer.token(close, node.name, " ");
+  }
   const isShort = layout !== "tall" && node.name !== "device" && !hasComments && !members.some(isDefine);
-  if (isShort && printer.comments.lineBreaks(open.startOffset, close.startOffset) === 0) {
+  if (isShort && isOneLine) {
     const short: Doc = [indent(printShortMembers(printer, members)), printer.token(close, node.name, line)];
     return layout === "together" ? short : group(short);
   }

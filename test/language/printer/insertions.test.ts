@@ -45,7 +45,7 @@ describe("anything between two tokens", () => {
         expect(factsOf(formatted)).toEqual(facts);
         expect(await format(formatted, "x.virtio")).toBe(formatted);
       }),
-      { numRuns: 600 },
+      { numRuns: 400 },
     );
   });
 });
