@@ -40,18 +40,18 @@ const diagrams: Readonly<Record<string, readonly string[]>> = {
   queue: [],
   letDeclaration: [],
   request: ["partBlock"],
-  part: ["stream", "matchPart", "conditionalPart"],
+  part: ["stream", "structPart", "matchPart", "conditionalPart"],
   partArm: ["patterns", "pattern"],
   table: ["entryBlock"],
   registers: ["memberBlock"],
   external: [],
-  clause: ["expressionClause", "versionClause", "nameClause", "textClause", "wordClause"],
+  clause: ["expressionClause", "versionClause", "nameClause", "textClause", "wordClause", "namesClause"],
 };
 
 /** Rules that say nothing by themselves. */
 const alwaysInside = new Set(["clauses", "fieldName", "fieldEnd", "matchEnd", "bitMemberEnd", "enumMemberEnd"]);
-/** Rules for what is wrong with a text, and decorations of C without a meaning. */
-const leftOut = new Set(["restOfMember", "restOfHead", "unknown", "unknownBody", "attribute"]);
+/** Rules for what is wrong with a text, and what is allowed but means nothing. */
+const leftOut = new Set(["restOfMember", "restOfHead", "unknown", "unknownBody", "attribute", "empty"]);
 /** Rules with an alternative that is empty on purpose; elsewhere it stands for a complaint. */
 const mayBeEmpty = new Set(["dimension", "enumMember"]);
 
@@ -96,7 +96,7 @@ function readRules(): ReadonlyMap<string, Piece> {
   return rules;
 }
 
-function textOf(gast: ISerializedGast, key: "name" | "label"): string {
+function textOf(gast: ISerializedGast, key: "name" | "label" | "terminalLabel"): string {
   const value: unknown = Object.entries(gast).find(([name]) => name === key)?.[1];
   return typeof value === "string" ? value : "";
 }
@@ -111,6 +111,7 @@ function piecesOf(gast: ISerializedGast, rule: string): readonly Piece[] {
 function pieceOf(gast: ISerializedGast, rule: string): Piece {
   switch (gast.type) {
     case "Terminal": {
+      if (textOf(gast, "terminalLabel") === "misspelt") return empty;
       const label = textOf(gast, "label");
       const known = tokenTexts[textOf(gast, "name")];
       return known === undefined ? { kind: "word", text: label.replaceAll("`", "") } : { kind: "token", text: known };

@@ -11,4 +11,4 @@ await tourDisk();
 await tourNetwork();
 await tourConsole();
 await tourEntropy();
-console.log(`\n${paint("green", "All of it worked.")} Next: examples/first-device/README.md, or npx virtio-gen --help`);
+console.log(`\n${paint("green", "All of it worked.")} Next: examples/first-device/README.md`);

@@ -34,7 +34,8 @@ export async function modelCommand(
   return exitCode;
 }
 
-async function checkPaths(paths: readonly string[], reporter: Reporter, io: Io): Promise<Checked> {
+/** Reads and checks definitions, and shows what was found. */
+export async function checkPaths(paths: readonly string[], reporter: Reporter, io: Io): Promise<Checked> {
   const reader = new SourceReader(io.cwd);
   const loaded = await load(paths, reader, io);
   if (hasErrors(loaded.diagnostics)) return { exitCode: reporter.diagnostics(loaded.diagnostics), model: undefined };

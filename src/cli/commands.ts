@@ -2,8 +2,10 @@ import { Option, type Command } from "commander";
 import { emitTargets } from "../compiler/emit-targets.js";
 import { specVersions } from "../model/versions.js";
 import type { BuildFlags } from "./command-build.js";
+import type { DocsFlags } from "./command-docs.js";
 import type { FormatFlags } from "./command-fmt.js";
 import type { NewFlags } from "./command-new.js";
+import type { ShowFlags } from "./command-show.js";
 import type { ExitCode } from "./exit-code.js";
 import type { Io } from "./io.js";
 import { listOf, withReportOptions } from "./options.js";
@@ -110,6 +112,53 @@ Examples:
     .action(async (paths: string[], flags: Pick<ReportOptions, "color">) => {
       const { modelCommand } = await import("./command-check.js");
       done(await modelCommand(paths, flags, io));
+    });
+
+  withReportOptions(
+    program
+      .command("docs")
+      .summary("make reference pages")
+      .description("Makes a static site of definitions: byte maps, messages, constants. It needs no server and no network.")
+      .argument("[paths...]", pathsHelp)
+      .option("-o, --out <folder>", "where the pages go", "site")
+      .addOption(
+        new Option("--spec-version <version>", "leave out what came after this release of the specification").choices(
+          specVersions,
+        ),
+      ),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen docs dsl --out site          then open site/index.html
+  virtio-gen docs blk.virtio --out /tmp/blk`,
+    )
+    .action(async (paths: string[], flags: DocsFlags) => {
+      const { docsCommand } = await import("./command-docs.js");
+      done(await docsCommand(orHere(paths), flags, io));
+    });
+
+  program
+    .command("show")
+    .summary("draw the byte map of a struct, config or request")
+    .description("Draws where each byte is, in 80 columns. Fields that depend on a feature are marked.")
+    .argument("<name>", "blk.config, blk.Request.In, or a name of the specification: virtio_net_hdr")
+    .argument("[paths...]", "definitions, and folders to search for them (default: those of the package)")
+    .option("--ascii", "as text, which is the default", true)
+    .option("--color", "use colours in messages even if nobody is looking")
+    .option("--no-color", "use no colours in messages")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  virtio-gen show blk.config
+  virtio-gen show virtio_net_hdr
+  virtio-gen show thermometer.Request thermometer.virtio`,
+    )
+    .action(async (name: string, paths: string[], flags: ShowFlags) => {
+      const { showCommand } = await import("./command-show.js");
+      done(await showCommand(name, paths, flags, io));
     });
 
   withReportOptions(

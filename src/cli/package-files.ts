@@ -9,7 +9,7 @@ export function readPackageFile(path: string): string | undefined {
 }
 
 /** The folder of package.json: above this module, whether it runs as source or compiled. */
-function packageFolder(): string {
+export function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json")) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;

@@ -4,6 +4,7 @@ import type { Source } from "../diagnostics/source.js";
 import { emitJson } from "../emit/json/index.js";
 import { EmitError, formatTypeScript, printTypeScript, type EmittedFile } from "../emit/typescript/index.js";
 import type { Model } from "../model/device-model.js";
+import { withoutMessageStructs } from "../model/message-structs.js";
 import { compile, type CompileOptions, type CompileResult, type CompileTimes } from "./compile.js";
 import type { EmitTarget } from "./emit-targets.js";
 import { VERSION } from "./version.js";
@@ -74,7 +75,7 @@ export async function emitOutputs(compiled: CompileResult, options: EmitOptions 
 /** TypeScript of the model. A construct that cannot be written yet is a finding, not a crash. */
 function printChecked(model: Model, bag: DiagnosticBag): readonly EmittedFile[] {
   try {
-    return printTypeScript(model, { version: VERSION });
+    return printTypeScript(withoutMessageStructs(model), { version: VERSION });
   } catch (error) {
     if (!(error instanceof EmitError)) throw error;
     const device = model.devices.find(({ name }) => error.place.startsWith(`${name}.`) || error.place === name);

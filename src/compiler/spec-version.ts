@@ -8,6 +8,7 @@ import type {
   Formula,
   Model,
   QueueModel,
+  ReplyModel,
   RequestModel,
   SharedModel,
   SpecVersion,
@@ -202,9 +203,17 @@ function restrictVariant(variant: VariantModel, removed: Removed): readonly Vari
       tags,
       conditionTree: conditionTree && constantOf(conditionTree) === null ? conditionTree : null,
       readable: restrictFields(variant.readable, removed),
-      replies: variant.replies.map((reply) => ({ ...reply, writable: restrictFields(reply.writable, removed) })),
+      replies: variant.replies.filter(isIn(removed.version)).flatMap((reply) => restrictReply(reply, removed)),
     },
   ];
+}
+
+function restrictReply(reply: ReplyModel, removed: Removed): readonly ReplyModel[] {
+  const conditionTree = reply.conditionTree && without(reply.conditionTree, removed);
+  const constant = conditionTree && constantOf(conditionTree);
+  if (constant === 0n) return [];
+  const writable = restrictFields(reply.writable, removed);
+  return [{ ...reply, conditionTree: constant === null ? conditionTree : null, writable }];
 }
 
 function restrictQueue(queue: QueueModel, removed: Removed): readonly QueueModel[] {

@@ -119,6 +119,12 @@ export abstract class GrammarBase extends CstParser {
     });
   }
 
+  /** Semicolons that end nothing, as C has them; a run of them is one member. */
+  protected readonly empty = this.RULE("empty", () => {
+    this.CONSUME(Semicolon);
+    this.MANY(() => this.CONSUME1(Semicolon));
+  });
+
   // ---- going on after a mistake ----
 
   #depth = 0;

@@ -60,7 +60,7 @@ export abstract class FieldPartGrammar extends ConstantGrammar {
             });
           },
         },
-        { ALT: () => this.CONSUME(Semicolon) },
+        { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
             this.ACTION(() => this.complain("the name of a bit-field"));

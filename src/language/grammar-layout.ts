@@ -63,7 +63,7 @@ export abstract class LayoutGrammar extends FieldPartGrammar {
           ALT: () => this.SUBRULE(this.conditionalFields, { LABEL: "node" }),
         },
         { GATE: () => this.#memberKind === "match", ALT: () => this.SUBRULE(this.matchFields, { LABEL: "node" }) },
-        { GATE: () => this.#memberKind === "empty", ALT: () => this.CONSUME(Semicolon) },
+        { GATE: () => this.#memberKind === "empty", ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
             this.ACTION(() => this.complain("a field", memberWords));
@@ -349,7 +349,9 @@ export abstract class LayoutGrammar extends FieldPartGrammar {
   /** Whether a name follows the `}` of a layout: `} geometry if GEOMETRY;`. */
   private startsDeclarator(): boolean {
     if (!this.isName(1) || this.is(1, attributeWord) || this.startsClause(1)) return false;
-    if (this.LA(1).image === this.LA(2).image && !this.isFirstOfLine(2)) return true;
+    const isDoubled = this.LA(1).image === this.LA(2).image && !this.isFirstOfLine(2);
+    const isAlone = !this.isFirstOfLine(1) && this.isFirstOfLine(2);
+    if (isDoubled || isAlone) return true;
     return this.isOneOf(2, afterDeclarator) || this.startsClause(2) || this.isClauseWord(2);
   }
 }

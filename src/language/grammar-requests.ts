@@ -1,7 +1,7 @@
 import type { TokenType } from "chevrotain";
 import { LayoutGrammar } from "./grammar-layout.js";
 import { clauseWords, partWords } from "./keywords.js";
-import { Identifier, LeftBrace, RightBrace, Semicolon, word } from "./tokens.js";
+import { Identifier, LeftBrace, RightBrace, word } from "./tokens.js";
 
 const partStarts: ReadonlySet<TokenType> = new Set(partWords.map((part) => word(part)));
 
@@ -35,7 +35,7 @@ export abstract class RequestGrammar extends LayoutGrammar {
         { ALT: () => this.SUBRULE(this.matchPart, { LABEL: "node" }) },
         { ALT: () => this.SUBRULE(this.conditionalPart, { LABEL: "node" }) },
         { ALT: () => this.SUBRULE(this.structPart, { LABEL: "node" }) },
-        { ALT: () => this.CONSUME(Semicolon) },
+        { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
             this.ACTION(() => this.complain("`readable`, `writable`, `match`, `if` or `struct`", partWords));

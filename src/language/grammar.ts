@@ -88,7 +88,7 @@ export class Grammar extends RequestGrammar {
         { GATE: when("device"), ALT: () => this.SUBRULE(this.device, label) },
         { GATE: when("import"), ALT: () => this.SUBRULE(this.import, label) },
         { GATE: when("field"), ALT: () => this.SUBRULE(this.field, label) },
-        { GATE: when("empty"), ALT: () => this.CONSUME(Semicolon) },
+        { GATE: when("empty"), ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
             this.ACTION(() => this.complain("a declaration", declarationWords));
@@ -229,7 +229,7 @@ export class Grammar extends RequestGrammar {
           ALT: () => this.SUBRULE(this.featureRule, { LABEL: "node" }),
         },
         { ALT: () => this.SUBRULE(this.enumMember, { LABEL: "node" }) },
-        { ALT: () => this.CONSUME(Semicolon) },
+        { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
             this.ACTION(() => this.complain("a name"));
@@ -339,7 +339,7 @@ export class Grammar extends RequestGrammar {
     this.ACTION(() => this.beginMember());
     this.OR([
       { ALT: () => this.SUBRULE(this.queue, { LABEL: "node" }) },
-      { ALT: () => this.CONSUME(Semicolon) },
+      { ALT: () => this.SUBRULE(this.empty) },
       {
         ALT: () => {
           this.ACTION(() => this.complain("the name of a queue"));

@@ -7,7 +7,9 @@ export const declarationWords = [
   "const", "let", "request", "memory", "capabilities", "resources", "parts", "registers", "external",
 ] as const; // prettier-ignore
 export const tableWords = ["memory", "capabilities", "resources", "parts"] as const;
-export const modifierWords = ["reserved", "checked", "optional", "volatile", "ro", "rw", "wo", "w1c", "legacy"] as const;
+export const modifierWords = [
+  "reserved", "checked", "optional", "volatile", "ro", "rw", "wo", "w1c", "legacy",
+] as const; // prettier-ignore
 /** Words that start a clause; `@` is the other way to start one. */
 export const clauseWords = [
   "if", "valid", "requires", "offers", "where", "default", "sized", "stride", "ends", "merged", "holds", "posted",

@@ -50,7 +50,7 @@ export function reportSyntaxErrors(
       hasBetween(broken, complaint.memberStart, found.startOffset);
     // The rest of a line on which something is wrong often makes no sense either.
     const { line } = positionAt(source, complaintSpan(source, complaint).start);
-    if (!isExplained && line !== lastLine) reportComplaint(source, complaint, bag);
+    if (!isExplained && !linesWithBraces.has(line) && line !== lastLine) reportComplaint(source, complaint, bag);
     lastLine = line;
   }
 }

@@ -165,8 +165,7 @@ export interface ArrayDimension extends Located {
  * `reserved`: written as zero, ignored when read; with `checked` the reader looks at it. `optional`: it is there if the
  * stream is long enough. The others: who may write it, and whether it changes.
  */
-export type FieldModifier =
-  "reserved" | "checked" | "optional" | "volatile" | "ro" | "rw" | "wo" | "w1c" | "legacy";
+export type FieldModifier = "reserved" | "checked" | "optional" | "volatile" | "ro" | "rw" | "wo" | "w1c" | "legacy";
 export interface FieldDeclaration extends Located {
   readonly kind: "field";
   readonly documentation: Documentation;

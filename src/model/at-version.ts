@@ -132,7 +132,11 @@ function requestAt(request: RequestModel, release: Release): RequestModel {
         ...variant,
         conditionTree: condition,
         readable: fieldsAt(variant.readable, false, release),
-        replies: variant.replies.map((reply) => ({ ...reply, writable: fieldsAt(reply.writable, false, release) })),
+        replies: variant.replies.filter(release.there).flatMap((reply) => {
+          const needed = conditionAt(reply.conditionTree, release);
+          const writable = fieldsAt(reply.writable, false, release);
+          return needed === "never" ? [] : [{ ...reply, conditionTree: needed, writable }];
+        }),
       },
     ];
   });

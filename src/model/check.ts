@@ -19,6 +19,7 @@ import { featureRequirements } from "./feature-requirements.js";
 import { compileConstant } from "./formulas.js";
 import { checkImports } from "./imports.js";
 import { looseStructs } from "./loose-fields.js";
+import { messageStructs } from "./message-structs.js";
 import { queueModels } from "./queue-indexes.js";
 import { requestModel } from "./request-variants.js";
 import { collectSymbols } from "./symbol-collection.js";
@@ -120,10 +121,12 @@ function deviceModel(
   const { features, rules } = featureRequirements(featureBits(scope, facts), scope, facts);
   const config = configModel(scope, facts);
   const requests = scope.requests.map((request) => requestModel(request, facts));
+  const listings = requests.flatMap((request) => request.listings);
   const registers = scope.registers.map((block) => registersModel(block, scope, facts));
   const queues = queueModels(scope, features, facts);
   const sharedMemory = sharedMemoryModels(scope, facts);
   const tables = tableModels(scope, facts);
+  const items = sharedItems(scope, facts);
   const { since, spec } = scope.encloser;
   const source = device.span.source.name;
   return {
@@ -137,8 +140,9 @@ function deviceModel(
     features,
     featureRules: rules,
     config,
-    ...sharedItems(scope, facts),
-    requests,
+    ...items,
+    structs: [...items.structs, ...messageStructs(listings, scope, facts)],
+    requests: requests.map(({ model }) => model),
     queues,
     sharedMemory,
     tables,

@@ -86,14 +86,27 @@ export function findPath(
       at = type.symbol.scope;
     } else if (member.kind === "field" && member.dimensions.length === 0 && type.kind === "inline") {
       fields = fieldsOf(type.declaration.members);
+    } else if (member.kind === "match-fields") {
+      fields = fieldsOfArms(member, path[index + 1]);
     } else {
-      if (type.kind !== "broken" || member.kind !== "field") {
+      if (type.kind !== "broken") {
         reportWrongKind(facts, scope, name, { expected: "a struct", found: memberText(member, type) });
       }
       return "broken";
     }
   }
   return found;
+}
+
+/** The fields of the arm that has the one that is looked for: which arm is taken is for the tag to say. */
+function fieldsOfArms(match: MatchFields, wanted: Name | undefined): ReadonlyMap<string, NamedMember> {
+  const all = new Map<string, NamedMember>();
+  for (const arm of match.arms) {
+    const fields = fieldsOf(arm.body);
+    if (wanted !== undefined && fields.has(wanted.text)) return fields;
+    for (const [name, field] of fields) all.set(name, field);
+  }
+  return all;
 }
 
 /** Checks that a field is a number, as formulas need; reports if not. */

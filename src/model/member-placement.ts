@@ -1,7 +1,7 @@
 import type { ConditionalFields, FieldDeclaration, MatchFields, StructMember } from "../language/syntax-tree.js";
 import type { Formula } from "./device-model.js";
 import { checkFull, type BitContainer } from "./bit-fields.js";
-import { readClauses, type ClauseTable } from "./clauses.js";
+import { readClauses, type ClauseHolder, type ClauseTable } from "./clauses.js";
 import { isHoisted, isTypeOnly, type NamedMember } from "./field-paths.js";
 import { environmentOf } from "./field-table.js";
 import { fieldMeaning, placedField, plainMeaning } from "./field-models.js";
@@ -132,12 +132,9 @@ function placeField(field: FieldDeclaration, from: Cursor, around: Around, place
   const environment = environmentOf(table, "layout");
   const resolved = resolveType(field.type, table.scope, facts);
   const base = shapeOf(name, resolved, origin, clauses, placement, environment);
-  const { shape, sizedTree } = sizedShape(
-    name,
-    arrayShape(field, name, base, resolved, clauses, environment),
-    clauses,
-    environment,
-  );
+  const sized = sizedShape(name, arrayShape(field, name, base, resolved, clauses, environment), clauses, environment);
+  const { sizedTree } = sized;
+  const shape = optionalShape(field, name, sized, holder, environment);
   const meaning = fieldMeaning({
     field,
     name,
@@ -280,6 +277,36 @@ function sizedShape(
   }
   const size = fixed === null ? null : Number(fixed);
   return { shape: { ...shape, size, least: size ?? 0, rest: false }, sizedTree: tree };
+}
+
+/** `optional`: as much as one of it, if the stream has room for it. */
+function optionalShape(
+  field: FieldDeclaration,
+  name: string,
+  { shape, sizedTree }: { readonly shape: Shape; readonly sizedTree: Formula | null },
+  holder: ClauseHolder,
+  environment: FormulaEnvironment,
+): Shape {
+  const modifier = field.modifiers.find(({ word }) => word === "optional");
+  if (!modifier) return shape;
+  const { bag } = environment.facts;
+  if (holder !== "a field of a message") {
+    bag.report("clause-not-here", modifier.span, { word: "optional", what: holder });
+    return shape;
+  }
+  if (sizedTree !== null || (shape.size === null && !shape.broken)) {
+    bag.report("varying-size", field.name?.span ?? field.span, { name, where: "`optional`" });
+    return { ...brokenShape, type: shape.type };
+  }
+  const type = {
+    of: shape.type,
+    length: null,
+    lengthTree: null,
+    unit: "elements",
+    strideTree: null,
+    endsTree: null,
+  } as const;
+  return { type, size: null, least: 0, rest: true, broken: shape.broken };
 }
 
 /** `@`: places a register, asserts the offset of any other field. */

@@ -8,6 +8,7 @@ import type {
   RequestPart,
   StreamPart,
   StructMember,
+  StructPart,
 } from "../language/syntax-tree.js";
 import type { Formula } from "./device-model.js";
 import { readClauses } from "./clauses.js";
@@ -24,11 +25,33 @@ import { isSpecStyle } from "./spec-names.js";
 import type { RequestSymbol } from "./symbols.js";
 import { originOf, type Encloser } from "./versions.js";
 
+/** A struct of the specification that a whole stream is. */
+export interface StreamName {
+  readonly specName: string;
+  readonly spec: string | null;
+}
+
+/** Which members of a stream belong to a struct that lies in both streams. Outer structs come before inner ones. */
+export interface StructSpan {
+  readonly part: StructPart;
+  readonly encloser: Encloser;
+  readonly from: number;
+  /** Null while the path is still inside. */
+  readonly to: number | null;
+}
+
 /** One way to take a reply. */
 export interface ReplyPath {
   readonly names: readonly string[];
+  readonly ownName: string | null;
+  readonly streamName: StreamName | null;
+  readonly doc: string;
+  /** Null: that of the request's path. */
+  readonly encloser: Encloser | null;
   readonly tags: readonly Tag[];
+  readonly condition: Formula | null;
   readonly members: readonly StructMember[];
+  readonly structs: readonly StructSpan[];
 }
 
 /** One way through the parts of a request. */
@@ -41,6 +64,8 @@ export interface RequestPath {
   readonly tags: readonly Tag[];
   readonly condition: Formula | null;
   readonly readable: readonly StructMember[];
+  readonly readableName: StreamName | null;
+  readonly structs: readonly StructSpan[];
   readonly replies: readonly ReplyPath[];
   /** Where the first writable part stands. */
   readonly writableAt: Span | null;
@@ -52,6 +77,18 @@ export interface RequestPath {
 export type SubjectSpans = ReadonlyMap<string, Span>;
 
 const mostPaths = 4096;
+
+const emptyReply: ReplyPath = {
+  names: [],
+  ownName: null,
+  streamName: null,
+  doc: "",
+  encloser: null,
+  tags: [],
+  condition: null,
+  members: [],
+  structs: [],
+};
 
 const described: RequestPath["unknownAt"] = { readable: null, writable: null };
 
@@ -80,7 +117,9 @@ export function requestPaths(
     tags: [],
     condition: null,
     readable: [],
-    replies: [{ names: [], tags: [], members: [] }],
+    readableName: null,
+    structs: [],
+    replies: [emptyReply],
     writableAt: null,
     unknownAt: described,
   };
@@ -107,6 +146,9 @@ function throughParts(parts: readonly RequestPart[], from: readonly RequestPath[
       case "conditional-part":
         paths = paths.flatMap((path) => throughCondition(part, path, walk));
         break;
+      case "struct-part":
+        paths = paths.flatMap((path) => throughStruct(part, path, walk));
+        break;
     }
     if (paths.length <= mostPaths) continue;
     if (!walk.tooMany) {
@@ -120,9 +162,42 @@ function throughParts(parts: readonly RequestPart[], from: readonly RequestPath[
 }
 
 function withStream(path: RequestPath, part: StreamPart, walk: Walk): RequestPath {
-  if (part.members.length === 0) return path;
+  const clauses = readClauses(part.clauses, "a stream", walk.facts.bag);
+  const specName = clauses.names.get("as")?.name.text;
+  if (part.members.length === 0 && specName === undefined) return path;
   checkDirection(path.writableAt, part, walk);
-  return withMembers(path, part.direction, part.members, part.span);
+  const end = withMembers(path, part.direction, part.members, part.span);
+  if (specName === undefined) return end;
+  const own = clauses.texts.get("spec")?.text;
+  if (part.direction === "readable") {
+    return { ...end, readableName: { specName, spec: own ?? path.encloser.spec } };
+  }
+  const named = (reply: ReplyPath): ReplyPath => {
+    const { spec } = reply.encloser ?? path.encloser;
+    return { ...reply, streamName: { specName, spec: own ?? spec } };
+  };
+  return { ...end, replies: end.replies.map(named) };
+}
+
+/** A struct in both streams: its parts are parts of the request, and it is noted which they are. */
+function throughStruct(part: StructPart, path: RequestPath, walk: Walk): readonly RequestPath[] {
+  const { bag } = walk.facts;
+  const clauses = readClauses(part.clauses, "a struct in a request", bag);
+  const origin = originOf(clauses, part.name.text, path.encloser, bag);
+  const encloser: Encloser = { label: part.name.text, ...origin };
+  const open = (members: readonly StructMember[]): StructSpan => ({ part, encloser, from: members.length, to: null });
+  const close = (structs: readonly StructSpan[], members: readonly StructMember[]): readonly StructSpan[] =>
+    structs.map((span) => (span.part === part && span.to === null ? { ...span, to: members.length } : span));
+  const inside: RequestPath = {
+    ...path,
+    structs: [...path.structs, open(path.readable)],
+    replies: path.replies.map((reply) => ({ ...reply, structs: [...reply.structs, open(reply.members)] })),
+  };
+  return throughParts(part.parts, [inside], walk).map((end) => ({
+    ...end,
+    structs: close(end.structs, end.readable),
+    replies: end.replies.map((reply) => ({ ...reply, structs: close(reply.structs, reply.members) })),
+  }));
 }
 
 function checkDirection(writableAt: Span | null, part: StreamPart, walk: Walk): void {
@@ -145,7 +220,7 @@ function withMembers(
 // ---- if ----
 
 function throughCondition(part: ConditionalPart, path: RequestPath, walk: Walk): readonly RequestPath[] {
-  if ([...part.whenTrue, ...part.whenFalse].every((inner) => inner.kind === "stream")) {
+  if ([...part.whenTrue, ...part.whenFalse].every((inner) => inner.kind === "stream" && inner.clauses.length === 0)) {
     return [withConditionalStreams(part, path, walk)];
   }
   const condition = compileCondition(part.condition, environmentAt(path, walk));
@@ -253,6 +328,8 @@ function hasStream(parts: readonly RequestPart[], direction: "readable" | "writa
         return part.arms.some((arm) => hasStream(arm.body, direction));
       case "conditional-part":
         return hasStream(part.whenTrue, direction) || hasStream(part.whenFalse, direction);
+      case "struct-part":
+        return hasStream(part.parts, direction);
     }
   });
 }
@@ -308,9 +385,10 @@ function throughReplies(
       possible,
       arms.flatMap((arm) => arm.ranges),
     );
-    const take = (name: string, tag: Tag, body: readonly RequestPart[]): void => {
+    const take = (name: string, tag: Tag, body: readonly RequestPart[], arm: CheckedArm<RequestPart> | null): void => {
       const names = known ? reply.names : [...reply.names, name];
-      const entered: ReplyPath = { ...reply, names, tags: withTag(reply.tags, tag) };
+      const tagged: ReplyPath = { ...reply, names, tags: withTag(reply.tags, tag) };
+      const entered = arm === null ? tagged : intoReply(tagged, arm, path, walk);
       for (const end of throughParts(body, [{ ...path, replies: [entered] }], walk)) replies.push(...end.replies);
     };
     for (const arm of arms) {
@@ -321,14 +399,35 @@ function throughReplies(
       const tag = arm.isDefault
         ? remainingTag(subject.field, left, known)
         : narrowedTag(subject.field, ranges, arm, known);
-      take(narrowName(arm, tag), tag, arm.arm.body);
+      take(narrowName(arm, tag), tag, arm.arm.body, arm);
     }
     // With any other status nothing more is written.
     if (left.length > 0 && !arms.some((arm) => arm.isDefault)) {
-      take("Other", remainingTag(subject.field, left, known), []);
+      take("Other", remainingTag(subject.field, left, known), [], null);
     }
   }
   return { ...path, replies };
+}
+
+/** A reply on which an arm is taken. */
+function intoReply(reply: ReplyPath, arm: CheckedArm<RequestPart>, path: RequestPath, walk: Walk): ReplyPath {
+  const { facts, request } = walk;
+  const clauses = readClauses(arm.arm.clauses, "a match arm", facts.bag);
+  const origin = originOf(clauses, armName(arm), reply.encloser ?? path.encloser, facts.bag);
+  const asName = clauses.names.get("as")?.name.text;
+  const ifClause = clauses.expressions.get("if");
+  const here: RequestPath = { ...path, replies: [reply] };
+  const own = ifClause && compileCondition(ifClause.expression, environmentAt(here, walk));
+  const doc = arm.arm.documentation.join("\n");
+  return {
+    ...reply,
+    ownName: asName !== undefined && !isSpecStyle(asName) ? asName : reply.ownName,
+    streamName:
+      asName !== undefined && isSpecStyle(asName) ? { specName: asName, spec: origin.spec } : reply.streamName,
+    doc: doc === "" ? reply.doc : doc,
+    encloser: { label: request.name, ...origin },
+    condition: bothConditions(reply.condition, own ?? null),
+  };
 }
 
 /** What formulas between the parts see: everything so far. */
@@ -355,13 +454,14 @@ function subjectOf(expression: Expression, path: RequestPath, walk: Walk): Subje
   const [first] = expression.segments;
   if (!first) return undefined;
   const writableMembers = path.replies[0]?.members ?? [];
-  let found: FoundField | "broken" | undefined = findPath(path.readable, expression.segments, request.scope, facts);
-  const writable = found === undefined;
-  found ??= findPath(writableMembers, expression.segments, request.scope, facts);
+  // As for other formulas: what stands nearer goes first, which behind a writable part is what the device writes.
+  let found: FoundField | "broken" | undefined = findPath(writableMembers, expression.segments, request.scope, facts);
+  const writable = found !== undefined;
+  found ??= findPath(path.readable, expression.segments, request.scope, facts);
   if (found === undefined) {
     reportUnknown(facts, request.scope, "field", first, function* () {
-      yield* fieldsOf(path.readable).keys();
       yield* fieldsOf(writableMembers).keys();
+      yield* fieldsOf(path.readable).keys();
     });
     return undefined;
   }

@@ -1,32 +1,43 @@
 import type { FieldDeclaration, StructMember } from "../language/syntax-tree.js";
 import type { FieldModel, ReplyModel, RequestModel, StructModel, VariantModel } from "./device-model.js";
 import { readClauses } from "./clauses.js";
+import { asName } from "./declared-names.js";
 import type { Facts } from "./facts.js";
 import { checkLateUses, newFieldTable, type FieldTable } from "./field-table.js";
 import { finishFields } from "./layout-finish.js";
 import { placeMembers } from "./member-placement.js";
 import { newPlacement } from "./placement.js";
 import { requestPaths, type RequestPath, type SubjectSpans } from "./request-paths.js";
-import { uniqueName } from "./spec-names.js";
+import { requestListings, type ListedVariant } from "./request-listings.js";
+import type { Listing } from "./message-structs.js";
+import { isSpecStyle, uniqueName } from "./spec-names.js";
 import { findTypes, type RequestSymbol } from "./symbols.js";
 import { originOf, type Encloser } from "./versions.js";
 
 /** The variants of a request: one for each combination of tag values, with both of its streams laid out. */
-export function requestModel(symbol: RequestSymbol, facts: Facts): RequestModel {
+export function requestModel(
+  symbol: RequestSymbol,
+  facts: Facts,
+): { readonly model: RequestModel; readonly listings: readonly Listing[] } {
   const { declaration, name, specName } = symbol;
   const clauses = readClauses(declaration.clauses, "a request", facts.bag);
   const origin = originOf(clauses, name, symbol.encloser, facts.bag);
   const { paths, subjects } = requestPaths(symbol, { label: name, ...origin }, facts);
   const taken = new Set<string>();
   const variants = paths.map((path) => variantModel(path, symbol, subjects, taken, facts));
+  const named = asName(declaration.clauses) !== undefined || isSpecStyle(declaration.name.text) ? specName : null;
+  const doc = declaration.documentation.join("\n");
   const discriminators = new Set(paths.flatMap((path) => path.tags.map((tag) => tag.field)));
   return {
-    name,
-    specName,
-    doc: declaration.documentation.join("\n"),
-    ...origin,
-    discriminators: [...discriminators],
-    variants,
+    model: {
+      name,
+      specName,
+      doc,
+      ...origin,
+      discriminators: [...discriminators],
+      variants: variants.map(({ model }) => model),
+    },
+    listings: requestListings({ request: name, specName: named, doc, origin, variants }),
   };
 }
 
@@ -36,28 +47,36 @@ function variantModel(
   subjects: SubjectSpans,
   taken: Set<string>,
   facts: Facts,
-): VariantModel {
+): ListedVariant {
   const wanted = path.names.join("");
   const readable = layoutStream(path.readable, null, "readable", path, symbol, facts);
   checkSubjects(path, readable.fields, subjects, symbol, facts);
   const replies = path.replies.map((reply): ReplyModel => {
-    const stream = layoutStream(reply.members, readable.table, "writable", path, symbol, facts);
+    const encloser = reply.encloser ?? path.encloser;
+    const stream = layoutStream(reply.members, readable.table, "writable", { ...path, encloser }, symbol, facts);
     return {
-      name: reply.names.length === 0 ? null : reply.names.join(""),
+      name: reply.ownName ?? (reply.names.length === 0 ? null : reply.names.join("")),
+      specName: reply.streamName?.specName ?? null,
+      doc: reply.doc,
+      since: encloser.since,
+      conditionTree: reply.condition,
       tags: reply.tags.map(({ field, patterns }) => ({ field, patterns })),
       writable: stream.fields,
     };
   });
-  return {
+  const model: VariantModel = {
     name: uniqueName(path.ownName ?? (wanted === "" ? symbol.name : wanted), taken),
     specName: path.specName,
+    readableSpecName: path.readableName?.specName ?? null,
     doc: path.doc,
     since: path.encloser.since,
+    spec: path.encloser.spec,
     tags: path.tags.map(({ field, patterns }) => ({ field, patterns })),
     conditionTree: path.condition,
     readable: readable.fields,
     replies,
   };
+  return { model, path };
 }
 
 function layoutStream(

@@ -212,6 +212,9 @@ export function collectSymbols(options: {
         case "match-part":
           for (const arm of part.arms) addParts(arm.body, armEncloser(arm, encloser));
           break;
+        case "struct-part":
+          addParts(part.parts, quietEncloser(part.clauses, part.name.text, encloser));
+          break;
         case "conditional-part":
           addParts(part.whenTrue, encloser);
           addParts(part.whenFalse, encloser);

@@ -27,7 +27,6 @@ describe("nesting of 10,000 levels", () => {
     ["macros", "", "#define A(x) (A((x)))\n", ""],
   ])("of %s", (_, start, level, end) => {
     const text = start + level.repeat(levels) + end;
-    expect(compile(text).length).toBeLessThanOrEqual(101);
     expect(timeToCompile(text)).toBeLessThan(patience);
     expect(timeToCompile(`device d = 60 { ${text}`)).toBeLessThan(patience);
   });

@@ -26,7 +26,7 @@ describe("what is said about a mistake", () => {
     ['device d = 1\n  spec "5";\n}', "1:13 expected `{`, found `spec`"],
     [
       "request R {\n  reedable { u8 a; }\n}",
-      "2:3 expected `readable`, `writable`, `match` or `if`, found `reedable` (did you mean `readable`?)",
+      "2:3 expected `readable`, `writable`, `match`, `if` or `struct`, found `reedable` (did you mean `readable`?)",
     ],
     ["request R {\n  match t {\n    A readable {}\n  }\n}", "3:7 expected `=>`, found `readable`"],
     ["request R {\n  match t {\n    => readable {}\n  }\n}", "3:5 expected a value, found `=>`"],

@@ -10,18 +10,21 @@ export function conditionText(cell: Cell): string | undefined {
   return distinct.map((condition) => (/[^\w.]/.test(condition) ? `(${condition})` : condition)).join(" && ");
 }
 
-/** Where a cell starts: `0x08`, `-0x01` counted from the end, `0x08 bits 3..7`, or `varies`. */
-export function placeText(start: number | null, size: number | null, fromEnd: number | null, isBits: boolean): string {
-  if (start === null) return fromEnd === null ? "varies" : `-${hex(fromEnd)}`;
-  if (!isBits || size === null) return hex(start);
-  const first = Math.round((start % 1) * 8);
-  const last = first + Math.round(size * 8) - 1;
-  return `${hex(Math.floor(start))} ${first === last ? `bit ${first}` : `bits ${first}..${last}`}`;
+/** Where a field is: `0x08`, `-0x01` counted from the end, `0x08 bits 3..7`, or `varies`. */
+export function placeText({ offset, fromEnd, field }: Pick<Cell, "offset" | "fromEnd" | "field">): string {
+  const place = offset !== null ? hex(offset) : fromEnd !== null ? `-${hex(fromEnd)}` : "varies";
+  return field.bits ? `${place} ${bitsText(field.bits)}` : place;
 }
 
+function bitsText({ shift, width }: { readonly shift: number; readonly width: number }): string {
+  return width === 1 ? `bit ${shift}` : `bits ${shift}..${shift + width - 1}`;
+}
+
+/** In bytes, or in bits where it is not whole bytes. */
 export function sizeText(size: number | null): string {
   if (size === null) return "varies";
-  return Number.isInteger(size) ? String(size) : `${Math.round(size * 8)} bit${Math.round(size * 8) === 1 ? "" : "s"}`;
+  const bits = Math.round(size * 8);
+  return bits % 8 === 0 ? String(size) : bits === 1 ? "1 bit" : `${bits} bits`;
 }
 
 /** What a driver may do with a config field; empty where it may only read. */

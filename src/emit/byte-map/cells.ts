@@ -10,7 +10,9 @@ export interface Cell {
   readonly owner: Found<StructModel> | undefined;
   /** Position of the field in its owner or layout. */
   readonly position: number;
-  /** In bytes from the start, with fractions for bit-fields; null if it depends on what comes before. */
+  /** In bytes from the start; null if it depends on what comes before. For a bit-field that of its container. */
+  readonly offset: number | null;
+  /** The same with fractions for bit-fields, which lie inside of their container. */
   readonly start: number | null;
   /** In bytes, with fractions for bit-fields; null if it varies. */
   readonly size: number | null;
@@ -65,16 +67,16 @@ function cellOf(
   owner: Found<StructModel> | undefined,
 ): Cell {
   const bits = bitPlace(field);
-  const offset = field.offset === null ? null : field.offset + bits.start;
-  const isFirst = offset !== null && outer?.fromEnd != null;
+  const offset = outer ? sum(outer.offset, field.offset) : field.offset;
   return {
     name: outer ? `${outer.name}.${field.specName}` : field.specName,
     field,
     owner,
     position,
-    start: outer ? sum(outer.start, offset) : offset,
+    offset,
+    start: sum(offset, bits.start),
     size: bits.size ?? field.size,
-    fromEnd: outer ? (isFirst ? outer.fromEnd - offset : null) : field.fromEnd,
+    fromEnd: outer ? difference(outer.fromEnd, field.offset) : field.fromEnd,
     conditions: [...(outer?.conditions ?? []), ...(field.condition === null ? [] : [field.condition])],
     moves: (outer?.moves ?? false) || (field.moves && field.condition !== null),
     access: outer && outer.access !== "ro" ? outer.access : field.access,
@@ -94,4 +96,8 @@ function bitPlace(field: FieldModel): { readonly start: number; readonly size: n
 
 function sum(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a + b;
+}
+
+function difference(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a - b;
 }

@@ -43,9 +43,12 @@ export class DeviceScope {
     this.constantPrefix = constantCase(device.name);
     this.names = new NameScope();
     for (const name of reserved) this.names.claim(name);
-    const used = referencedShared(device, model);
+    const used = referenced(device, model);
     this.enums = [...model.shared.enums.filter((item) => used.has(item.name)), ...device.enums];
-    this.structs = [...model.shared.structs.filter((item) => used.has(item.name)), ...device.structs];
+    const listings = requestListings(device);
+    this.structs = [...model.shared.structs, ...device.structs].filter(
+      (item) => used.has(item.name) || (device.structs.includes(item) && !listings.has(item.specName)),
+    );
     for (const item of this.enums) this.#enums.set(item.name, item);
     for (const item of this.structs) this.#structs.set(item.name, item);
     for (const item of [...model.shared.externals, ...device.externals]) this.#externals.set(item.name, item);
@@ -198,23 +201,43 @@ export function visitFormula(formula: Formula, visit: (part: Formula) => void): 
   }
 }
 
-/** Names of shared declarations that a device uses, with what those use. */
-function referencedShared(device: DeviceModel, model: Model): ReadonlySet<string> {
+/** Specification's names of structs that only list what a request is made of: requests have types of their own. */
+function requestListings(device: DeviceModel): ReadonlySet<string> {
+  const names = new Set<string>();
+  const add = (name: string | null): void => {
+    if (name !== null) names.add(name);
+  };
+  for (const request of device.requests) {
+    add(request.specName);
+    for (const variant of request.variants) {
+      add(variant.specName);
+      add(variant.readableSpecName);
+      for (const reply of variant.replies) add(reply.specName);
+    }
+  }
+  return names;
+}
+
+/** Names of declarations that a device's layouts refer to, with what those use. */
+function referenced(device: DeviceModel, model: Model): ReadonlySet<string> {
   const used = new Set<string>();
   const shared = new Map(model.shared.structs.map((struct) => [struct.name, struct]));
+  const listings = requestListings(device);
   const pending: FieldModel[] = [...(device.config?.fields ?? [])];
-  for (const struct of device.structs) pending.push(...struct.fields);
+  for (const struct of device.structs) if (!listings.has(struct.specName)) pending.push(...struct.fields);
   for (const request of device.requests) {
     for (const variant of request.variants) {
       pending.push(...variant.readable, ...variant.replies.flatMap((reply) => reply.writable));
     }
   }
+  const structs = new Map([...shared, ...device.structs.map((struct) => [struct.name, struct] as const)]);
   const add = (name: string): void => {
     if (used.has(name)) return;
     used.add(name);
-    pending.push(...(shared.get(name)?.fields ?? []));
+    pending.push(...(structs.get(name)?.fields ?? []));
   };
   for (const queue of device.queues) add(queue.message);
+  for (const table of device.tables) for (const entry of table.entries) if (entry.type !== null) add(entry.type);
   for (let field = pending.pop(); field !== undefined; field = pending.pop()) {
     for (const name of [...containedStructs([field]), field.enum, field.flags, field.bitset])
       if (name !== null) add(name);

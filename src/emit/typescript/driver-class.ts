@@ -80,14 +80,14 @@ function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
 /** Class of the runtime behind a queue to the device. */
 function handlerType(queue: QueueShape): Code {
   const request = requireRequest(queue);
-  if (queue.model.role === "transmit") return code`${runtimeType("DriverTransmitQueue")}<${messageType(queue)}>`;
+  if (queue.struct !== undefined) return code`${runtimeType("DriverTransmitQueue")}<${messageType(queue)}>`;
   return code`${runtimeType("DriverRequestQueue")}<${inputName(request)}, ${replyUnionName(request)}>`;
 }
 
 /** What a program sees of it: with the reply that belongs to each request. */
 function publicType(queue: QueueShape): Code {
   const request = requireRequest(queue);
-  if (queue.model.role === "transmit" || request.discriminators.length === 0) return handlerType(queue);
+  if (queue.struct !== undefined || request.discriminators.length === 0) return handlerType(queue);
   return code`${queueTypeName(request)}`;
 }
 
@@ -101,7 +101,7 @@ function requireRequest(queue: QueueShape): NonNullable<QueueShape["request"]> {
 }
 
 function isCast(queue: QueueShape): boolean {
-  return queue.model.role !== "transmit" && requireRequest(queue).discriminators.length > 0;
+  return queue.struct === undefined && requireRequest(queue).discriminators.length > 0;
 }
 
 /** The queue as a program sees it, and the handler behind it where that is something else. */
@@ -218,7 +218,7 @@ function factory(queue: QueueShape, scope: DeviceScope): Code {
   if (queue.direction === "toDriver") return receiveFactory(queue, scope);
   const request = requireRequest(queue);
   const type = handlerType(queue);
-  if (queue.model.role === "transmit")
+  if (queue.struct !== undefined)
     return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverTransmitQueue")}(${transmitCodec(queue, scope)}); }`;
   const codec = codecNeedsDriver(request, scope) ? code`${codecName(request)}(this)` : code`${codecName(request)}`;
   return code`#new${capital(queue.name)}(): ${type} { return new ${runtime("DriverRequestQueue")}(${codec}); }`;

@@ -2,7 +2,6 @@ import type {
   FieldModel,
   PatternModel,
   QueueModel,
-  ReplyModel,
   RequestModel,
   StructModel,
   VariantModel,
@@ -78,7 +77,6 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
     const own = pascalCase(variant.name);
     const short = many ? `${scope.prefix}${own}${suffixName}` : typeName;
     const requestType = many ? claim(scope, model.name === "Request" ? `${short}Request` : short, place) : typeName;
-    const reply = onlyReply(variant, place);
     return {
       model: variant,
       name: short,
@@ -89,7 +87,7 @@ export function requestShape(model: RequestModel, scope: DeviceScope): RequestSh
       isPlain: !many,
       owner: requestType,
       readable: variant.readable,
-      writable: reply.writable,
+      writable: writableOf(variant, place),
     };
   });
   const ends = commonEnds(variants, model, scope);
@@ -141,12 +139,14 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     model: {
       name: struct.name,
       specName: struct.specName,
+      readableSpecName: null,
       doc: struct.doc,
       since: struct.since,
+      spec: struct.spec,
       tags: [],
       conditionTree: null,
       readable: struct.fields,
-      replies: [{ name: null, tags: [], writable: [] }],
+      replies: [],
     },
     name: scope.typeName(struct),
     requestType: typeName,
@@ -179,10 +179,13 @@ function claim(scope: DeviceScope, name: string, place: string): string {
   return claimed;
 }
 
-function onlyReply(variant: VariantModel, place: string): ReplyModel {
+function writableOf(variant: VariantModel, place: string): readonly FieldModel[] {
   const [reply, second] = variant.replies;
-  if (second !== undefined) throw new EmitError("replies with tags of their own", `${place}.${variant.name}`);
-  return reply ?? { name: null, tags: [], writable: [] };
+  if (second !== undefined || (reply !== undefined && reply.tags.length > 0)) {
+    throw new EmitError("replies with tags of their own", `${place}.${variant.name}`);
+  }
+  if (reply !== undefined && reply.conditionTree !== null) throw new EmitError("a reply with a condition", `${place}.${variant.name}`);
+  return reply?.writable ?? [];
 }
 
 function commonEnds(

@@ -1,0 +1,211 @@
+import type { StructPart } from "../language/syntax-tree.js";
+import type { FieldModel, MessageOrigin, Model, StructModel } from "./device-model.js";
+import { asName } from "./declared-names.js";
+import type { Facts } from "./facts.js";
+import { placedField, plainMeaning } from "./field-models.js";
+import { mergedFields } from "./message-merging.js";
+import { typeNames, uniqueName } from "./spec-names.js";
+import type { Scope } from "./symbols.js";
+import { compareVersions, type Encloser, type Origin } from "./versions.js";
+
+/** The specification lists messages as structs, too. This makes those structs from the requests. */
+
+/** A field of a stream, with the structs in both streams that it belongs to, outermost first. */
+export interface StreamField {
+  readonly field: FieldModel;
+  readonly within: readonly { readonly part: StructPart; readonly encloser: Encloser }[];
+}
+
+/** One way in which a message can look, under one of its names. */
+export interface Listing {
+  readonly specName: string;
+  readonly doc: string;
+  readonly origin: Origin;
+  readonly request: string;
+  readonly variant: string;
+  readonly streams: MessageOrigin["streams"];
+  readonly readable: readonly StreamField[];
+  readonly writable: readonly StreamField[];
+}
+
+/** A struct for each name, from all the ways in which what has that name can look. */
+export function messageStructs(listings: readonly Listing[], scope: Scope, facts: Facts): readonly StructModel[] {
+  const declared = new Set(
+    [...facts.structs.keys()].flatMap((symbol) => (symbol.scope === scope ? [symbol.specName] : [])),
+  );
+  const taken = facts.typeNames.get(scope) ?? new Set(scope.typesByName.keys());
+  facts.typeNames.set(scope, taken);
+  const names = new Map<string, string>();
+  const nameOf = (specName: string): string => {
+    const known = names.get(specName);
+    if (known !== undefined) return known;
+    const name = uniqueName(typeNames(specName, undefined, scope.naming).name, taken);
+    names.set(specName, name);
+    return name;
+  };
+  const bySpecName = new Map<string, Listing[]>();
+  for (const listing of [...listings, ...listings.flatMap(innerListings)]) {
+    if (declared.has(listing.specName)) continue;
+    const others = bySpecName.get(listing.specName);
+    if (others) others.push(listing);
+    else bySpecName.set(listing.specName, [listing]);
+  }
+  return [...bySpecName].flatMap(([specName, group]) => {
+    const [first] = group;
+    return first ? [structOf(nameOf(specName), first, group, nameOf)] : [];
+  });
+}
+
+/** The model with only the structs that are laid out somewhere: for code, where requests stand for their messages. */
+export function withoutMessageStructs(model: Model): Model {
+  const devices = model.devices.map((device) => ({
+    ...device,
+    structs: device.structs.filter(({ message }) => message === null),
+  }));
+  return { ...model, devices };
+}
+
+function structOf(
+  name: string,
+  first: Listing,
+  group: readonly Listing[],
+  nameOf: (specName: string) => string,
+): StructModel {
+  const layouts = group.map((listing) => listedFields(listing, nameOf));
+  const sizes = new Set(layouts.map(endOf));
+  const [size] = sizes;
+  const least = layouts.map((fields) =>
+    fields.reduce((sum, field) => sum + (field.conditionTree === null && !field.bits ? (field.size ?? 0) : 0), 0),
+  );
+  const fixed = sizes.size === 1 ? (size ?? null) : null;
+  const [oldest] = [...group].sort((a, b) => compareVersions(a.origin.since, b.origin.since));
+  return {
+    name,
+    specName: first.specName,
+    doc: first.doc,
+    since: oldest?.origin.since ?? first.origin.since,
+    until: first.origin.until,
+    spec: first.origin.spec,
+    kind: "struct",
+    size: fixed,
+    minSize: fixed ?? Math.min(...least),
+    parameters: [],
+    fields: mergedFields(layouts),
+    sizedTree: null,
+    anonymous: false,
+    message: {
+      request: first.request,
+      variants: [...new Set(group.map(({ variant }) => variant))],
+      streams: first.streams,
+    },
+  };
+}
+
+/** The fields one after the other: what the device reads, then what it writes. */
+function listedFields(listing: Listing, nameOf: (specName: string) => string): readonly FieldModel[] {
+  const readable = joined(listing.readable, nameOf);
+  const writable = joined(listing.writable, nameOf);
+  const start = listing.streams === "writable" ? 0 : endOf(readable);
+  const fromEnd = (field: FieldModel): number | null => (listing.streams === "both" ? null : field.fromEnd);
+  return [
+    ...readable.map((field) => ({ ...field, fromEnd: fromEnd(field) })),
+    ...writable.map((field) => ({ ...field, offset: start === null ? null : moved(field.offset, start) })),
+  ];
+}
+
+function moved(offset: number | null, by: number): number | null {
+  return offset === null ? null : offset + by;
+}
+
+/** Where the last field ends; null if that varies. */
+function endOf(fields: readonly FieldModel[]): number | null {
+  let end: number | null = 0;
+  for (const field of fields) {
+    if (field.offset === null || field.size === null || (field.moves && field.conditionTree !== null)) return null;
+    end = Math.max(end, field.offset + field.size);
+  }
+  return end;
+}
+
+/** The fields of a stream, with each struct in both streams as one field. */
+function joined(fields: readonly StreamField[], nameOf: (specName: string) => string): readonly FieldModel[] {
+  const result: FieldModel[] = [];
+  let open: StructPart | null = null;
+  for (const { field, within } of fields) {
+    const [outer] = within;
+    if (!outer) {
+      open = null;
+      result.push(field);
+    } else if (outer.part === open) {
+      const last = result.pop();
+      if (last)
+        result.push({ ...last, size: last.size === null || field.size === null ? null : last.size + field.size });
+    } else {
+      open = outer.part;
+      result.push(structField(outer, field, nameOf));
+    }
+  }
+  return result;
+}
+
+function structField(
+  { part, encloser }: StreamField["within"][number],
+  first: FieldModel,
+  nameOf: (specName: string) => string,
+): FieldModel {
+  const name = part.field?.text ?? part.name.text;
+  const { since, until, spec } = encloser;
+  const meaning = plainMeaning(name, nameOf(specNameOf(part)), { since, until, spec }, "");
+  const { offset, size } = first;
+  return placedField(meaning, {
+    offset,
+    size,
+    overlaps: false,
+    conditionTree: null,
+    moves: false,
+    bits: null,
+    sizedTree: null,
+  });
+}
+
+function specNameOf(part: StructPart): string {
+  return asName(part.clauses) ?? part.name.text;
+}
+
+/** The structs in both streams, and those inside of them. */
+function innerListings(listing: Listing): readonly Listing[] {
+  const parts = new Map<StructPart, Encloser>();
+  for (const { within } of [...listing.readable, ...listing.writable]) {
+    for (const { part, encloser } of within) parts.set(part, encloser);
+  }
+  return [...parts].map(([part, encloser]): Listing => {
+    const inside = (fields: readonly StreamField[]): readonly StreamField[] =>
+      fields.flatMap(({ field, within }) => {
+        const depth = within.findIndex((each) => each.part === part);
+        return depth < 0 ? [] : [{ field, within: within.slice(depth + 1) }];
+      });
+    const { since, until, spec } = encloser;
+    const [readable, writable] = [inside(listing.readable), inside(listing.writable)];
+    return {
+      specName: specNameOf(part),
+      doc: "",
+      origin: { since, until, spec },
+      request: listing.request,
+      variant: listing.variant,
+      streams: writable.length === 0 ? "readable" : readable.length === 0 ? "writable" : "both",
+      readable: fromZero(readable),
+      writable: fromZero(writable),
+    };
+  });
+}
+
+/** Fields counted from the first one on. */
+function fromZero(fields: readonly StreamField[]): readonly StreamField[] {
+  let offset: number | null = 0;
+  return fields.map(({ field, within }) => {
+    const at: number | null = offset;
+    const fixed = field.size !== null && !(field.moves && field.conditionTree !== null);
+    offset = at === null || !fixed || field.size === null ? null : at + field.size;
+    return { field: { ...field, offset: at, fromEnd: null }, within };
+  });
+}
