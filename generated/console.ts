@@ -198,18 +198,18 @@ export function sizeOfConsoleControlMessage(value: ConsoleControlMessage): numbe
 /** Reads a {@link ConsoleControlMessage}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
 export function readConsoleControlMessage(reader: ByteReader): ConsoleControlMessage {
   const header = readConsoleControl(reader);
-  let body: ConsoleControlMessageBody | undefined;
+  let bodyField: ConsoleControlMessageBody | undefined;
   switch (header.event) {
     case "RESIZE":
-      body = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
+      bodyField = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
       break;
     case "PORT_NAME":
-      body = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
+      bodyField = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
       break;
     default:
       break;
   }
-  return { header, body };
+  return { header, body: bodyField };
 }
 
 /** Writes a {@link ConsoleControlMessage}. If it does not fit, `writer.error` tells why. */
@@ -484,19 +484,19 @@ class ConsoleControlMessageBufferSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
     const reader = this.readerFrom(8);
-    let body: ConsoleControlMessageBody | undefined;
+    let bodyField: ConsoleControlMessageBody | undefined;
     switch (this.header.event) {
       case "RESIZE":
-        body = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
+        bodyField = { kind: "RESIZE", ...readConsoleControlMessageResize(reader) };
         break;
       case "PORT_NAME":
-        body = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
+        bodyField = { kind: "PORT_NAME", ...readConsoleControlMessagePortName(reader) };
         break;
       default:
         break;
     }
     if (reader.error !== undefined) return reader.error;
-    this.body = body;
+    this.body = bodyField;
     return undefined;
   }
 

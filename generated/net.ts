@@ -134,6 +134,290 @@ export const NetFeature = {
 /** A feature of the net device. */
 export type NetFeature = keyof typeof NetFeature;
 
+/** Cipher algorithms: values, and bit numbers of masks. (`virtio_crypto_cipher`, section 5.9.4.1, since 1.1) */
+export const NetCryptoCipher = {
+  /** (since 1.1) */
+  NONE: 0,
+  /** (since 1.1) */
+  ARC4: 1,
+  /** (since 1.1) */
+  AES_ECB: 2,
+  /** (since 1.1) */
+  AES_CBC: 3,
+  /** (since 1.1) */
+  AES_CTR: 4,
+  /** (since 1.1) */
+  DES_ECB: 5,
+  /** (since 1.1) */
+  DES_CBC: 6,
+  /** (since 1.1) */
+  TRIPLE_DES_ECB: 7,
+  /** (since 1.1) */
+  TRIPLE_DES_CBC: 8,
+  /** (since 1.1) */
+  TRIPLE_DES_CTR: 9,
+  /** (since 1.1) */
+  KASUMI_F8: 10,
+  /** (since 1.1) */
+  SNOW3G_UEA2: 11,
+  /** (since 1.1) */
+  AES_F8: 12,
+  /** (since 1.1) */
+  AES_XTS: 13,
+  /** (since 1.1) */
+  ZUC_EEA3: 14,
+} as const;
+/** A member of {@link NetCryptoCipher}, by name. */
+export type NetCryptoCipher = keyof typeof NetCryptoCipher;
+
+/** The name of a number, or the number itself if it has none. */
+export function netCryptoCipherName(value: number): NetCryptoCipher | number {
+  switch (value) {
+    case 0:
+      return "NONE";
+    case 1:
+      return "ARC4";
+    case 2:
+      return "AES_ECB";
+    case 3:
+      return "AES_CBC";
+    case 4:
+      return "AES_CTR";
+    case 5:
+      return "DES_ECB";
+    case 6:
+      return "DES_CBC";
+    case 7:
+      return "TRIPLE_DES_ECB";
+    case 8:
+      return "TRIPLE_DES_CBC";
+    case 9:
+      return "TRIPLE_DES_CTR";
+    case 10:
+      return "KASUMI_F8";
+    case 11:
+      return "SNOW3G_UEA2";
+    case 12:
+      return "AES_F8";
+    case 13:
+      return "AES_XTS";
+    case 14:
+      return "ZUC_EEA3";
+    default:
+      return value;
+  }
+}
+
+/** The number of a name. */
+export function netCryptoCipherValue(name: NetCryptoCipher | number): number {
+  return typeof name === "number" ? name : NetCryptoCipher[name];
+}
+
+/** Authentication algorithms: values, and bit numbers of masks. (`virtio_crypto_mac`, section 5.9.4.3, since 1.1) */
+export const NetCryptoMac = {
+  /** (since 1.1) */
+  NONE: 0,
+  /** (since 1.1) */
+  HMAC_MD5: 1,
+  /** (since 1.1) */
+  HMAC_SHA1: 2,
+  /** (since 1.1) */
+  HMAC_SHA_224: 3,
+  /** (since 1.1) */
+  HMAC_SHA_256: 4,
+  /** (since 1.1) */
+  HMAC_SHA_384: 5,
+  /** (since 1.1) */
+  HMAC_SHA_512: 6,
+  /** (since 1.1) */
+  CMAC_3DES: 25,
+  /** (since 1.1) */
+  CMAC_AES: 26,
+  /** (since 1.1) */
+  KASUMI_F9: 27,
+  /** (since 1.1) */
+  SNOW3G_UIA2: 28,
+  /** (since 1.1) */
+  GMAC_AES: 41,
+  /** (since 1.1) */
+  GMAC_TWOFISH: 42,
+  /** (since 1.1) */
+  CBCMAC_AES: 49,
+  /** (since 1.1) */
+  CBCMAC_KASUMI_F9: 50,
+  /** (since 1.1) */
+  XCBC_AES: 53,
+  /** (since 1.1) */
+  ZUC_EIA3: 54,
+} as const;
+/** A member of {@link NetCryptoMac}, by name. */
+export type NetCryptoMac = keyof typeof NetCryptoMac;
+
+/** The name of a number, or the number itself if it has none. */
+export function netCryptoMacName(value: number): NetCryptoMac | number {
+  switch (value) {
+    case 0:
+      return "NONE";
+    case 1:
+      return "HMAC_MD5";
+    case 2:
+      return "HMAC_SHA1";
+    case 3:
+      return "HMAC_SHA_224";
+    case 4:
+      return "HMAC_SHA_256";
+    case 5:
+      return "HMAC_SHA_384";
+    case 6:
+      return "HMAC_SHA_512";
+    case 25:
+      return "CMAC_3DES";
+    case 26:
+      return "CMAC_AES";
+    case 27:
+      return "KASUMI_F9";
+    case 28:
+      return "SNOW3G_UIA2";
+    case 41:
+      return "GMAC_AES";
+    case 42:
+      return "GMAC_TWOFISH";
+    case 49:
+      return "CBCMAC_AES";
+    case 50:
+      return "CBCMAC_KASUMI_F9";
+    case 53:
+      return "XCBC_AES";
+    case 54:
+      return "ZUC_EIA3";
+    default:
+      return value;
+  }
+}
+
+/** The number of a name. */
+export function netCryptoMacValue(name: NetCryptoMac | number): number {
+  return typeof name === "number" ? name : NetCryptoMac[name];
+}
+
+/**
+ * Algorithms that encrypt and authenticate: values, and bit numbers of masks. (`virtio_crypto_aead`, section
+ * 5.9.4.4, since 1.1)
+ */
+export const NetCryptoAead = {
+  /** (since 1.1) */
+  NONE: 0,
+  /** (since 1.1) */
+  GCM: 1,
+  /** (since 1.1) */
+  CCM: 2,
+  /** (since 1.1) */
+  CHACHA20_POLY1305: 3,
+} as const;
+/** A member of {@link NetCryptoAead}, by name. */
+export type NetCryptoAead = keyof typeof NetCryptoAead;
+
+/** The name of a number, or the number itself if it has none. */
+export function netCryptoAeadName(value: number): NetCryptoAead | number {
+  switch (value) {
+    case 0:
+      return "NONE";
+    case 1:
+      return "GCM";
+    case 2:
+      return "CCM";
+    case 3:
+      return "CHACHA20_POLY1305";
+    default:
+      return value;
+  }
+}
+
+/** The number of a name. */
+export function netCryptoAeadValue(name: NetCryptoAead | number): number {
+  return typeof name === "number" ? name : NetCryptoAead[name];
+}
+
+/** (`virtio_ipsec_mode`, section 5.9.9.9.1.2, since 1.4) */
+export const NetIpsecMode = {
+  /** (since 1.4) */
+  ESP_TUNNEL: 1,
+  /** (since 1.4) */
+  ESP_TRANSPORT: 2,
+  /** (since 1.4) */
+  AH_TUNNEL: 3,
+  /** (since 1.4) */
+  AH_TRANSPORT: 4,
+} as const;
+/** A member of {@link NetIpsecMode}, by name. */
+export type NetIpsecMode = keyof typeof NetIpsecMode;
+
+/** The name of a number, or the number itself if it has none. */
+export function netIpsecModeName(value: number): NetIpsecMode | number {
+  switch (value) {
+    case 1:
+      return "ESP_TUNNEL";
+    case 2:
+      return "ESP_TRANSPORT";
+    case 3:
+      return "AH_TUNNEL";
+    case 4:
+      return "AH_TRANSPORT";
+    default:
+      return value;
+  }
+}
+
+/** The number of a name. */
+export function netIpsecModeValue(name: NetIpsecMode | number): number {
+  return typeof name === "number" ? name : NetIpsecMode[name];
+}
+
+/** Bits that can be combined. (`virtio_ipsec_options`, section 5.9.9.9.1.2, since 1.4) */
+export const NetIpsecOptions = {
+  /** Extended sequence numbers. (since 1.4) */
+  ESN: 1,
+  /** ESP in UDP. (since 1.4) */
+  UDP_ENCAP: 2,
+  /** Copy DSCP to the outer header. (since 1.4) */
+  COPY_DSCP: 4,
+  /** Count down the time to live. (since 1.4) */
+  DEC_TTL: 8,
+  /** Copy the bit that forbids fragments. (since 1.4) */
+  COPY_DF: 0x10,
+  /** Copy ECN. (since 1.4) */
+  ECN: 0x20,
+  /** Limits on the life of an association. (since 1.4) */
+  SA_LIFETIME: 0x40,
+} as const;
+
+/** (`virtio_ipsec_direction`, section 5.9.9.9.2.1, since 1.4) */
+export const NetIpsecDirection = {
+  /** (since 1.4) */
+  OUTBOUND: 1,
+  /** (since 1.4) */
+  INBOUND: 2,
+} as const;
+/** A member of {@link NetIpsecDirection}, by name. */
+export type NetIpsecDirection = keyof typeof NetIpsecDirection;
+
+/** The name of a number, or the number itself if it has none. */
+export function netIpsecDirectionName(value: number): NetIpsecDirection | number {
+  switch (value) {
+    case 1:
+      return "OUTBOUND";
+    case 2:
+      return "INBOUND";
+    default:
+      return value;
+  }
+}
+
+/** The number of a name. */
+export function netIpsecDirectionValue(name: NetIpsecDirection | number): number {
+  return typeof name === "number" ? name : NetIpsecDirection[name];
+}
+
 /** Bits that can be combined. (`virtio_net_status`, section 5.1.4) */
 export const NetStatus = {
   LINK_UP: 1,
@@ -866,9 +1150,9 @@ export const NetCapability = {
   FF_SELECTOR_CAP: 0x801,
   /** What a rule can do with a packet. Its data is a {@link NetFfActions}. (since 1.4) */
   FF_ACTION_CAP: 0x802,
-  /** Limits of IPsec. (since 1.4) */
+  /** Limits of IPsec. Its data is a {@link NetCryptoIpsecResourceCap}. (since 1.4) */
   IPSEC_RESOURCE_CAP: 0x803,
-  /** What security associations can be. (since 1.4) */
+  /** What security associations can be. Its data is a {@link NetCryptoIpsecSaCapData}. (since 1.4) */
   IPSEC_SA_CAP: 0x804,
 } as const;
 
@@ -880,9 +1164,9 @@ export const NetResourceType = {
   FF_CLASSIFIER: 0x201,
   /** Its data is a {@link NetResourceObjFfRule}. (since 1.4) */
   FF_RULE: 0x202,
-  /** (since 1.4) */
+  /** Its data is a {@link NetCryptoResourceObjIpsecSa256bKey}. (since 1.4) */
   IPSEC_OUTB_SA: 0x203,
-  /** (since 1.4) */
+  /** Its data is a {@link NetCryptoResourceObjIpsecSa256bKey}. (since 1.4) */
   IPSEC_INB_SA: 0x204,
 } as const;
 
@@ -894,6 +1178,454 @@ export const NetDevicePart = {
 
 /** Bytes of the configuration space. */
 export const NET_CONFIG_SIZE = 28;
+
+/** Limits of IPsec. (`virtio_crypto_ipsec_resource_cap`, section 5.9.9.9.1.1, since 1.4) */
+export interface NetCryptoIpsecResourceCap {
+  /** Most inbound security associations. */
+  readonly inbSaLimit: number;
+  /** Most outbound security associations. */
+  readonly outbSaLimit: number;
+}
+
+/** Bytes of a {@link NetCryptoIpsecResourceCap}. */
+export const NET_CRYPTO_IPSEC_RESOURCE_CAP_SIZE = 8;
+
+/** Reads a {@link NetCryptoIpsecResourceCap}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecResourceCap(reader: ByteReader): NetCryptoIpsecResourceCap {
+  const at = reader.take(8);
+  const { view } = reader;
+  return { inbSaLimit: view.getUint32(at, true), outbSaLimit: view.getUint32(at + 4, true) };
+}
+
+/** Writes a {@link NetCryptoIpsecResourceCap}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecResourceCap(writer: ByteWriter, value: NetCryptoIpsecResourceCap): void {
+  writer.u32(value.inbSaLimit);
+  writer.u32(value.outbSaLimit);
+}
+
+/** What security associations of one mode can be. (`virtio_crypto_ipsec_mode_cap`, section 5.9.9.9.1.2, since 1.4) */
+export interface NetCryptoIpsecModeCap {
+  readonly mode: NetIpsecMode | number;
+  /** Largest window against replay, inbound. Unit: packets. */
+  readonly maxReplayWinSz: number;
+  /** Flags: {@link NetIpsecOptions}. */
+  readonly options: number;
+  /** Each bit is the number of a {@link NetCryptoCipher}. */
+  readonly cipherAlgo: bigint;
+  /** Each bit is the number of a {@link NetCryptoMac}. */
+  readonly hmacAlgo: bigint;
+  /** Each bit is the number of a {@link NetCryptoAead}. */
+  readonly aeadAlgo: number;
+  /** Unit: bytes. */
+  readonly maxCipherKeyLen: number;
+  /** Unit: bytes. */
+  readonly maxAuthKeyLen: number;
+}
+
+/** Bytes of a {@link NetCryptoIpsecModeCap}. */
+export const NET_CRYPTO_IPSEC_MODE_CAP_SIZE = 44;
+
+/** Reads a {@link NetCryptoIpsecModeCap}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecModeCap(reader: ByteReader): NetCryptoIpsecModeCap {
+  const at = reader.take(44);
+  const { view } = reader;
+  return {
+    mode: netIpsecModeName(view.getUint8(at)),
+    maxReplayWinSz: view.getUint32(at + 4, true),
+    options: view.getUint32(at + 8, true),
+    cipherAlgo: view.getBigUint64(at + 16, true),
+    hmacAlgo: view.getBigUint64(at + 24, true),
+    aeadAlgo: view.getUint32(at + 32, true),
+    maxCipherKeyLen: view.getUint32(at + 36, true),
+    maxAuthKeyLen: view.getUint32(at + 40, true),
+  };
+}
+
+/** Writes a {@link NetCryptoIpsecModeCap}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecModeCap(writer: ByteWriter, value: NetCryptoIpsecModeCap): void {
+  writer.u8(netIpsecModeValue(value.mode));
+  writer.zero(3);
+  writer.u32(value.maxReplayWinSz);
+  writer.u32(value.options);
+  writer.zero(4);
+  writer.u64(value.cipherAlgo);
+  writer.u64(value.hmacAlgo);
+  writer.u32(value.aeadAlgo);
+  writer.u32(value.maxCipherKeyLen);
+  writer.u32(value.maxAuthKeyLen);
+}
+
+/** (`virtio_crypto_ipsec_sa_cap_data`, section 5.9.9.9.1.2, since 1.4) */
+export interface NetCryptoIpsecSaCapData {
+  readonly capMode: readonly NetCryptoIpsecModeCap[];
+}
+
+/** Bytes that a {@link NetCryptoIpsecSaCapData} takes. */
+export function sizeOfNetCryptoIpsecSaCapData(value: NetCryptoIpsecSaCapData): number {
+  return 8 + value.capMode.length * 44;
+}
+
+/** Reads a {@link NetCryptoIpsecSaCapData}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecSaCapData(reader: ByteReader): NetCryptoIpsecSaCapData {
+  const count = reader.u8();
+  reader.skip(7);
+  const capMode: NetCryptoIpsecModeCap[] = [];
+  for (let left = reader.count(count, 44); left > 0; left--) {
+    capMode.push(readNetCryptoIpsecModeCap(reader));
+  }
+  return { capMode };
+}
+
+/** Writes a {@link NetCryptoIpsecSaCapData}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecSaCapData(writer: ByteWriter, value: NetCryptoIpsecSaCapData): void {
+  writer.u8(value.capMode.length);
+  writer.zero(7);
+  for (const element of value.capMode) {
+    writeNetCryptoIpsecModeCap(writer, element);
+  }
+}
+
+/** (`in_addr`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetInAddr {
+  readonly sAddr: number;
+}
+
+/** Bytes of a {@link NetInAddr}. */
+export const NET_IN_ADDR_SIZE = 4;
+
+/** Reads a {@link NetInAddr}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetInAddr(reader: ByteReader): NetInAddr {
+  const at = reader.take(4);
+  const { view } = reader;
+  return { sAddr: view.getUint32(at, true) };
+}
+
+/** Writes a {@link NetInAddr}. If it does not fit, `writer.error` tells why. */
+export function writeNetInAddr(writer: ByteWriter, value: NetInAddr): void {
+  writer.u32(value.sAddr);
+}
+
+/** (`in6_addr`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetIn6Addr {
+  readonly s6U8: Uint8Array;
+}
+
+/** Bytes of a {@link NetIn6Addr}. */
+export const NET_IN6_ADDR_SIZE = 16;
+
+/** Reads a {@link NetIn6Addr}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetIn6Addr(reader: ByteReader): NetIn6Addr {
+  const s6U8 = reader.bytes(16);
+  return { s6U8 };
+}
+
+/** Writes a {@link NetIn6Addr}. If it does not fit, `writer.error` tells why. */
+export function writeNetIn6Addr(writer: ByteWriter, value: NetIn6Addr): void {
+  if (value.s6U8.length !== 16) writer.fail("length-mismatch");
+  writer.bytes(value.s6U8);
+}
+
+/** Outer header of a tunnel. (`virtio_crypto_ipsec_tunnel_param`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetCryptoIpsecTunnelParam {
+  /** IPv4 or IPv6. */
+  readonly type: number;
+  readonly ipv4?: NetCryptoIpsecTunnelParamIpv4 | undefined;
+  readonly ipv6?: NetCryptoIpsecTunnelParamIpv6 | undefined;
+}
+
+/** Bytes of a {@link NetCryptoIpsecTunnelParam}. */
+export const NET_CRYPTO_IPSEC_TUNNEL_PARAM_SIZE = 44;
+
+/** Reads a {@link NetCryptoIpsecTunnelParam}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecTunnelParam(reader: ByteReader): NetCryptoIpsecTunnelParam {
+  const type = reader.u8();
+  reader.skip(3);
+  const startField = reader.offset;
+  const ipv4 = readNetCryptoIpsecTunnelParamIpv4(reader);
+  reader.offset = startField;
+  const ipv6 = readNetCryptoIpsecTunnelParamIpv6(reader);
+  reader.offset = startField;
+  reader.skip(40);
+  return { type, ipv4, ipv6 };
+}
+
+/** Writes a {@link NetCryptoIpsecTunnelParam}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecTunnelParam(writer: ByteWriter, value: NetCryptoIpsecTunnelParam): void {
+  writer.u8(value.type);
+  writer.zero(3);
+  const ipv4End = writer.offset + 40;
+  if (value.ipv6 !== undefined) {
+    writeNetCryptoIpsecTunnelParamIpv6(writer, value.ipv6);
+  } else if (value.ipv4 !== undefined) {
+    writeNetCryptoIpsecTunnelParamIpv4(writer, value.ipv4);
+  }
+  if (writer.offset > ipv4End) writer.fail("length-mismatch");
+  writer.zero(Math.max(0, ipv4End - writer.offset));
+}
+
+/** (`virtio_virtio_crypto_ipsec_tunnel_param_ipv4`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetCryptoIpsecTunnelParamIpv4 {
+  readonly srcIp: NetInAddr;
+  readonly dstIp: NetInAddr;
+  readonly dscp: number;
+  /** The bit that forbids fragments. */
+  readonly df: number;
+  readonly ttl: number;
+}
+
+/** Bytes of a {@link NetCryptoIpsecTunnelParamIpv4}. */
+export const NET_CRYPTO_IPSEC_TUNNEL_PARAM_IPV4_SIZE = 12;
+
+/** Reads a {@link NetCryptoIpsecTunnelParamIpv4}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecTunnelParamIpv4(reader: ByteReader): NetCryptoIpsecTunnelParamIpv4 {
+  const at = reader.take(12);
+  const { view } = reader;
+  return {
+    srcIp: { sAddr: view.getUint32(at, true) },
+    dstIp: { sAddr: view.getUint32(at + 4, true) },
+    dscp: view.getUint8(at + 8),
+    df: view.getUint8(at + 9),
+    ttl: view.getUint8(at + 10),
+  };
+}
+
+/** Writes a {@link NetCryptoIpsecTunnelParamIpv4}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecTunnelParamIpv4(writer: ByteWriter, value: NetCryptoIpsecTunnelParamIpv4): void {
+  writeNetInAddr(writer, value.srcIp);
+  writeNetInAddr(writer, value.dstIp);
+  writer.u8(value.dscp);
+  writer.u8(value.df);
+  writer.u8(value.ttl);
+  writer.zero(1);
+}
+
+/** (`virtio_virtio_crypto_ipsec_tunnel_param_ipv6`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetCryptoIpsecTunnelParamIpv6 {
+  readonly srcAddr: NetIn6Addr;
+  readonly dstAddr: NetIn6Addr;
+  /** Flow label. */
+  readonly flabel: number;
+  /** Hop limit. */
+  readonly hlimit: number;
+  readonly dscp: number;
+}
+
+/** Bytes of a {@link NetCryptoIpsecTunnelParamIpv6}. */
+export const NET_CRYPTO_IPSEC_TUNNEL_PARAM_IPV6_SIZE = 40;
+
+/** Reads a {@link NetCryptoIpsecTunnelParamIpv6}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecTunnelParamIpv6(reader: ByteReader): NetCryptoIpsecTunnelParamIpv6 {
+  const srcAddr = readNetIn6Addr(reader);
+  const dstAddr = readNetIn6Addr(reader);
+  const flabel = reader.u32();
+  const hlimit = reader.u8();
+  const dscp = reader.u8();
+  reader.skip(2);
+  return { srcAddr, dstAddr, flabel, hlimit, dscp };
+}
+
+/** Writes a {@link NetCryptoIpsecTunnelParamIpv6}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecTunnelParamIpv6(writer: ByteWriter, value: NetCryptoIpsecTunnelParamIpv6): void {
+  writeNetIn6Addr(writer, value.srcAddr);
+  writeNetIn6Addr(writer, value.dstAddr);
+  writer.u32(value.flabel);
+  writer.u8(value.hlimit);
+  writer.u8(value.dscp);
+  writer.zero(2);
+}
+
+/**
+ * The device warns at a soft limit and refuses at a hard one. (`virtio_crypto_ipsec_lifetime`, section 5.9.9.9.2.1,
+ * since 1.4)
+ */
+export interface NetCryptoIpsecLifetime {
+  /** Unit: packets. */
+  readonly packetsSoftLimit: bigint;
+  /** Unit: bytes. */
+  readonly bytesSoftLimit: bigint;
+  /** Unit: packets. */
+  readonly packetsHardLimit: bigint;
+  /** Unit: bytes. */
+  readonly bytesHardLimit: bigint;
+}
+
+/** Bytes of a {@link NetCryptoIpsecLifetime}. */
+export const NET_CRYPTO_IPSEC_LIFETIME_SIZE = 32;
+
+/** Reads a {@link NetCryptoIpsecLifetime}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoIpsecLifetime(reader: ByteReader): NetCryptoIpsecLifetime {
+  const at = reader.take(32);
+  const { view } = reader;
+  return {
+    packetsSoftLimit: view.getBigUint64(at, true),
+    bytesSoftLimit: view.getBigUint64(at + 8, true),
+    packetsHardLimit: view.getBigUint64(at + 16, true),
+    bytesHardLimit: view.getBigUint64(at + 24, true),
+  };
+}
+
+/** Writes a {@link NetCryptoIpsecLifetime}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoIpsecLifetime(writer: ByteWriter, value: NetCryptoIpsecLifetime): void {
+  writer.u64(value.packetsSoftLimit);
+  writer.u64(value.bytesSoftLimit);
+  writer.u64(value.packetsHardLimit);
+  writer.u64(value.bytesHardLimit);
+}
+
+/**
+ * A security association, outbound or inbound. (`virtio_crypto_resource_obj_ipsec_sa_256b_key`, section 5.9.9.9.2.1,
+ * since 1.4)
+ */
+export interface NetCryptoResourceObjIpsecSa256bKey {
+  readonly mode: NetIpsecMode | number;
+  readonly direction: NetIpsecDirection | number;
+  /** Of the driver's choosing, to find its own data again. */
+  readonly objId: number;
+  /** Security parameter index. */
+  readonly spi: number;
+  readonly salt: number;
+  /** Flags: {@link NetIpsecOptions}. */
+  readonly options: bigint;
+  /** In tunnel modes, outbound. */
+  readonly param: NetCryptoIpsecTunnelParam;
+  /** For ESP in UDP. */
+  readonly udpSport: number;
+  readonly udpDport: number;
+  /** Window against replay; 0 for none. Unit: packets. */
+  readonly replayWinSz: number;
+  readonly cipherAlgo: NetCryptoCipher | number;
+  readonly cipherKey: NetCryptoResourceObjIpsecSa256bKeyCipherKey;
+  readonly authAlgo: NetCryptoMac | number;
+  readonly authKey: NetCryptoResourceObjIpsecSa256bKeyAuthKey;
+  readonly life: NetCryptoIpsecLifetime;
+}
+
+/** Bytes of a {@link NetCryptoResourceObjIpsecSa256bKey}. */
+export const NET_CRYPTO_RESOURCE_OBJ_IPSEC_SA256B_KEY_SIZE = 196;
+
+/** Reads a {@link NetCryptoResourceObjIpsecSa256bKey}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoResourceObjIpsecSa256bKey(reader: ByteReader): NetCryptoResourceObjIpsecSa256bKey {
+  const mode = netIpsecModeName(reader.u8());
+  const direction = netIpsecDirectionName(reader.u8());
+  reader.skip(2);
+  const objId = reader.u32();
+  const spi = reader.u32();
+  const salt = reader.u32();
+  const options = reader.u64();
+  const param = readNetCryptoIpsecTunnelParam(reader);
+  const udpSport = reader.u16();
+  const udpDport = reader.u16();
+  const replayWinSz = reader.u32();
+  const cipherAlgo = netCryptoCipherName(reader.u64());
+  const cipherKey = readNetCryptoResourceObjIpsecSa256bKeyCipherKey(reader);
+  const authAlgo = netCryptoMacName(reader.u64());
+  const authKey = readNetCryptoResourceObjIpsecSa256bKeyAuthKey(reader);
+  const life = readNetCryptoIpsecLifetime(reader);
+  return {
+    mode,
+    direction,
+    objId,
+    spi,
+    salt,
+    options,
+    param,
+    udpSport,
+    udpDport,
+    replayWinSz,
+    cipherAlgo,
+    cipherKey,
+    authAlgo,
+    authKey,
+    life,
+  };
+}
+
+/** Writes a {@link NetCryptoResourceObjIpsecSa256bKey}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoResourceObjIpsecSa256bKey(
+  writer: ByteWriter,
+  value: NetCryptoResourceObjIpsecSa256bKey,
+): void {
+  writer.u8(netIpsecModeValue(value.mode));
+  writer.u8(netIpsecDirectionValue(value.direction));
+  writer.zero(2);
+  writer.u32(value.objId);
+  writer.u32(value.spi);
+  writer.u32(value.salt);
+  writer.u64(value.options);
+  writeNetCryptoIpsecTunnelParam(writer, value.param);
+  writer.u16(value.udpSport);
+  writer.u16(value.udpDport);
+  writer.u32(value.replayWinSz);
+  writer.u64(netCryptoCipherValue(value.cipherAlgo));
+  writeNetCryptoResourceObjIpsecSa256bKeyCipherKey(writer, value.cipherKey);
+  writer.u64(netCryptoMacValue(value.authAlgo));
+  writeNetCryptoResourceObjIpsecSa256bKeyAuthKey(writer, value.authKey);
+  writeNetCryptoIpsecLifetime(writer, value.life);
+}
+
+/** (`virtio_virtio_crypto_resource_obj_ipsec_sa256b_key_cipher_key`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetCryptoResourceObjIpsecSa256bKeyCipherKey {
+  /** Unit: bytes. */
+  readonly length: number;
+  /** The first `length` bytes count. */
+  readonly data: Uint8Array;
+}
+
+/** Bytes of a {@link NetCryptoResourceObjIpsecSa256bKeyCipherKey}. */
+export const NET_CRYPTO_RESOURCE_OBJ_IPSEC_SA256B_KEY_CIPHER_KEY_SIZE = 36;
+
+/** Reads a {@link NetCryptoResourceObjIpsecSa256bKeyCipherKey}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoResourceObjIpsecSa256bKeyCipherKey(
+  reader: ByteReader,
+): NetCryptoResourceObjIpsecSa256bKeyCipherKey {
+  const length = reader.u16();
+  reader.skip(2);
+  const data = reader.bytes(32);
+  return { length, data };
+}
+
+/** Writes a {@link NetCryptoResourceObjIpsecSa256bKeyCipherKey}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoResourceObjIpsecSa256bKeyCipherKey(
+  writer: ByteWriter,
+  value: NetCryptoResourceObjIpsecSa256bKeyCipherKey,
+): void {
+  writer.u16(value.length);
+  writer.zero(2);
+  if (value.data.length !== 32) writer.fail("length-mismatch");
+  writer.bytes(value.data);
+}
+
+/** (`virtio_virtio_crypto_resource_obj_ipsec_sa256b_key_auth_key`, section 5.9.9.9.2.1, since 1.4) */
+export interface NetCryptoResourceObjIpsecSa256bKeyAuthKey {
+  /** Unit: bytes. */
+  readonly length: number;
+  /** The first `length` bytes count. */
+  readonly data: Uint8Array;
+}
+
+/** Bytes of a {@link NetCryptoResourceObjIpsecSa256bKeyAuthKey}. */
+export const NET_CRYPTO_RESOURCE_OBJ_IPSEC_SA256B_KEY_AUTH_KEY_SIZE = 36;
+
+/** Reads a {@link NetCryptoResourceObjIpsecSa256bKeyAuthKey}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
+export function readNetCryptoResourceObjIpsecSa256bKeyAuthKey(
+  reader: ByteReader,
+): NetCryptoResourceObjIpsecSa256bKeyAuthKey {
+  const length = reader.u16();
+  reader.skip(2);
+  const data = reader.bytes(32);
+  return { length, data };
+}
+
+/** Writes a {@link NetCryptoResourceObjIpsecSa256bKeyAuthKey}. If it does not fit, `writer.error` tells why. */
+export function writeNetCryptoResourceObjIpsecSa256bKeyAuthKey(
+  writer: ByteWriter,
+  value: NetCryptoResourceObjIpsecSa256bKeyAuthKey,
+): void {
+  writer.u16(value.length);
+  writer.zero(2);
+  if (value.data.length !== 32) writer.fail("length-mismatch");
+  writer.bytes(value.data);
+}
 
 /** Header and Ethernet frame. (`virtio_net_packet`, section 5.1.9) */
 export interface NetPacket {
@@ -1024,14 +1756,12 @@ export function writeNetHdr(writer: ByteWriter, value: NetHdr, features: Feature
     writer.u16(value.outerNhOffset ?? 0);
   }
   if (size > 26) {
-    {
-      const end = writer.offset + 6;
-      if (value.ipsecResourceHdr !== undefined) {
-        writeNetIpsecResourceHdr(writer, value.ipsecResourceHdr);
-      }
-      if (writer.offset > end) writer.fail("length-mismatch");
-      writer.zero(Math.max(0, end - writer.offset));
+    const ipsecResourceHdrEnd = writer.offset + 6;
+    if (value.ipsecResourceHdr !== undefined) {
+      writeNetIpsecResourceHdr(writer, value.ipsecResourceHdr);
     }
+    if (writer.offset > ipsecResourceHdrEnd) writer.fail("length-mismatch");
+    writer.zero(Math.max(0, ipsecResourceHdrEnd - writer.offset));
   }
 }
 
@@ -1538,52 +2268,50 @@ export function readNetStatsReply(reader: ByteReader): NetStatsReply {
 
 /** Writes a {@link NetStatsReply}. If it does not fit, `writer.error` tells why. */
 export function writeNetStatsReply(writer: ByteWriter, value: NetStatsReply): void {
-  {
-    const end = writer.offset + value.hdr.size;
-    writeNetStatsReplyHdr(writer, value.hdr);
-    switch (value.hdr.type) {
-      case "CVQ":
-        if (value.stats?.kind === "CVQ") writeNetStatsReplyCvq(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "RX_BASIC":
-        if (value.stats?.kind === "RX_BASIC") writeNetStatsReplyRxBasic(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "TX_BASIC":
-        if (value.stats?.kind === "TX_BASIC") writeNetStatsReplyTxBasic(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "RX_CSUM":
-        if (value.stats?.kind === "RX_CSUM") writeNetStatsReplyRxCsum(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "TX_CSUM":
-        if (value.stats?.kind === "TX_CSUM") writeNetStatsReplyTxCsum(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "RX_GSO":
-        if (value.stats?.kind === "RX_GSO") writeNetStatsReplyRxGso(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "TX_GSO":
-        if (value.stats?.kind === "TX_GSO") writeNetStatsReplyTxGso(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "RX_SPEED":
-        if (value.stats?.kind === "RX_SPEED") writeNetStatsReplyRxSpeed(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      case "TX_SPEED":
-        if (value.stats?.kind === "TX_SPEED") writeNetStatsReplyTxSpeed(writer, value.stats);
-        else writer.fail("bad-value");
-        break;
-      default:
-        break;
-    }
-    if (writer.offset > end) writer.fail("length-mismatch");
-    writer.zero(Math.max(0, end - writer.offset));
+  const end = writer.offset + value.hdr.size;
+  writeNetStatsReplyHdr(writer, value.hdr);
+  switch (value.hdr.type) {
+    case "CVQ":
+      if (value.stats?.kind === "CVQ") writeNetStatsReplyCvq(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "RX_BASIC":
+      if (value.stats?.kind === "RX_BASIC") writeNetStatsReplyRxBasic(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "TX_BASIC":
+      if (value.stats?.kind === "TX_BASIC") writeNetStatsReplyTxBasic(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "RX_CSUM":
+      if (value.stats?.kind === "RX_CSUM") writeNetStatsReplyRxCsum(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "TX_CSUM":
+      if (value.stats?.kind === "TX_CSUM") writeNetStatsReplyTxCsum(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "RX_GSO":
+      if (value.stats?.kind === "RX_GSO") writeNetStatsReplyRxGso(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "TX_GSO":
+      if (value.stats?.kind === "TX_GSO") writeNetStatsReplyTxGso(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "RX_SPEED":
+      if (value.stats?.kind === "RX_SPEED") writeNetStatsReplyRxSpeed(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    case "TX_SPEED":
+      if (value.stats?.kind === "TX_SPEED") writeNetStatsReplyTxSpeed(writer, value.stats);
+      else writer.fail("bad-value");
+      break;
+    default:
+      break;
   }
+  if (writer.offset > end) writer.fail("length-mismatch");
+  writer.zero(Math.max(0, end - writer.offset));
 }
 
 /** (`virtio_net_stats_reply_cvq`, section 5.1.9.5.11.2, since 1.4) */
@@ -2292,27 +3020,27 @@ export function readNetCvqCfgPart(reader: ByteReader): NetCvqCfgPart {
   const selector = readNetDevPartCvqSelector(reader);
   const length = reader.u32();
   const valueBytes = reader.window(length);
-  let valueField: NetCvqCfgPartValue | undefined;
+  let value: NetCvqCfgPartValue | undefined;
   switch (selector.class) {
     case "RX":
-      valueField = { kind: "RX", ...readNetCvqCfgPartRx(valueBytes) };
+      value = { kind: "RX", ...readNetCvqCfgPartRx(valueBytes) };
       break;
     case "MAC":
-      valueField = { kind: "MAC", ...readNetCvqCfgPartMac(valueBytes, selector.command) };
+      value = { kind: "MAC", ...readNetCvqCfgPartMac(valueBytes, selector.command) };
       break;
     case "VLAN":
-      valueField = { kind: "VLAN", ...readNetCvqCfgPartVlan(valueBytes) };
+      value = { kind: "VLAN", ...readNetCvqCfgPartVlan(valueBytes) };
       break;
     case "ANNOUNCE": // ANNOUNCE: nothing follows
       break;
     case "MQ":
-      valueField = { kind: "MQ", ...readNetCvqCfgPartMq(valueBytes, selector.command) };
+      value = { kind: "MQ", ...readNetCvqCfgPartMq(valueBytes, selector.command) };
       break;
     default:
       break;
   }
   if (valueBytes.error !== undefined) reader.fail(valueBytes.error.rule);
-  return { partType, flags, selector, length, value: valueField };
+  return { partType, flags, selector, length, value };
 }
 
 /** Writes a {@link NetCvqCfgPart}. If it does not fit, `writer.error` tells why. */
@@ -2322,33 +3050,31 @@ export function writeNetCvqCfgPart(writer: ByteWriter, value: NetCvqCfgPart): vo
   writer.zero(1);
   writeNetDevPartCvqSelector(writer, value.selector);
   writer.u32(value.length);
-  {
-    const end = writer.offset + value.length;
-    switch (value.selector.class) {
-      case "RX":
-        if (value.value?.kind === "RX") writeNetCvqCfgPartRx(writer, value.value);
-        else writer.fail("bad-value");
-        break;
-      case "MAC":
-        if (value.value?.kind === "MAC") writeNetCvqCfgPartMac(writer, value.value, value.selector.command);
-        else writer.fail("bad-value");
-        break;
-      case "VLAN":
-        if (value.value?.kind === "VLAN") writeNetCvqCfgPartVlan(writer, value.value);
-        else writer.fail("bad-value");
-        break;
-      case "ANNOUNCE":
-        break;
-      case "MQ":
-        if (value.value?.kind === "MQ") writeNetCvqCfgPartMq(writer, value.value, value.selector.command);
-        else writer.fail("bad-value");
-        break;
-      default:
-        break;
-    }
-    if (writer.offset > end) writer.fail("length-mismatch");
-    writer.zero(Math.max(0, end - writer.offset));
+  const valueEnd = writer.offset + value.length;
+  switch (value.selector.class) {
+    case "RX":
+      if (value.value?.kind === "RX") writeNetCvqCfgPartRx(writer, value.value);
+      else writer.fail("bad-value");
+      break;
+    case "MAC":
+      if (value.value?.kind === "MAC") writeNetCvqCfgPartMac(writer, value.value, value.selector.command);
+      else writer.fail("bad-value");
+      break;
+    case "VLAN":
+      if (value.value?.kind === "VLAN") writeNetCvqCfgPartVlan(writer, value.value);
+      else writer.fail("bad-value");
+      break;
+    case "ANNOUNCE":
+      break;
+    case "MQ":
+      if (value.value?.kind === "MQ") writeNetCvqCfgPartMq(writer, value.value, value.selector.command);
+      else writer.fail("bad-value");
+      break;
+    default:
+      break;
   }
+  if (writer.offset > valueEnd) writer.fail("length-mismatch");
+  writer.zero(Math.max(0, valueEnd - writer.offset));
 }
 
 /** (`virtio_net_cvq_cfg_part_rx`, section 5.1.8.1, since 1.4) */
@@ -3508,7 +4234,7 @@ class NetControlSlot extends RequestSlot {
     | "Unknown" = "RxPromiscAllmulti";
 
   constructor(host: SlotHost, slot: number) {
-    super(host, slot, 10);
+    super(host, slot, 14);
   }
 
   get on(): number {
@@ -3705,10 +4431,8 @@ class NetControlSlot extends RequestSlot {
 
   #decodeMacAddrSet(): CodecError | undefined {
     this.#kind = "MacAddrSet";
-    const reader = this.readerFrom(2);
-    const mac = reader.bytes(6);
-    if (reader.error !== undefined) return reader.error;
-    this.mac = mac;
+    if (this.headLength < 8) return new CodecError("truncated", this.headLength);
+    this.mac = this.headBytes.slice(2, 8);
     return undefined;
   }
 
@@ -3720,9 +4444,10 @@ class NetControlSlot extends RequestSlot {
 
   #decodeMqVqPairsSet(): CodecError | undefined {
     this.#kind = "MqVqPairsSet";
-    const reader = this.readerFrom(2);
-    const pairs = readNetCtrlMqPairsSet(reader);
-    if (reader.error !== undefined) return reader.error;
+    if (this.headLength < 4) return new CodecError("truncated", this.headLength);
+    const pairsReader = new ByteReader(this.headBytes, 2, 4);
+    const pairs = readNetCtrlMqPairsSet(pairsReader);
+    if (pairsReader.error !== undefined) return pairsReader.error;
     this.pairs = pairs;
     return undefined;
   }
@@ -3753,18 +4478,20 @@ class NetControlSlot extends RequestSlot {
 
   #decodeNotfCoalTxSetRxSet(): CodecError | undefined {
     this.#kind = "NotfCoalTxSetRxSet";
-    const reader = this.readerFrom(2);
-    const coal = readNetCtrlCoal(reader);
-    if (reader.error !== undefined) return reader.error;
+    if (this.headLength < 10) return new CodecError("truncated", this.headLength);
+    const coalReader = new ByteReader(this.headBytes, 2, 10);
+    const coal = readNetCtrlCoal(coalReader);
+    if (coalReader.error !== undefined) return coalReader.error;
     this.coal = coal;
     return undefined;
   }
 
   #decodeNotfCoalVqSet(): CodecError | undefined {
     this.#kind = "NotfCoalVqSet";
-    const reader = this.readerFrom(2);
-    const coalVq = readNetCtrlCoalVq(reader);
-    if (reader.error !== undefined) return reader.error;
+    if (this.headLength < 14) return new CodecError("truncated", this.headLength);
+    const coalVqReader = new ByteReader(this.headBytes, 2, 14);
+    const coalVq = readNetCtrlCoalVq(coalVqReader);
+    if (coalVqReader.error !== undefined) return coalVqReader.error;
     this.coalVq = coalVq;
     return undefined;
   }
@@ -3777,9 +4504,10 @@ class NetControlSlot extends RequestSlot {
 
   #decodeHashTunnelSet(): CodecError | undefined {
     this.#kind = "HashTunnelSet";
-    const reader = this.readerFrom(2);
-    const tunnel = readNetHashTunnel(reader);
-    if (reader.error !== undefined) return reader.error;
+    if (this.headLength < 6) return new CodecError("truncated", this.headLength);
+    const tunnelReader = new ByteReader(this.headBytes, 2, 6);
+    const tunnel = readNetHashTunnel(tunnelReader);
+    if (tunnelReader.error !== undefined) return tunnelReader.error;
     this.tunnel = tunnel;
     return undefined;
   }
@@ -3804,9 +4532,10 @@ class NetControlSlot extends RequestSlot {
 
   #decodeRssCtxDel(): CodecError | undefined {
     this.#kind = "RssCtxDel";
-    const reader = this.readerFrom(2);
-    const context = readNetRssCtxDel(reader);
-    if (reader.error !== undefined) return reader.error;
+    if (this.headLength < 4) return new CodecError("truncated", this.headLength);
+    const contextReader = new ByteReader(this.headBytes, 2, 4);
+    const context = readNetRssCtxDel(contextReader);
+    if (contextReader.error !== undefined) return contextReader.error;
     this.context = context;
     return undefined;
   }

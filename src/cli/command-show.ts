@@ -13,12 +13,7 @@ export interface ShowFlags extends Pick<ReportOptions, "color"> {
 }
 
 /** `virtio-gen show`. The map goes to the standard output, findings to the standard error. Without paths: the package's own definitions. */
-export async function showCommand(
-  name: string,
-  paths: readonly string[],
-  flags: ShowFlags,
-  io: Io,
-): Promise<ExitCode> {
+export async function showCommand(name: string, paths: readonly string[], flags: ShowFlags, io: Io): Promise<ExitCode> {
   const reporter = new Reporter({ ...io, stdout: io.stderr }, { ...flags, format: "pretty" });
   const wanted = paths.length === 0 ? [`${packageFolder()}/dsl`] : paths;
   const { exitCode, model } = await checkPaths(wanted, reporter, io);
@@ -31,7 +26,8 @@ function findOne(model: Model, name: string): Layout {
   const [first, second] = findLayouts(model, name);
   if (!first) {
     const close = suggest(name, layoutNames(model));
-    const hint = close === undefined ? "it shows structs, requests and the config of a device" : `did you mean ${close}?`;
+    const hint =
+      close === undefined ? "it shows structs, requests and the config of a device" : `did you mean ${close}?`;
     throw new UsageError(`there is no layout ${name}; ${hint}`);
   }
   if (second) {

@@ -118,7 +118,9 @@ Examples:
     program
       .command("docs")
       .summary("make reference pages")
-      .description("Makes a static site of definitions: byte maps, messages, constants. It needs no server and no network.")
+      .description(
+        "Makes a static site of definitions: byte maps, messages, constants. It needs no server and no network.",
+      )
       .argument("[paths...]", pathsHelp)
       .option("-o, --out <folder>", "where the pages go", "site")
       .addOption(

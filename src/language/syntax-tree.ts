@@ -357,7 +357,7 @@ export interface ExternalType extends Located {
 export interface StreamPart extends Located {
   readonly kind: "stream";
   readonly direction: "readable" | "writable";
-  /** `readable as virtio_x_req { ... }`: all that the device reads on this path is this struct of the specification. */
+  /** `readable as virtio_x_req { ... }`: what the device reads up to the end of this block is this struct of the specification. */
   readonly clauses: readonly Clause[];
   readonly members: readonly StructMember[];
 }

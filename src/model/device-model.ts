@@ -309,7 +309,7 @@ export interface VariantModel {
   readonly name: string;
   /** Of this layout, if it has one of its own (virtio_blk_req_za). */
   readonly specName: string | null;
-  /** Of all that the device reads, if that is a struct of its own (virtio_gpu_get_edid). */
+  /** Of what the device reads, if that is a struct of its own (virtio_gpu_get_edid); it is in `structs`. */
   readonly readableSpecName: string | null;
   readonly doc: string;
   readonly since: SpecVersion;
@@ -325,7 +325,7 @@ export interface VariantModel {
 }
 export interface ReplyModel {
   readonly name: string | null;
-  /** Of all that the device writes, if that is a struct of its own (virtio_gpu_resp_edid). */
+  /** Of what the device writes, if that is a struct of its own (virtio_gpu_resp_edid); it is in `structs`. */
   readonly specName: string | null;
   readonly doc: string;
   readonly since: SpecVersion;

@@ -22,8 +22,9 @@ export function matchShape(
 ): Shape {
   const { environment, owner, place } = options;
   const { facts, scope } = environment;
-  const checked = checkArms(match.subject, match.arms, environment);
   const matchTree = compileNumber(match.subject, environment);
+  // Without the subject, the names in the patterns mean nothing; what is wrong with it has been said.
+  const checked = matchTree === undefined ? [] : checkArms(match.subject, match.arms, environment);
   const arms: MatchArmModel[] = [];
   let size: number | null | undefined;
   let least: number | undefined;

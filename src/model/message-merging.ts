@@ -5,8 +5,6 @@ import type { ArrayType, FieldModel } from "./device-model.js";
  * nothing is said. Those that some do not have overlap with what these have instead.
  */
 export function mergedFields(layouts: readonly (readonly FieldModel[])[]): readonly FieldModel[] {
-  const [only] = layouts;
-  if (only && layouts.length === 1) return only;
   const order: string[] = [];
   const found = new Map<string, { field: FieldModel; count: number }>();
   for (const layout of layouts) {
@@ -14,9 +12,10 @@ export function mergedFields(layouts: readonly (readonly FieldModel[])[]): reado
     const keyed = layout.flatMap((field) => {
       const key = field.specName === "" ? field.name : field.specName;
       // Under a condition a field may lie in the one stream or in the other.
-      if (seen.has(key)) return [];
-      seen.add(key);
-      return [{ key, field }];
+      if (seen.has(key) && field.conditionTree !== null) return [];
+      const own = seen.has(key) ? `${key}\0again` : key;
+      seen.add(own);
+      return [{ key: own, field }];
     });
     keyed.forEach(({ key, field }, index) => {
       const known = found.get(key);

@@ -201,11 +201,11 @@ function innerListings(listing: Listing): readonly Listing[] {
 
 /** Fields counted from the first one on. */
 function fromZero(fields: readonly StreamField[]): readonly StreamField[] {
-  let offset: number | null = 0;
-  return fields.map(({ field, within }) => {
-    const at: number | null = offset;
-    const fixed = field.size !== null && !(field.moves && field.conditionTree !== null);
-    offset = at === null || !fixed || field.size === null ? null : at + field.size;
-    return { field: { ...field, offset: at, fromEnd: null }, within };
-  });
+  const result: StreamField[] = [];
+  for (const { field, within } of fields) {
+    const last = result.at(-1)?.field;
+    const offset = last === undefined ? 0 : endOf([last]);
+    result.push({ field: { ...field, offset, fromEnd: null }, within });
+  }
+  return result;
 }

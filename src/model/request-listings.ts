@@ -1,7 +1,7 @@
 import type { FieldModel, VariantModel } from "./device-model.js";
 import { fieldsOf } from "./field-paths.js";
 import type { Listing, StreamField } from "./message-structs.js";
-import type { ReplyPath, RequestPath, StructSpan } from "./request-paths.js";
+import type { ReplyPath, RequestPath, StructSpan } from "./request-path.js";
 import type { StructMember } from "../language/syntax-tree.js";
 import type { Origin } from "./versions.js";
 
@@ -55,17 +55,31 @@ export function requestListings(options: {
     if (path.readableName) {
       const { specName: name, spec } = path.readableName;
       const names = { specName: name, doc: model.doc, origin: { ...own, spec } };
-      listings.push({ ...shared, ...names, streams: "readable", readable: streams.readable, writable: [] });
+      const readable = upTo(path.readableName.to, streams.readable, path.readable);
+      listings.push({ ...shared, ...names, streams: "readable", readable, writable: [] });
     }
     for (const { path: reply, writable } of streams.replies) {
       if (!reply.streamName) continue;
       const { specName: name, spec } = reply.streamName;
       const { since, until } = reply.encloser ?? path.encloser;
       const names = { specName: name, doc: reply.doc, origin: { since, until, spec } };
-      listings.push({ ...shared, ...names, streams: "writable", readable: [], writable });
+      const named = upTo(reply.streamName.to, writable, reply.members);
+      listings.push({ ...shared, ...names, streams: "writable", readable: [], writable: named });
     }
   }
   return listings;
+}
+
+/** The fields of the first members of a stream. */
+function upTo(
+  count: number | null,
+  fields: readonly StreamField[],
+  members: readonly StructMember[],
+): readonly StreamField[] {
+  if (count === null || count >= members.length) return fields;
+  const later = fieldsOf(members.slice(count));
+  const end = fields.findIndex(({ field }) => later.has(field.name));
+  return end < 0 ? fields : fields.slice(0, end);
 }
 
 function hasNamedReply({ replies }: Streams): boolean {

@@ -20,58 +20,11 @@ import { bothConditions, notFormula } from "./formula-building.js";
 import { compileCondition, type FormulaEnvironment } from "./formulas.js";
 import { armName, checkArms, type CheckedArm } from "./match-arms.js";
 import { intersection, without } from "./number-ranges.js";
+import type { ReplyPath, RequestPath, StructSpan } from "./request-path.js";
 import { narrowedTag, remainingTag, withTag, type Tag } from "./request-tags.js";
 import { isSpecStyle } from "./spec-names.js";
 import type { RequestSymbol } from "./symbols.js";
 import { originOf, type Encloser } from "./versions.js";
-
-/** A struct of the specification that a whole stream is. */
-export interface StreamName {
-  readonly specName: string;
-  readonly spec: string | null;
-}
-
-/** Which members of a stream belong to a struct that lies in both streams. Outer structs come before inner ones. */
-export interface StructSpan {
-  readonly part: StructPart;
-  readonly encloser: Encloser;
-  readonly from: number;
-  /** Null while the path is still inside. */
-  readonly to: number | null;
-}
-
-/** One way to take a reply. */
-export interface ReplyPath {
-  readonly names: readonly string[];
-  readonly ownName: string | null;
-  readonly streamName: StreamName | null;
-  readonly doc: string;
-  /** Null: that of the request's path. */
-  readonly encloser: Encloser | null;
-  readonly tags: readonly Tag[];
-  readonly condition: Formula | null;
-  readonly members: readonly StructMember[];
-  readonly structs: readonly StructSpan[];
-}
-
-/** One way through the parts of a request. */
-export interface RequestPath {
-  readonly names: readonly string[];
-  readonly ownName: string | null;
-  readonly specName: string | null;
-  readonly doc: string;
-  readonly encloser: Encloser;
-  readonly tags: readonly Tag[];
-  readonly condition: Formula | null;
-  readonly readable: readonly StructMember[];
-  readonly readableName: StreamName | null;
-  readonly structs: readonly StructSpan[];
-  readonly replies: readonly ReplyPath[];
-  /** Where the first writable part stands. */
-  readonly writableAt: Span | null;
-  /** Where no arm says what else there is: how many members come before that. Null where nothing is missing. */
-  readonly unknownAt: { readonly readable: number | null; readonly writable: number | null };
-}
 
 /** Fields that matches look at, with the place of the first such match. */
 export type SubjectSpans = ReadonlyMap<string, Span>;
@@ -170,11 +123,11 @@ function withStream(path: RequestPath, part: StreamPart, walk: Walk): RequestPat
   if (specName === undefined) return end;
   const own = clauses.texts.get("spec")?.text;
   if (part.direction === "readable") {
-    return { ...end, readableName: { specName, spec: own ?? path.encloser.spec } };
+    return { ...end, readableName: { specName, to: end.readable.length, spec: own ?? path.encloser.spec } };
   }
   const named = (reply: ReplyPath): ReplyPath => {
     const { spec } = reply.encloser ?? path.encloser;
-    return { ...reply, streamName: { specName, spec: own ?? spec } };
+    return { ...reply, streamName: { specName, to: reply.members.length, spec: own ?? spec } };
   };
   return { ...end, replies: end.replies.map(named) };
 }
@@ -423,7 +376,7 @@ function intoReply(reply: ReplyPath, arm: CheckedArm<RequestPart>, path: Request
     ...reply,
     ownName: asName !== undefined && !isSpecStyle(asName) ? asName : reply.ownName,
     streamName:
-      asName !== undefined && isSpecStyle(asName) ? { specName: asName, spec: origin.spec } : reply.streamName,
+      asName !== undefined && isSpecStyle(asName) ? { specName: asName, to: null, spec: origin.spec } : reply.streamName,
     doc: doc === "" ? reply.doc : doc,
     encloser: { label: request.name, ...origin },
     condition: bothConditions(reply.condition, own ?? null),

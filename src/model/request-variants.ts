@@ -7,7 +7,8 @@ import { checkLateUses, newFieldTable, type FieldTable } from "./field-table.js"
 import { finishFields } from "./layout-finish.js";
 import { placeMembers } from "./member-placement.js";
 import { newPlacement } from "./placement.js";
-import { requestPaths, type RequestPath, type SubjectSpans } from "./request-paths.js";
+import type { RequestPath } from "./request-path.js";
+import { requestPaths, type SubjectSpans } from "./request-paths.js";
 import { requestListings, type ListedVariant } from "./request-listings.js";
 import type { Listing } from "./message-structs.js";
 import { isSpecStyle, uniqueName } from "./spec-names.js";

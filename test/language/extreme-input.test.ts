@@ -24,7 +24,6 @@ describe("nesting of 10,000 levels", () => {
     ["else if", "struct a { if (a) { }", "else if (a) { }", "}"],
     ["calls", "const a = ", "min(1, ", "1"],
     ["types with arguments", "struct a { ", "Vlf(", ""],
-    ["macros", "", "#define A(x) (A((x)))\n", ""],
   ])("of %s", (_, start, level, end) => {
     const text = start + level.repeat(levels) + end;
     expect(timeToCompile(text)).toBeLessThan(patience);

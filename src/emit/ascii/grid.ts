@@ -7,7 +7,7 @@ export class Grid {
     while (this.#lines.length <= row) this.#lines.push([]);
     const line = this.#lines[row] ?? [];
     while (line.length < column) line.push(" ");
-    for (const [index, letter] of [...text].entries()) line[column + index] = letter;
+    for (let index = 0; index < text.length; index++) line[column + index] = text.charAt(index);
   }
 
   read(row: number, column: number): string {

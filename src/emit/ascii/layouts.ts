@@ -1,5 +1,12 @@
-import type { DeviceModel, FieldModel, Model, RequestModel, VariantModel } from "../../model/device-model.js";
-import type { TypeScope } from "../byte-map/type-scope.js";
+import type {
+  DeviceModel,
+  FieldModel,
+  Model,
+  RequestModel,
+  StructModel,
+  VariantModel,
+} from "../../model/device-model.js";
+import { ownStructs, type TypeScope } from "../byte-map/type-scope.js";
 
 /** Something whose bytes can be shown: a config, a struct, registers, or the streams of a request. */
 export interface Layout {
@@ -44,9 +51,10 @@ function layoutsOfDevice(device: DeviceModel, model: Model): readonly Layout[] {
   const configs = config ? [itemLayout({ ...config, name: "config" }, device, scope)] : [];
   return [
     ...configs,
-    ...device.structs.map((struct) => itemLayout(struct, device, scope)),
+    ...ownStructs(device).map((struct) => itemLayout(struct, device, scope)),
     ...device.registers.map((registers) => itemLayout(registers, device, scope)),
     ...device.requests.flatMap((request) => requestLayouts(request, device, scope)),
+    ...device.structs.flatMap((struct) => listingLayout(struct, device, scope)),
   ];
 }
 
@@ -91,6 +99,19 @@ function requestLayouts(request: RequestModel, device: DeviceModel, scope: TypeS
     };
   });
   return [whole, ...variants];
+}
+
+/** A struct of the specification that lists variants of a request: shown as the streams that they are. */
+function listingLayout(struct: StructModel, device: DeviceModel, scope: TypeScope): readonly Layout[] {
+  const { message, specName, doc, spec } = struct;
+  const request = device.requests.find(({ name }) => name === message?.request);
+  const isNamed = request?.specName === specName || request?.variants.some((variant) => variant.specName === specName);
+  if (!message || !request || isNamed) return [];
+  const variants = request.variants.filter(({ name }) => message.variants.includes(name));
+  const names = [`${device.name}.${specName}`, specName];
+  return [
+    { names, specName, doc, spec, size: null, scope, streams: variants.flatMap((variant) => streamsOf(variant)) },
+  ];
 }
 
 function streamsOf({ name, readable, replies }: VariantModel): readonly StreamLayout[] {

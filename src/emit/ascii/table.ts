@@ -8,9 +8,7 @@ export function table(
   width: number,
 ): readonly string[] {
   const all = [header, ...rows];
-  const widths = header.map((_, column) =>
-    Math.min(Math.max(...all.map((row) => (row[column] ?? "").length)), WIDEST),
-  );
+  const widths = header.map((_, column) => Math.min(Math.max(...all.map((row) => (row[column] ?? "").length)), WIDEST));
   return all.flatMap((row) => lineOf(row, widths, width));
 }
 

@@ -64,7 +64,10 @@ function rowsOfRun(run: Run, columns: number): readonly Row[] {
   return rows;
 }
 
-function piecesOf({ cell, at }: PlacedCell, columns: number): readonly { readonly row: number; readonly piece: Piece }[] {
+function piecesOf(
+  { cell, at }: PlacedCell,
+  columns: number,
+): readonly { readonly row: number; readonly piece: Piece }[] {
   const firstRow = Math.floor(at / columns);
   if (cell.size === null) {
     return [{ row: firstRow, piece: { cell, from: at % columns, to: columns, first: true, last: true, open: true } }];
@@ -73,7 +76,9 @@ function piecesOf({ cell, at }: PlacedCell, columns: number): readonly { readonl
   const end = at + cell.size;
   const lastRow = Math.ceil(end / columns) - 1;
   const isShortened = lastRow - firstRow >= MOST_ROWS;
-  const drawn = isShortened ? [firstRow, lastRow] : Array.from({ length: lastRow - firstRow + 1 }, (_, i) => firstRow + i);
+  const drawn = isShortened
+    ? [firstRow, lastRow]
+    : Array.from({ length: lastRow - firstRow + 1 }, (_, i) => firstRow + i);
   return drawn.map((row) => ({
     row,
     piece: {

@@ -1,4 +1,11 @@
-import type { EnumModel, ExternalModel, FieldModel, FieldType, SharedModel, StructModel } from "../../model/device-model.js";
+import type {
+  EnumModel,
+  ExternalModel,
+  FieldModel,
+  FieldType,
+  SharedModel,
+  StructModel,
+} from "../../model/device-model.js";
 
 /** Where the declarations of a device are looked up: in the device first, then in what all devices share. */
 export interface TypeScope {
@@ -30,6 +37,11 @@ export function structNameOf(type: FieldType): string | undefined {
   return "struct" in type ? type.struct : undefined;
 }
 
+/** Structs that are layouts of their own; the others list the fields of a message once more. */
+export function ownStructs(home: SharedModel): readonly StructModel[] {
+  return home.structs.filter(({ message }) => message === null);
+}
+
 /** A type taken apart: what its elements are, and the dimensions around them, outermost first. */
 export interface TypeParts {
   /** Of a scalar or of a declaration; undefined for a union with a tag. */
@@ -43,6 +55,8 @@ export interface TypeParts {
 export function typeParts(field: FieldModel): TypeParts {
   const dimensions: string[] = [];
   let type = field.type;
+  // An optional field is an array of one element or none, which nobody would call so.
+  if (field.optional && typeof type !== "string" && "of" in type) type = type.of;
   while (typeof type !== "string" && "of" in type) {
     const unit = type.unit === "bytes" && type.length !== null ? " bytes" : "";
     dimensions.push(`${type.length ?? ""}${unit}`);

@@ -5,8 +5,10 @@ import type {
   ItemModel,
   RequestModel,
   SharedModel,
+  StructModel,
   VariantModel,
 } from "../../model/device-model.js";
+import { ownStructs } from "../byte-map/type-scope.js";
 import { UniqueNames } from "./unique-names.js";
 
 /** The sections of a page, in order, with their headings. */
@@ -39,7 +41,8 @@ export class Anchors {
 
   constructor(page: SharedModel | DeviceModel) {
     if ("features" in page) this.#claimDevice(page);
-    for (const struct of page.structs) this.#claimFields(struct, this.#claim(struct, struct.specName), struct.fields);
+    for (const struct of ownStructs(page))
+      this.#claimFields(struct, this.#claim(struct, struct.specName), struct.fields);
     for (const declaration of page.enums) this.#claimEnum(declaration);
     for (const constant of page.constants) if (constant.of === null) this.#claim(constant, constant.specName);
     for (const external of page.externals) this.#claim(external, external.specName);
@@ -63,6 +66,9 @@ export class Anchors {
     if (config) this.#claimFields(config, this.#claim(config, config.specName), config.fields);
     for (const queue of device.queues) this.#claim(queue, queue.specName);
     for (const request of device.requests) this.#claimRequest(request);
+    for (const listing of device.requests.flatMap((request) => listingsOf(device, request))) {
+      this.#claim(listing, listing.specName);
+    }
     for (const registers of device.registers) {
       this.#claimFields(registers, this.#claim(registers, registers.specName), registers.fields);
     }
@@ -99,6 +105,13 @@ export class Anchors {
     this.#items.set(item, name);
     return name;
   }
+}
+
+/** Structs of the specification that list this request, or some of its variants, by other names than it has here. */
+export function listingsOf(device: SharedModel, request: RequestModel): readonly StructModel[] {
+  return device.structs.filter(
+    ({ message, specName }) => message?.request === request.name && specName !== request.specName,
+  );
 }
 
 export function fieldsOfVariant(variant: VariantModel): readonly FieldModel[] {

@@ -4,7 +4,7 @@ import { html, joined, type Html } from "./html.js";
 export function docText(doc: string): Html | undefined {
   const paragraphs = doc.split(/\n\s*\n/).filter((text) => text.trim() !== "");
   if (paragraphs.length === 0) return undefined;
-  return joined(paragraphs.map(withCode), html`<br>`);
+  return joined(paragraphs.map(withCode), html`<br />`);
 }
 
 function withCode(text: string): Html {

@@ -1,12 +1,5 @@
 import type { FieldModel, SharedModel } from "../../model/device-model.js";
-import {
-  findEnum,
-  findExternal,
-  findStruct,
-  typeParts,
-  typeText,
-  type Found,
-} from "../byte-map/type-scope.js";
+import { findEnum, findExternal, findStruct, typeParts, typeText, type Found } from "../byte-map/type-scope.js";
 import type { Cell } from "../byte-map/cells.js";
 import { html, type Html } from "./html.js";
 import type { Page, Site } from "./site.js";

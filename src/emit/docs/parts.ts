@@ -3,12 +3,18 @@ import { specLink } from "./links.js";
 
 /** A table that scrolls by itself where the screen is narrow. */
 export function table(header: readonly string[], rows: readonly Html[]): Html {
-  return html`<div class="scroll"><table>
-<thead><tr>${header.map((text) => html`<th>${text}</th>`)}</tr></thead>
-<tbody>
-${rows.map((row) => html`${row}\n`)}</tbody>
-</table></div>
-`;
+  return html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${header.map((text) => html`<th>${text}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map((row) => html`${row} `)}
+      </tbody>
+    </table>
+  </div> `;
 }
 
 /** A row that can be linked to. */
@@ -34,7 +40,8 @@ export function origin(item: {
   readonly spec: string | null;
 }): Html {
   const until = item.until ?? null;
-  return html`${item.since !== "1.0" && badge(`since ${item.since}`)}${until !== null && badge(`until ${until}`)} ${specLink(item.spec)}`;
+  return html`${item.since !== "1.0" && badge(`since ${item.since}`)}${until !== null && badge(`until ${until}`)}
+  ${specLink(item.spec)}`;
 }
 
 /** Heading of a declaration: the specification's name, the name in the definition, where it comes from. */
@@ -44,8 +51,9 @@ export function itemHeading(
   facts: HtmlValue,
 ): Html {
   const other = item.name !== undefined && item.name !== item.specName ? html` <small>${item.name}</small>` : "";
-  return html`<h3 id="${anchor}">${selfLink(anchor, html`<code>${item.specName}</code>`)}${other} <span class="facts">${facts}</span></h3>
-`;
+  return html`<h3 id="${anchor}">
+    ${selfLink(anchor, html`<code>${item.specName}</code>`)}${other} <span class="facts">${facts}</span>
+  </h3> `;
 }
 
 /** A number in decimal, and in hex where that says more. */

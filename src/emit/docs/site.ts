@@ -27,17 +27,15 @@ export const indexPath = "index.html";
 
 export function siteOf(model: Model, version: string): Site {
   const names = new UniqueNames(["index", "shared"]);
-  const devices = [...model.devices].map(
-    (device): Page => ({
-      // One file system or another takes names for the same that differ in case.
-      path: `${names.claim(device.name.toLowerCase().replaceAll("_", "-"))}.html`,
-      title: device.name,
-      items: device,
-      device,
-      scope: { device, shared: model.shared },
-      anchors: new Anchors(device),
-    }),
-  );
+  const devices = [...model.devices].map((device): Page => ({
+    // One file system or another takes names for the same that differ in case.
+    path: `${names.claim(device.name.toLowerCase().replaceAll("_", "-"))}.html`,
+    title: device.name,
+    items: device,
+    device,
+    scope: { device, shared: model.shared },
+    anchors: new Anchors(device),
+  }));
   const pages = isEmpty(model.shared) ? devices : [...devices, sharedPage(model.shared)];
   const byHome = new Map(pages.map((page) => [page.items, page]));
   return { model, version, pages, pageOf: (home) => byHome.get(home) };

@@ -12,7 +12,7 @@ export interface Room {
 /** Width of a letter in a font of fixed width, for each unit of its size: a little more than any common one needs. */
 const LETTER = 0.615;
 const NAME_SIZE = 13;
-const SMALLEST = 9;
+const SMALLEST = 8.5;
 const NOTE_SIZE = 10;
 
 /** The name of a field, with its type and condition below, as far as there is room. */
@@ -23,7 +23,9 @@ export function svgCellText(cell: Cell, type: string, room: Room): Html | undefi
   const name = fitted(namesOf(cell), width);
   if (!name) return undefined;
   const note = notesOf(cell, type).find((text) => widthOf(text, NOTE_SIZE) <= width);
-  const label = html`<text x="${x}" y="${note === undefined ? middle + 4 : middle - 1}" font-size="${name.size}">${name.text}</text>`;
+  const label = html`<text x="${x}" y="${note === undefined ? middle + 4 : middle - 1}" font-size="${name.size}"
+    >${name.text}</text
+  >`;
   return note === undefined
     ? label
     : html`${label}<text class="note" x="${x}" y="${middle + 13}" font-size="${NOTE_SIZE}">${note}</text>`;
@@ -36,17 +38,16 @@ function namesOf(cell: Cell): readonly string[] {
 
 /** From the most telling to the shortest. */
 function notesOf(cell: Cell, type: string): readonly string[] {
-  const marks = [cell.access === "ro" ? "" : cell.access, cell.volatile ? "volatile" : ""].filter((mark) => mark !== "");
+  const marks = [cell.access === "ro" ? "" : cell.access, cell.volatile ? "volatile" : ""].filter(
+    (mark) => mark !== "",
+  );
   const condition = conditionText(cell);
   if (condition === undefined) return [[type, ...marks].join(" · "), type];
   const gate = `if ${condition}`;
   return [[type, ...marks, gate].join(" · "), [...marks, gate].join(" · "), gate, `${gate.slice(0, 17)}…`, "if …"];
 }
 
-function fitted(
-  names: readonly string[],
-  width: number,
-): { readonly text: string; readonly size: number } | undefined {
+function fitted(names: readonly string[], width: number): { readonly text: string; readonly size: number } | undefined {
   for (const text of names) {
     const size = Math.min(NAME_SIZE, Math.floor((width / (text.length * LETTER)) * 2) / 2);
     if (size >= SMALLEST) return { text, size };

@@ -6,8 +6,8 @@ import { svgCellText } from "./svg-cell-text.js";
 
 /** Bytes in a row: with four, names have room even on a phone. */
 const COLUMNS = 4;
-const BYTE = 132;
-const LEFT = 62;
+const BYTE = 108;
+const LEFT = 52;
 const TOP = 18;
 const WIDTH = LEFT + COLUMNS * BYTE + 8;
 const ROW = 38;
@@ -39,9 +39,8 @@ export function svgMap(label: string, cells: readonly Cell[], factsOf: (cell: Ce
     (_, byte) => html`<text class="head" x="${LEFT + (byte + 0.5) * BYTE}" y="12">+${byte}</text>`,
   );
   return html`<svg class="map" viewBox="0 0 ${WIDTH} ${height}" role="group" aria-label="${label}">
-${heads}
-${rows.map(rowFrame)}${cells.map((cell) => cellBoxes(cell, rows, factsOf(cell)))}</svg>
-`;
+    ${heads} ${rows.map(rowFrame)}${cells.map((cell) => cellBoxes(cell, rows, factsOf(cell)))}
+  </svg> `;
 }
 
 function placed(rows: readonly Row[]): readonly PlacedRow[] {
@@ -57,11 +56,13 @@ function rowFrame({ row, top, height }: PlacedRow): Html {
   const middle = top + height / 2 + 4;
   switch (row.kind) {
     case "bytes":
-      return html`<text class="offset" x="${LEFT - 8}" y="${middle}">${row.label}</text>\n`;
+      return html`<text class="offset" x="${LEFT - 8}" y="${middle}">${row.label}</text> `;
     case "gap":
-      return html`<text class="gap" x="${LEFT + (COLUMNS * BYTE) / 2}" y="${middle}">⋮ ${row.bytes} bytes ${row.cell ? "more" : "not used"} ⋮</text>\n`;
+      return html`<text class="gap" x="${LEFT + (COLUMNS * BYTE) / 2}" y="${middle}"
+        >⋮ ${row.bytes} bytes ${row.cell ? "more" : "not used"} ⋮</text
+      > `;
     case "instead":
-      return html`<text class="gap" x="${LEFT + (COLUMNS * BYTE) / 2}" y="${middle}">or, over the same bytes</text>\n`;
+      return html`<text class="gap" x="${LEFT + (COLUMNS * BYTE) / 2}" y="${middle}">or, over the same bytes</text> `;
   }
 }
 
@@ -83,8 +84,9 @@ function cellBoxes(cell: Cell, rows: readonly PlacedRow[], facts: CellFacts): Ht
   if (cell.access !== "ro") kinds.push("writable");
   if (cell.size === null) kinds.push("open");
   const room = labelRoom(boxes, first);
-  return html`<a href="${facts.href}" class="${kinds.join(" ")}"><title>${facts.title}</title>${boxes.map(boxShape)}${svgCellText(cell, facts.type, room)}</a>
-`;
+  return html`<a href="${facts.href}" class="${kinds.join(" ")}"
+    ><title>${facts.title}</title>${boxes.map(boxShape)}${svgCellText(cell, facts.type, room)}</a
+  > `;
 }
 
 function boxesOf(row: BytesRow, cell: Cell, top: number): readonly Box[] {
@@ -112,11 +114,13 @@ function boxShape({ piece, left, right, top }: Box): Html {
     piece.first ? `M${left} ${top}H${right}` : "",
     piece.last ? `M${left} ${bottom}H${right}` : "",
   ];
-  return html`<rect x="${left}" y="${top}" width="${right - left}" height="${ROW}"/><path d="${lines.join("")}"/>`;
+  return html`<rect x="${left}" y="${top}" width="${right - left}" height="${ROW}" /><path d="${lines.join("")}" />`;
 }
 
 function tornEdge(x: number, top: number): string {
   const step = ROW / 6;
-  const points = [1, 2, 3, 4, 5, 6].map((n) => `L${x + (n % 2 === 1 ? 5 : 0)} ${Math.round((top + n * step) * 100) / 100}`);
+  const points = [1, 2, 3, 4, 5, 6].map(
+    (n) => `L${x + (n % 2 === 1 ? 5 : 0)} ${Math.round((top + n * step) * 100) / 100}`,
+  );
   return `M${x} ${top}${points.join("")}`;
 }

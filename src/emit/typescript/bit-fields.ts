@@ -29,7 +29,8 @@ export function extractBits(word: Code, field: FieldModel, scalar: ScalarType): 
   const { shift, width } = field.bits ?? { shift: 0, width: 0 };
   const bits = scalarSize(scalar) * 8;
   if (bits === 64) {
-    const part = shift === 0 ? code`BigInt.asUintN(${width}, ${word})` : code`BigInt.asUintN(${width}, ${word} >> ${shift}n)`;
+    const part =
+      shift === 0 ? code`BigInt.asUintN(${width}, ${word})` : code`BigInt.asUintN(${width}, ${word} >> ${shift}n)`;
     if (width === 1) return code`(${part} === 1n)`;
     return width > 32 ? part : code`Number(${part})`;
   }

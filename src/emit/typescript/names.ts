@@ -65,9 +65,7 @@ const RESERVED_WORDS = new Set(
 
 /** Names that generated functions use themselves. */
 const LOCAL_NAMES = new Set(
-  "reader writer features config view at start body input bytes written left Number BigInt Math DataView".split(
-    " ",
-  ),
+  "reader writer features config view at start body input bytes written left Number BigInt Math DataView".split(" "),
 );
 
 /** A name for a local variable that clashes with neither a word of the language nor what generated code uses. */

@@ -2,7 +2,6 @@ import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, type Code } from "./code.js";
 import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
-import { EmitError } from "./emit-error.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
@@ -28,6 +27,13 @@ const SLOT_MEMBERS: ReadonlySet<string> = new Set(
 /** Name of a field as a member of a request. */
 export function requestMember(field: FieldModel): string {
   return memberName(propertyName(field), SLOT_MEMBERS);
+}
+
+/** Name of bytes that the device writes: a readable field of the same name goes before. */
+export function replyMember(field: FieldModel, variant: VariantShape): string {
+  const name = requestMember(field);
+  const isTaken = variant.readable.some((other) => isVisible(other) && requestMember(other) === name);
+  return isTaken ? `reply${name.charAt(0).toUpperCase()}${name.slice(1)}` : name;
 }
 
 /** Where the readable fields of a variant are. */
@@ -91,14 +97,8 @@ export function readableValue(
 ): Value {
   const field = variant.readable.find((candidate) => candidate.name === path[0]);
   const shape = field === undefined ? undefined : shapeOf(field, scope);
-  if (
-    path.length === 1 &&
-    field !== undefined &&
-    field.offset !== null &&
-    shape?.kind === "scalar" &&
-    field.bits === null &&
-    field.offset + 8 <= HEAD_LIMIT
-  ) {
+  const isInHead = field !== undefined && variant.readable.indexOf(field) < headPartEnd(variant, scope);
+  if (path.length === 1 && isInHead && field.offset !== null && shape?.kind === "scalar" && field.bits === null) {
     return {
       code: numberAt(code`this.head`, code`${field.offset}`, shape),
       type: isWide(shape, field) ? "bigint" : "number",
@@ -110,82 +110,128 @@ export function readableValue(
 
 export function readableLayout(variant: VariantShape, scope: DeviceScope): ReadableLayout {
   const context = slotContext(variant, scope);
-  const { place } = context;
-  const head: HeadField[] = [];
-  const views: { field: FieldModel; offset: number; shape: Shape & { kind: "struct" } }[] = [];
-  const assigned: FieldModel[] = [];
-  const statements: Code[] = [];
-  let position: Size = { fixed: 0, varying: [] };
-  let copied = 0;
-  let headSize = 0;
   const fields = variant.readable;
-  for (const [index, field] of fields.entries()) {
-    const shape = shapeOf(field, scope);
-    const size = fixedSize(shape);
-    const isStatic = position.varying.length === 0 && field.conditionTree === null;
-    const at = position.fixed;
-    if (isStatic && size !== null && at + size <= HEAD_LIMIT && (shape.kind === "scalar" || field.reserved)) {
-      if (shape.kind === "scalar" && isVisible(field) && !isTag(variant, field))
-        head.push({ field, offset: at, shape });
-      if (field.bits === null || !sharesWord(fields, index)) position = { fixed: at + size, varying: [] };
-      copied = at + size;
-      headSize = at + size;
-      continue;
-    }
-    if (
-      isStatic &&
-      shape.kind === "struct" &&
-      isView(field, variant, scope) &&
-      at + (shape.struct.size ?? 0) <= HEAD_LIMIT
-    ) {
-      views.push({ field, offset: at, shape });
-      copied = at + (shape.struct.size ?? 0);
-      if (size === null) {
-        const end = `${propertyName(field)}End`;
-        const dynamic = code`${sizeFunction(shape.struct, scope)}(${argumentList(shape.struct, shape.arguments, context)})`;
-        statements.push(
-          code`const ${end} = ${sizeCode({ fixed: at, varying: [dynamic] })};`,
-          code`if (this.readable.length < ${end}) return ${truncated("readable")};`,
-        );
-        position = { fixed: 0, varying: [code`${end}`] };
-      } else {
-        position = { fixed: at + size, varying: [] };
-        headSize = at + size;
-      }
-      continue;
-    }
-    if (shape.kind === "bytes" && isWindow(field, scope) && field.conditionTree === null && field.sizedTree === null) {
-      const tail = shape.length.kind === "rest" ? tailSize(fields, field, scope, place) : 0;
-      statements.push(...windowStatements(variant, field, shape, sizeCode(position), tail, context.formulas));
-      assigned.push(field);
-      if (shape.length.kind === "formula") {
-        position = plus(position, { fixed: 0, varying: [code`this.${requestMember(field)}.length`] });
-        continue;
-      }
-      const behind = fields.slice(index + 1);
-      if (behind.length > 0) statements.push(...parsed(variant, behind, code`this.readable.length - ${tail}`, context));
-      assigned.push(...behind.filter(isVisible));
-      break;
-    }
-    // From here on the fields are decoded one after the other.
-    const behind = fields.slice(index);
-    statements.push(...parsed(variant, behind, sizeCode(position), context));
-    assigned.push(...behind.filter(isVisible));
-    break;
+  const layout: LayoutDraft = { head: [], views: [], assigned: [], statements: [], copied: 0, headSize: 0 };
+  const headEnd = headPartEnd(variant, scope);
+  let index = 0;
+  for (; index < headEnd; index++) headPart(index, layout, variant, context);
+  let position: Size = { fixed: layout.headSize, varying: [] };
+  const header = fields[index];
+  if (header !== undefined && isHeaderView(header, position.fixed, variant, scope)) {
+    position = headerPart(header, position.fixed, layout, context);
+    index++;
   }
-  return { head, views, assigned, headSize, copied, statements };
+  for (let runs = 1; index < fields.length; runs++) {
+    const field = fields[index];
+    const shape = field === undefined ? undefined : shapeOf(field, scope);
+    if (field === undefined || shape === undefined) break;
+    if (shape.kind === "bytes" && isFreeWindow(field, scope)) {
+      const tail = shape.length.kind === "rest" ? tailSize(fields, field, scope, context.place) : 0;
+      layout.statements.push(...windowStatements(variant, field, shape, sizeCode(position), tail, context.formulas));
+      layout.assigned.push(field);
+      index++;
+      position =
+        shape.length.kind === "rest"
+          ? { fixed: 0, varying: [code`this.readable.length - ${tail}`] }
+          : plus(position, { fixed: 0, varying: [code`${requestMember(field)}Length`] });
+      continue;
+    }
+    // What is neither bytes nor in the head is decoded, one field after the other.
+    const end = fields.findIndex((next, at) => at > index && isFreeWindow(next, scope));
+    const run = fields.slice(index, end < 0 ? fields.length : end);
+    const reader = runs === 1 ? "reader" : `reader${runs}`;
+    const start = sizeCode(position);
+    layout.statements.push(...parsed(run, reader, start, context));
+    layout.assigned.push(...run.filter(isVisible));
+    index += run.length;
+    position = plus(position, { fixed: 0, varying: [code`${reader}.offset`] });
+  }
+  return layout;
+}
+
+interface LayoutDraft extends ReadableLayout {
+  readonly head: HeadField[];
+  readonly views: { readonly field: FieldModel; readonly offset: number; readonly shape: Shape & { kind: "struct" } }[];
+  readonly assigned: FieldModel[];
+  readonly statements: Code[];
+  copied: number;
+  headSize: number;
+}
+
+/** Bytes that are not copied and that lie at the top of the message. */
+function isFreeWindow(field: FieldModel, scope: DeviceScope): boolean {
+  return isWindow(field, scope) && field.conditionTree === null && field.sizedTree === null;
+}
+
+/** Number of fields at the start that are always there, always in the same place, and short. */
+function headPartEnd(variant: VariantShape, scope: DeviceScope): number {
+  const fields = variant.readable;
+  const end = fields.findIndex((field) => {
+    const size = field.bits === null ? fixedSize(shapeOf(field, scope)) : field.size;
+    const isFixed = size !== null && field.offset !== null && field.offset + size <= HEAD_LIMIT;
+    return (
+      !isFixed || field.conditionTree !== null || field.overlaps || field.counts !== null || field.sizedTree !== null
+    );
+  });
+  return end < 0 ? fields.length : end;
+}
+
+/** A field of the head: a number is read when it is looked at, other things are decoded at once. */
+function headPart(index: number, layout: LayoutDraft, variant: VariantShape, context: CodecContext): void {
+  const { scope } = context;
+  const field = variant.readable[index];
+  if (field === undefined || field.offset === null) return;
+  const shape = shapeOf(field, scope);
+  const end = field.offset + (field.size ?? fixedSize(shape) ?? 0);
+  layout.headSize = Math.max(layout.headSize, end);
+  layout.copied = Math.max(layout.copied, end);
+  if (!isVisible(field) || isTag(variant, field)) return;
+  if (shape.kind === "scalar") {
+    layout.head.push({ field, offset: field.offset, shape });
+  } else if (shape.kind === "struct" && isView(field, variant, scope)) {
+    layout.views.push({ field, offset: field.offset, shape });
+  } else {
+    layout.assigned.push(field);
+    const member = requestMember(field);
+    if (shape.kind === "bytes") {
+      layout.statements.push(code`this.${member} = this.headBytes.slice(${field.offset}, ${end});`);
+      return;
+    }
+    const reader = `${member}Reader`;
+    const { statements, properties } = readFields([field], context, reader);
+    layout.statements.push(
+      code`const ${reader} = new ${runtime("ByteReader")}(this.headBytes, ${field.offset}, ${end});`,
+      ...statements,
+      code`if (${reader}.error !== undefined) return ${reader}.error;`,
+      code`this.${member} = ${localOf(properties[0])};`,
+    );
+  }
+}
+
+function isHeaderView(field: FieldModel, at: number, variant: VariantShape, scope: DeviceScope): boolean {
+  const shape = shapeOf(field, scope);
+  if (shape.kind !== "struct" || shape.struct.kind !== "header" || field.conditionTree !== null) return false;
+  return isView(field, variant, scope) && at + (shape.struct.size ?? Infinity) <= HEAD_LIMIT;
+}
+
+/** A header is looked at in the head, too; what is behind it moves with its size. */
+function headerPart(field: FieldModel, at: number, layout: LayoutDraft, context: CodecContext): Size {
+  const shape = shapeOf(field, context.scope);
+  if (shape.kind !== "struct") return { fixed: at, varying: [] };
+  layout.views.push({ field, offset: at, shape });
+  layout.copied = at + (shape.struct.size ?? 0);
+  const end = `${propertyName(field)}End`;
+  const size = code`${sizeFunction(shape.struct, context.scope)}(${argumentList(shape.struct, shape.arguments, context)})`;
+  layout.statements.push(
+    code`const ${end} = ${sizeCode({ fixed: at, varying: [size] })};`,
+    code`if (this.readable.length < ${end}) return ${truncated("readable")};`,
+  );
+  return { fixed: 0, varying: [code`${end}`] };
 }
 
 export function truncated(part: "readable" | "writable"): Code {
   const rule = part === "readable" ? "truncated" : "too-small";
   return code`new ${runtime("CodecError")}("${rule}", this.${part}.length)`;
-}
-
-function sharesWord(fields: readonly FieldModel[], index: number): boolean {
-  const field = fields[index];
-  const next = fields[index + 1];
-  if (field === undefined || next === undefined || field.bits === null || next.bits === null) return false;
-  return next.bits.shift > field.bits.shift && next.type === field.type;
 }
 
 /** Is the field a struct that is looked at in the head? Where there are variants, structs are decoded at once. */
@@ -245,31 +291,17 @@ function windowStatements(
   return [...check, code`${pointed(variant, member, "In")}(this.readable, ${from}, ${length});`];
 }
 
-/** Statements that decode fields with a reader; the last one may be bytes, which are not copied. */
-function parsed(variant: VariantShape, fields: readonly FieldModel[], start: Code, context: CodecContext): Code[] {
-  const { scope, place } = context;
-  const last = fields.at(-1);
-  const window = last !== undefined && isWindow(last, scope) && last.conditionTree === null ? last : undefined;
-  const decoded = window === undefined ? fields : fields.slice(0, -1);
-  for (const field of decoded) {
-    if (isWindow(field, scope))
-      throw new EmitError("bytes of variable size between other parts", `${place}.${field.name}`);
-  }
-  const { statements, properties, formulas } = readFields(decoded, context);
-  const assignments = decoded
+/** Statements that decode fields with a reader of their own. */
+function parsed(fields: readonly FieldModel[], reader: string, start: Code, context: CodecContext): Code[] {
+  const { statements, properties } = readFields(fields, context, reader);
+  const assignments = fields
     .filter(isVisible)
     .map((field, index) => code`this.${requestMember(field)} = ${localOf(properties[index])};`);
-  const shape = window === undefined ? undefined : shapeOf(window, scope);
-  const windows =
-    window === undefined || shape?.kind !== "bytes"
-      ? []
-      : windowStatements(variant, window, shape, code`${start} + reader.offset`, 0, formulas);
   return [
-    code`const reader = this.readerFrom(${start});`,
+    code`const ${reader} = this.readerFrom(${start});`,
     ...statements,
-    code`if (reader.error !== undefined) return reader.error;`,
+    code`if (${reader}.error !== undefined) return ${reader}.error;`,
     ...assignments,
-    ...windows,
   ];
 }
 

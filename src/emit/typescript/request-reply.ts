@@ -1,12 +1,12 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, nothing, paragraphs, quoted, type Code } from "./code.js";
+import { code, nothing, paragraphs, quoted, render, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { nameFunction, valueFunction } from "./enums.js";
 import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { pointed, requestMember, slotContext, truncated } from "./request-layout.js";
+import { pointed, replyMember, requestMember, slotContext, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -20,7 +20,7 @@ import type { LayoutGroup } from "./request-slot.js";
 import { hasAnswerType } from "./request-types.js";
 import { fixedSize, minimumSize, scalarSize, shapeOf } from "./shapes.js";
 import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
-import { isVisible, propertyName } from "./struct-types.js";
+import { isVisible, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { writeFields } from "./write-fields.js";
 
@@ -46,7 +46,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
   for (const field of front) {
     const shape = shapeOf(field, scope);
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
-      const member = requestMember(field);
+      const member = replyMember(field, variant);
       lengths.push(code`const ${member}Length = ${count(shape.length.formula, context.formulas)};`);
       windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
       const length: Size = { fixed: 0, varying: [code`${member}Length`] };
@@ -61,7 +61,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
     position = plus(position, { fixed: size, varying: [] });
   }
   if (rest !== undefined && isWindow(rest, scope)) {
-    const member = requestMember(rest);
+    const member = replyMember(rest, variant);
     const length = plus(position, { fixed: tailSize, varying: [] });
     const room =
       length.fixed === 0 && length.varying.length === 0
@@ -133,7 +133,7 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
       position = plus(position, {
         fixed: 0,
         varying: [
-          code`${variant.isPlain ? code`this.${requestMember(field)}.length` : code`(this.${requestMember(field)}?.length ?? 0)`}`,
+          code`${variant.isPlain ? code`this.${replyMember(field, variant)}.length` : code`(this.${replyMember(field, variant)}?.length ?? 0)`}`,
         ],
       });
       start = position;
@@ -257,7 +257,7 @@ function answerCast(
   const properties = (each: VariantShape): { name: string; type: string; optional: boolean }[] =>
     valueFields(each.writable, scope).map((field, index) => ({
       name: field.name,
-      type: JSON.stringify([field.type, field.enum]),
+      type: render(typeOf(shapeOf(field, scope), field, each.replyType, scope)).text,
       optional: prefix.length > 0 && index >= prefix.filter(isVisible).length,
     }));
   const wanted = properties(variant);

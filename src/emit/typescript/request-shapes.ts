@@ -184,7 +184,8 @@ function writableOf(variant: VariantModel, place: string): readonly FieldModel[]
   if (second !== undefined || (reply !== undefined && reply.tags.length > 0)) {
     throw new EmitError("replies with tags of their own", `${place}.${variant.name}`);
   }
-  if (reply !== undefined && reply.conditionTree !== null) throw new EmitError("a reply with a condition", `${place}.${variant.name}`);
+  if (reply !== undefined && reply.conditionTree !== null)
+    throw new EmitError("a reply with a condition", `${place}.${variant.name}`);
   return reply?.writable ?? [];
 }
 

@@ -6,7 +6,7 @@ import { EmitError } from "./emit-error.js";
 import { nameFunction } from "./enums.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { readableLayout, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
+import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
 import {
   commonReplySize,
   completeMethods,
@@ -326,15 +326,16 @@ function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
 // ---- traces ----
 
 function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds: boolean, scope: DeviceScope): Code {
-  const entry = (field: FieldModel): Code => {
-    const name = requestMember(field);
+  const entry = (field: FieldModel, name = requestMember(field)): Code => {
     if (isWindow(field, scope)) return code`${name}: { bytes: this.${name}${isPlain(request) ? "" : "?"}.length },`;
     return code`${name}: this.${name},`;
   };
-  const object = (fields: readonly FieldModel[]): Code => code`return { ${fields.map(entry)} };`;
-  const fieldsOf = ({ variant }: LayoutGroup): FieldModel[] => [
-    ...variant.readable.filter(isVisible),
-    ...variant.writable.filter((field) => isWindow(field, scope)),
+  const object = (entries: readonly Code[]): Code => code`return { ${entries} };`;
+  const fieldsOf = ({ variant }: LayoutGroup): Code[] => [
+    ...variant.readable.filter(isVisible).map((field) => entry(field)),
+    ...variant.writable
+      .filter((field) => isWindow(field, scope))
+      .map((field) => entry(field, replyMember(field, variant))),
   ];
   const [only] = groups;
   if (!hasKinds && only !== undefined) return code`override toJSON(): object { ${object(fieldsOf(only))} }`;
@@ -347,7 +348,7 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
     bodies.set(key, known);
   }
   const cases = [...bodies.values()].map(({ names, body }) => code`${names} ${body}`);
-  const unknown = unknownTags(request).map(({ field }) => field);
+  const unknown = unknownTags(request).map(({ field }) => entry(field));
   return code`override toJSON(): object {
     switch (this.#kind) { ${cases} ${canBeUnknown(request) && code`case "Unknown": ${object(unknown)}`} }
   }`;

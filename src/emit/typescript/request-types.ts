@@ -4,7 +4,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { memberOf, writeType } from "./enums.js";
 import { runtimeType } from "./imports.js";
-import { readableLayout, requestMember, type ReadableLayout } from "./request-layout.js";
+import { readableLayout, replyMember, requestMember, type ReadableLayout } from "./request-layout.js";
 import {
   isOptionalReply,
   isTag,
@@ -123,7 +123,7 @@ function variantBody(
   const windows = variant.writable.filter((field) => isWindow(field, scope));
   return code`${tags}
     ${fields.map((field) => requestProperty(field, variant.owner, variant.model.since, scope))}
-    ${windows.map((field) => code`${fieldDoc(field, scope, variant.model.since)}readonly ${requestMember(field)}: ${runtimeType("WritableBytes")};`)}
+    ${windows.map((field) => code`${fieldDoc(field, scope, variant.model.since)}readonly ${replyMember(field, variant)}: ${runtimeType("WritableBytes")};`)}
     ${completeSignature(request, variant, scope)}`;
 }
 

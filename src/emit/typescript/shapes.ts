@@ -103,10 +103,12 @@ function scalar(type: ScalarType, field: FieldModel, scope: DeviceScope): Shape 
   if (field.bits?.width === 1 && field.enum === null)
     return { kind: "scalar", scalar: type, meaning: { kind: "boolean" } };
   const meaning = field.enum === null ? undefined : scope.enum(field.enum);
-  if (meaning?.kind === "enum") {
-    return { kind: "scalar", scalar: type, meaning: { kind: "enum", enum: meaning } };
-  }
-  return { kind: "scalar", scalar: type, meaning: { kind: "number" } };
+  const number: Shape = { kind: "scalar", scalar: type, meaning: { kind: "number" } };
+  if (meaning?.kind !== "enum") return number;
+  // A name stands for a number or for a bigint; where the field is the other, it stays what it is.
+  const isWideEnum = meaning.type !== null && scalarSize(meaning.type) === 8;
+  if (isWide(number, field) !== isWideEnum) return number;
+  return { kind: "scalar", scalar: type, meaning: { kind: "enum", enum: meaning } };
 }
 
 function named(name: string, field: FieldModel, scope: DeviceScope): Shape {

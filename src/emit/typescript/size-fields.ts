@@ -8,7 +8,7 @@ import { runtime } from "./imports.js";
 import { continuesOverlap, overlapSize } from "./overlaps.js";
 import { fixedSize, shapeOf, type Shape } from "./shapes.js";
 import { structContext } from "./structs-read.js";
-import { isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
+import { armKinds, isExhaustive, isOptional, isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas } from "./write-fields.js";
 
 /** An amount of bytes: a number known now, and expressions to add to it. */
@@ -139,7 +139,10 @@ function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: 
   if (shape.struct.kind === "header") return joined(all, ", ");
   const needs = sizeNeeds(shape.struct, structContext(shape.struct, context.scope));
   const others = all.filter((_, index) => needs[index]);
-  return joined(sizeUsesValue(shape.struct, structContext(shape.struct, context.scope)) ? [value, ...others] : others, ", ");
+  return joined(
+    sizeUsesValue(shape.struct, structContext(shape.struct, context.scope)) ? [value, ...others] : others,
+    ", ",
+  );
 }
 
 /** Which of a struct's parameters its size depends on. */
@@ -172,17 +175,16 @@ function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: Cod
 }
 
 function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext): Code {
-  let result = code`0`;
+  const always = isExhaustive(shape.arms);
+  const dot = always ? "." : "?.";
+  let result = always ? undefined : code`0`;
   for (const arm of [...shape.arms].reverse()) {
     if (arm.struct.fields.length === 0) continue;
     const fixed = arm.struct.kind === "header" ? null : arm.struct.size;
     const armShape: Shape = { kind: "struct", struct: arm.struct, arguments: arm.model.arguments };
     const size = fixed === null ? sizeOfShape(armShape, value, context) : code`${fixed}`;
-    const tests =
-      arm.model.patterns.length === 0
-        ? [code`${value}?.kind === "default"`]
-        : arm.model.patterns.map((pattern) => code`${value}?.kind === ${patternKind(pattern)}`);
-    result = code`${joined(tests, " || ")} ? ${size} : ${result}`;
+    const tests = armKinds(arm).map((kind) => code`${value}${dot}kind === ${kind}`);
+    result = result === undefined ? size : code`${joined(tests, " || ")} ? ${size} : ${result}`;
   }
-  return code`(${result})`;
+  return code`(${result ?? "0"})`;
 }

@@ -3,7 +3,7 @@ import { code, joined, nothing, paragraphs, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { runtime, runtimeType } from "./imports.js";
-import { requestMember, type HeadField } from "./request-layout.js";
+import { replyMember, requestMember, type HeadField } from "./request-layout.js";
 import { isWindow, tagField, type RequestShape } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
 import { memberType } from "./request-types.js";
@@ -57,7 +57,8 @@ export function assignedMembers(request: RequestShape, groups: readonly LayoutGr
         readable: isWindow(field, scope),
       });
     for (const field of variant.writable) {
-      if (isWindow(field, scope)) add(requestMember(field), code`${runtimeType("WritableBytes")}`, { writable: true });
+      if (isWindow(field, scope))
+        add(replyMember(field, variant), code`${runtimeType("WritableBytes")}`, { writable: true });
     }
   }
   for (const field of inconsistentHeads(groups)) {

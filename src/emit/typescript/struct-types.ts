@@ -23,7 +23,7 @@ export function isOptional(field: FieldModel, shape: Shape): boolean {
 }
 
 /** Is there a value whatever the tag is? */
-function isExhaustive(arms: readonly ArmShape[]): boolean {
+export function isExhaustive(arms: readonly ArmShape[]): boolean {
   return arms.every((arm) => arm.struct.fields.length > 0) && arms.some((arm) => arm.model.patterns.length === 0);
 }
 
@@ -121,6 +121,11 @@ export function fieldDoc(
   if (field.flags !== null) {
     const flags = scope.enum(field.flags);
     if (flags !== undefined) notes.push(flagsNote(flags, scope));
+  }
+  const named = field.enum === null ? undefined : scope.enum(field.enum);
+  const shape = shapeOf(field, scope);
+  if (named !== undefined && shape.kind === "scalar" && shape.meaning.kind === "number") {
+    notes.push(`The number of a {@link ${scope.typeName(named)}}.`);
   }
   if (field.bitset !== null) {
     const members = scope.enum(field.bitset);

@@ -69,11 +69,11 @@ export interface TreePrinter {
 export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   if (tree.kind === "leaf") return printer.leaf(tree.variant);
   const groups = new Map<string, { labels: Code[]; body: Code }>();
-  const ranges: Code[] = [];
+  const ranges: { readonly test: Code; readonly body: Code }[] = [];
   for (const { pattern, child } of tree.cases) {
     const body = printTree(child, printer);
     if (pattern.low !== pattern.high) {
-      ranges.push(code`if (${printer.range(pattern, tree)}) { ${body} }`);
+      ranges.push({ test: printer.range(pattern, tree), body });
       continue;
     }
     const { text } = render(body);
@@ -91,7 +91,11 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
     const names = labels.map((label) => code`case ${label}:`);
     return declares(body) ? code`${names} { ${statements} }` : code`${names} ${statements}`;
   });
-  const fallback = ranges.length === 0 && otherwise === undefined ? code`` : code`default: ${ranges} ${otherwise}`;
+  const last = otherwise === undefined ? ranges.pop() : undefined;
+  const tests = ranges.map(({ test, body }) => code`if (${test}) { ${body} }`);
+  // Where the types rule out everything else, the last range needs no test.
+  const end = otherwise ?? last?.body;
+  const fallback = end === undefined ? code`` : code`default: ${tests} ${end}`;
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
 }
 

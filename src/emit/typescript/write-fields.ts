@@ -11,7 +11,7 @@ import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { sizeOfShape, withDefault } from "./size-fields.js";
-import { isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
+import { isExhaustive, isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
 
 /** Expressions that stand in for fields' values, such as the number of a tag. */
 export interface WriteOptions {
@@ -96,7 +96,9 @@ function writeOverlap(fields: readonly FieldModel[], first: number, site: WriteS
   const [field] = fields.slice(first);
   const whole = sized(body, code`${size}`, site, members[0] === undefined ? "end" : `${propertyName(members[0])}End`);
   const test = field?.conditionTree ?? null;
-  return test === null || field?.moves !== true ? whole : code`if (${condition(test, site.context.formulas)}) { ${whole} }`;
+  return test === null || field?.moves !== true
+    ? whole
+    : code`if (${condition(test, site.context.formulas)}) { ${whole} }`;
 }
 
 interface WriteSite {
@@ -130,7 +132,7 @@ function byteCount(field: FieldModel, site: WriteSite): { readonly code: Code; r
   const counted = counts === null ? undefined : site.fields.find((candidate) => candidate.name === counts.field);
   if (counts === null || counted === undefined) return undefined;
   const shape = shapeOf(counted, site.context.scope);
-  const value = withDefault(site.access(counted), shape);
+  const value = isOptional(counted, shape) ? withDefault(site.access(counted), shape) : site.access(counted);
   if (shape.kind === "text" || (shape.kind === "array" && shape.unit === "bytes")) {
     const size = sizeOfShape(unbounded(shape), value, site.context);
     return { code: counts.plus === 0 ? size : code`${size} + ${counts.plus}`, type: "number" };
@@ -278,6 +280,7 @@ function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: 
 
 /** The tag, which is written elsewhere, says which arm's value there has to be. */
 function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext, writer: string): Code {
+  const dot = isExhaustive(shape.arms) ? "." : "?.";
   const cases: Code[] = [];
   let otherwise: Code | undefined;
   const { tag, label } = matchSubject(shape, context.formulas);
@@ -293,16 +296,16 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: Code
       const statement = writeStruct(armShape, value, { context, writer, fields: [], access: () => value });
       return code`if (${test}) ${statement} else ${writer}.fail("bad-value");`;
     };
-    if (arm.model.patterns.length === 0) otherwise = write(code`${value}?.kind === "default"`);
+    if (arm.model.patterns.length === 0) otherwise = write(code`${value}${dot}kind === "default"`);
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
         ranges.push(
-          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`${value}?.kind === ${patternKind(pattern)}`)} }`,
+          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`${value}${dot}kind === ${patternKind(pattern)}`)} }`,
         );
         continue;
       }
       const kind = patternKind(pattern);
-      cases.push(code`case ${label(pattern)}: ${write(code`${value}?.kind === ${kind}`)} break;`);
+      cases.push(code`case ${label(pattern)}: ${write(code`${value}${dot}kind === ${kind}`)} break;`);
     }
   }
   let fallback = otherwise === undefined ? undefined : ranges.length === 0 ? otherwise : code`{ ${otherwise} }`;
@@ -338,8 +341,10 @@ function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" 
     const number = numberFor(site.access(field), fieldShape, site);
     if (fieldShape.meaning.kind !== "boolean")
       checks.push(rangeCheck(number, width, isWide(fieldShape, field), site.writer));
-    if (wide) parts.push(code`(BigInt(${number}) << ${shift}n)`);
-    else parts.push(shift === 0 ? number : code`(${number} * 2 ** ${shift})`);
+    if (wide) {
+      const bits = isWide(fieldShape, field) ? number : code`BigInt(${number})`;
+      parts.push(shift === 0 ? bits : code`(${bits} << ${shift}n)`);
+    } else parts.push(shift === 0 ? number : code`(${number} * 2 ** ${shift})`);
   }
   const zero = wide ? "0n" : "0";
   const value = parts.length === 0 ? code`${zero}` : joined(parts, " + ");

@@ -1,0 +1,56 @@
+import type { DeviceModel, Formula, QueueModel } from "../../model/device-model.js";
+import { formulaText } from "../../model/formula-text.js";
+import { docText } from "./doc-text.js";
+import { html, joined, type Html } from "./html.js";
+import type { Links } from "./links.js";
+import { origin, row, selfLink, table } from "./parts.js";
+import type { Page } from "./site.js";
+
+const roles: Readonly<Record<QueueModel["role"], string>> = {
+  request: "The driver sends requests, the device answers each.",
+  transmit: "The driver sends messages.",
+  receive: "The device sends messages, in buffers that the driver has posted.",
+  held: "The device holds the driver's buffers for long.",
+  deferred: "The device answers requests when something happens.",
+};
+
+/** Virtqueues: how many there are, and at which indexes. */
+export function queuesSection(device: DeviceModel, page: Page, links: Links): Html | undefined {
+  if (device.queues.length === 0) return undefined;
+  const rows = device.queues.map((queue) => {
+    const anchor = page.anchors.of(queue);
+    const dimension = queue.many ? html`[<code>${links.formula(queue.count)}</code>]` : "";
+    return row(anchor, [
+      html`<strong>${selfLink(anchor, html`<code>${queue.specName}</code>`)}</strong>${dimension}`,
+      html`<code>${links.formula(queue.index)}</code>`,
+      html`${queue.role}<br /><span class="notes">${roles[queue.role]}</span>`,
+      html`<code>${links.name(queue.message)}</code>`,
+      html`${docText(queue.doc)} ${origin(queue)}${queueNotes(queue, links)}`,
+    ]);
+  });
+  const many = device.queues.some((queue) => queue.many);
+  return html`${many && html`<p class="notes"><code>k</code> counts the queues of an array, from 0.</p> `}${table(
+    ["Queue", "Index", "Role", "Message", "Meaning"],
+    rows,
+  )}`;
+}
+
+function queueNotes(queue: QueueModel, links: Links): Html | undefined {
+  const code = (formula: Formula): Html => html`<code>${links.formula(formulaText(formula))}</code>`;
+  const { merged, holdsTree, postedTree, condition } = queue;
+  const notes = [
+    ...(condition === null ? [] : [html`there if <code>${links.formula(condition)}</code>`]),
+    ...(merged === null ? [] : [mergedNote(merged, code)]),
+    ...(holdsTree ? [html`buffers hold at least ${code(holdsTree)} bytes`] : []),
+    ...(postedTree ? [html`at most ${code(postedTree)} buffers are posted`] : []),
+  ];
+  return notes.length === 0 ? undefined : html`<br /><span class="notes">${joined(notes, "; ")}</span>`;
+}
+
+function mergedNote(
+  { field, conditionTree }: NonNullable<QueueModel["merged"]>,
+  code: (formula: Formula) => Html,
+): Html {
+  const when = conditionTree ? html` if ${code(conditionTree)}` : "";
+  return html`a message may span as many buffers as <code>${field.join(".")}</code> tells${when}`;
+}
