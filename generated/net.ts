@@ -1493,9 +1493,11 @@ export interface NetCryptoResourceObjIpsecSa256bKey {
   readonly udpDport: number;
   /** Window against replay; 0 for none. Unit: packets. */
   readonly replayWinSz: number;
-  readonly cipherAlgo: NetCryptoCipher | number;
+  /** The number of a {@link NetCryptoCipher}. */
+  readonly cipherAlgo: bigint;
   readonly cipherKey: NetCryptoResourceObjIpsecSa256bKeyCipherKey;
-  readonly authAlgo: NetCryptoMac | number;
+  /** The number of a {@link NetCryptoMac}. */
+  readonly authAlgo: bigint;
   readonly authKey: NetCryptoResourceObjIpsecSa256bKeyAuthKey;
   readonly life: NetCryptoIpsecLifetime;
 }
@@ -1516,9 +1518,9 @@ export function readNetCryptoResourceObjIpsecSa256bKey(reader: ByteReader): NetC
   const udpSport = reader.u16();
   const udpDport = reader.u16();
   const replayWinSz = reader.u32();
-  const cipherAlgo = netCryptoCipherName(reader.u64());
+  const cipherAlgo = reader.u64();
   const cipherKey = readNetCryptoResourceObjIpsecSa256bKeyCipherKey(reader);
-  const authAlgo = netCryptoMacName(reader.u64());
+  const authAlgo = reader.u64();
   const authKey = readNetCryptoResourceObjIpsecSa256bKeyAuthKey(reader);
   const life = readNetCryptoIpsecLifetime(reader);
   return {
@@ -1556,9 +1558,9 @@ export function writeNetCryptoResourceObjIpsecSa256bKey(
   writer.u16(value.udpSport);
   writer.u16(value.udpDport);
   writer.u32(value.replayWinSz);
-  writer.u64(netCryptoCipherValue(value.cipherAlgo));
+  writer.u64(value.cipherAlgo);
   writeNetCryptoResourceObjIpsecSa256bKeyCipherKey(writer, value.cipherKey);
-  writer.u64(netCryptoMacValue(value.authAlgo));
+  writer.u64(value.authAlgo);
   writeNetCryptoResourceObjIpsecSa256bKeyAuthKey(writer, value.authKey);
   writeNetCryptoIpsecLifetime(writer, value.life);
 }
@@ -1701,11 +1703,16 @@ export function sizeOfNetHdr(features: FeatureSet): number {
 
 /** Reads a {@link NetHdr}. If the bytes do not hold one, `reader.error` tells why, and the value means nothing. */
 export function readNetHdr(reader: ByteReader, features: FeatureSet): NetHdr {
+  const hasHashValue = features.has(NetFeature.HASH_REPORT);
+  const hasOuterThOffset =
+    features.has(NetFeature.HOST_UDP_TUNNEL_GSO) || features.has(NetFeature.GUEST_UDP_TUNNEL_GSO);
+  const hasOuterNhOffset = features.has(NetFeature.OUT_NET_HEADER);
+  const hasIpsecResourceHdr = features.has(NetFeature.OUT_NET_HEADER) || features.has(NetFeature.IPSEC);
   const size = sizeOfNetHdr(features);
   const at = reader.take(size);
   const { view } = reader;
   let ipsecResourceHdr: NetIpsecResourceHdr | undefined;
-  if (features.has(NetFeature.OUT_NET_HEADER) || features.has(NetFeature.IPSEC)) {
+  if (hasIpsecResourceHdr) {
     reader.offset = at + 26;
     ipsecResourceHdr = readNetIpsecResourceHdr(reader);
   }
@@ -1718,17 +1725,11 @@ export function readNetHdr(reader: ByteReader, features: FeatureSet): NetHdr {
     csumStart: view.getUint16(at + 6, true),
     csumOffset: view.getUint16(at + 8, true),
     numBuffers: view.getUint16(at + 10, true),
-    hashValue: features.has(NetFeature.HASH_REPORT) ? view.getUint32(at + 12, true) : undefined,
-    hashReport: features.has(NetFeature.HASH_REPORT) ? netHashReportName(view.getUint16(at + 16, true)) : undefined,
-    outerThOffset:
-      features.has(NetFeature.HOST_UDP_TUNNEL_GSO) || features.has(NetFeature.GUEST_UDP_TUNNEL_GSO)
-        ? view.getUint16(at + 20, true)
-        : undefined,
-    innerNhOffset:
-      features.has(NetFeature.HOST_UDP_TUNNEL_GSO) || features.has(NetFeature.GUEST_UDP_TUNNEL_GSO)
-        ? view.getUint16(at + 22, true)
-        : undefined,
-    outerNhOffset: features.has(NetFeature.OUT_NET_HEADER) ? view.getUint16(at + 24, true) : undefined,
+    hashValue: hasHashValue ? view.getUint32(at + 12, true) : undefined,
+    hashReport: hasHashValue ? netHashReportName(view.getUint16(at + 16, true)) : undefined,
+    outerThOffset: hasOuterThOffset ? view.getUint16(at + 20, true) : undefined,
+    innerNhOffset: hasOuterThOffset ? view.getUint16(at + 22, true) : undefined,
+    outerNhOffset: hasOuterNhOffset ? view.getUint16(at + 24, true) : undefined,
     ipsecResourceHdr,
   };
 }

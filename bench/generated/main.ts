@@ -24,7 +24,6 @@ function median(values: readonly number[]): number {
 
 /** Nanoseconds of processor time for each item: what else the machine does should not count. */
 function time(work: (rounds: number) => number, rounds: number, items: number): number {
-  globalThis.gc?.();
   const start = process.cpuUsage();
   work(rounds);
   const { user, system } = process.cpuUsage(start);

@@ -54,7 +54,6 @@ const broken = new Error("a structure does not fit");
  */
 
 const segmentBytes = new Uint8Array(COUNT * 16);
-const segmentView = new DataView(segmentBytes.buffer);
 
 const writeSegments: Case = {
   name: "write virtio_blk_discard_write_zeroes",
@@ -69,10 +68,11 @@ const writeSegments: Case = {
     return sumOf(segmentBytes);
   },
   byHand(rounds) {
+    const view = new DataView(segmentBytes.buffer);
     for (let round = 0; round < rounds; round++) {
       let at = 0;
       for (const segment of segments) {
-        if (!writeSegment(segmentView, at, segment)) throw broken;
+        if (!writeSegment(view, at, segment)) throw broken;
         at += 16;
       }
     }
@@ -98,10 +98,11 @@ const readSegments: Case = {
     return sum;
   },
   byHand(rounds) {
+    const view = new DataView(segmentBytes.buffer);
     let sum = 0;
     for (let round = 0; round < rounds; round++) {
       for (let k = 0; k < COUNT; k++) {
-        const segment = readSegment(segmentView, k * 16);
+        const segment = readSegment(view, k * 16);
         if (segment === undefined) throw broken;
         kept[k & 15] = segment;
         sum += segment.numSectors;
@@ -112,7 +113,6 @@ const readSegments: Case = {
 };
 
 const zoneBytes = new Uint8Array(COUNT * 64);
-const zoneView = new DataView(zoneBytes.buffer);
 
 const writeZones: Case = {
   name: "write virtio_blk_zone_descriptor",
@@ -127,10 +127,11 @@ const writeZones: Case = {
     return sumOf(zoneBytes);
   },
   byHand(rounds) {
+    const view = new DataView(zoneBytes.buffer);
     for (let round = 0; round < rounds; round++) {
       let at = 0;
       for (const zone of zones) {
-        if (!writeZone(zoneView, zoneBytes, at, zone)) throw broken;
+        if (!writeZone(view, zoneBytes, at, zone)) throw broken;
         at += 64;
       }
     }
@@ -156,10 +157,11 @@ const readZones: Case = {
     return sum;
   },
   byHand(rounds) {
+    const view = new DataView(zoneBytes.buffer);
     let sum = 0;
     for (let round = 0; round < rounds; round++) {
       for (let k = 0; k < COUNT; k++) {
-        const zone = readZone(zoneView, k * 64);
+        const zone = readZone(view, k * 64);
         if (zone === undefined) throw broken;
         kept[k & 15] = zone;
         if (zone.zState === "IOPEN") sum += k;
@@ -172,7 +174,6 @@ const readZones: Case = {
 /** The header of packets has 12 bytes with no features, and 20 with HASH_REPORT. */
 function headerCases(size: 12 | 20, features: FeatureSet): Case[] {
   const bytes = new Uint8Array(COUNT * size);
-  const view = new DataView(bytes.buffer);
   const write: Case = {
     name: `write virtio_net_hdr, ${size} bytes`,
     items: COUNT,
@@ -186,6 +187,7 @@ function headerCases(size: 12 | 20, features: FeatureSet): Case[] {
       return sumOf(bytes);
     },
     byHand(rounds) {
+      const view = new DataView(bytes.buffer);
       for (let round = 0; round < rounds; round++) {
         let at = 0;
         for (const header of headers) {
@@ -214,6 +216,7 @@ function headerCases(size: 12 | 20, features: FeatureSet): Case[] {
       return sum;
     },
     byHand(rounds) {
+      const view = new DataView(bytes.buffer);
       let sum = 0;
       for (let round = 0; round < rounds; round++) {
         for (let k = 0; k < COUNT; k++) {

@@ -77,7 +77,7 @@ export function constantModel(symbol: ConstantSymbol, facts: Facts): readonly Co
   return [{ name, specName, value: modelNumber(value), doc: declaration.documentation.join("\n"), since, of: null }];
 }
 
-/** The members of an enum as constants, with the numbers that the specification gives: a bit number stays one. */
+/** The members of an enum as constants, with the numbers that the specification gives: a bit number stays one. Ranges are none. */
 export function memberConstants(symbol: EnumSymbol, facts: Facts): readonly ConstantModel[] {
   const clauses = readClauses(symbol.declaration.clauses, "an enum", facts.bag);
   const origin = originOf(clauses, symbol.name, symbol.encloser, facts.bag);
@@ -85,7 +85,8 @@ export function memberConstants(symbol: EnumSymbol, facts: Facts): readonly Cons
   const of = symbol.declaration.name ? symbol.name : null;
   return symbol.members.flatMap((member) => {
     const value = facts.members.get(member);
-    if (!value) return [];
+    // A range is room for numbers, not a number.
+    if (value?.last !== null) return [];
     const own = readClauses(member.declaration.clauses, holder, facts.bag);
     const { since } = originOf(own, member.name, { label: symbol.name, ...origin }, facts.bag);
     const { name, specName } = member;

@@ -105,16 +105,22 @@ function structOf(
 function listedFields(listing: Listing, nameOf: (specName: string) => string): readonly FieldModel[] {
   const readable = joined(listing.readable, nameOf);
   const writable = joined(listing.writable, nameOf);
-  const start = listing.streams === "writable" ? 0 : endOf(readable);
-  const fromEnd = (field: FieldModel): number | null => (listing.streams === "both" ? null : field.fromEnd);
-  return [
-    ...readable.map((field) => ({ ...field, fromEnd: fromEnd(field) })),
-    ...writable.map((field) => ({ ...field, offset: start === null ? null : moved(field.offset, start) })),
-  ];
+  const start = listing.streams === "writable" ? 0 : endOf(readable.map(({ field }) => field));
+  const first = readable.map(({ field, part }): FieldModel => {
+    const fromEnd = listing.streams === "both" ? null : field.fromEnd;
+    const rest = part && writable.find((other) => other.part === part);
+    return rest ? { ...field, fromEnd, size: sum(field.size, rest.field.size) } : { ...field, fromEnd };
+  });
+  const second = writable.flatMap(({ field, part }): readonly FieldModel[] =>
+    part !== null && readable.some((other) => other.part === part)
+      ? []
+      : [{ ...field, offset: sum(field.offset, start) }],
+  );
+  return [...first, ...second];
 }
 
-function moved(offset: number | null, by: number): number | null {
-  return offset === null ? null : offset + by;
+function sum(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a + b;
 }
 
 /** Where the last field ends; null if that varies. */
@@ -128,22 +134,17 @@ function endOf(fields: readonly FieldModel[]): number | null {
 }
 
 /** The fields of a stream, with each struct in both streams as one field. */
-function joined(fields: readonly StreamField[], nameOf: (specName: string) => string): readonly FieldModel[] {
-  const result: FieldModel[] = [];
-  let open: StructPart | null = null;
+function joined(
+  fields: readonly StreamField[],
+  nameOf: (specName: string) => string,
+): readonly { readonly field: FieldModel; readonly part: StructPart | null }[] {
+  const result: { field: FieldModel; readonly part: StructPart | null }[] = [];
   for (const { field, within } of fields) {
     const [outer] = within;
-    if (!outer) {
-      open = null;
-      result.push(field);
-    } else if (outer.part === open) {
-      const last = result.pop();
-      if (last)
-        result.push({ ...last, size: last.size === null || field.size === null ? null : last.size + field.size });
-    } else {
-      open = outer.part;
-      result.push(structField(outer, field, nameOf));
-    }
+    const last = result.at(-1);
+    if (!outer) result.push({ field, part: null });
+    else if (last?.part === outer.part) last.field = { ...last.field, size: sum(last.field.size, field.size) };
+    else result.push({ field: structField(outer, field, nameOf), part: outer.part });
   }
   return result;
 }

@@ -1,5 +1,5 @@
 import type { Cell } from "../byte-map/cells.js";
-import { rowsOf, type BytesRow, type Piece, type Row } from "../byte-map/rows.js";
+import { isApart, rowsOf, type BytesRow, type Piece, type Row } from "../byte-map/rows.js";
 import { Grid } from "./grid.js";
 
 /** Bytes in a row: four, as in the diagrams of RFCs, make 73 columns with the offsets before them. */
@@ -50,12 +50,12 @@ function drawRow(grid: Grid, row: Row, line: number): void {
 function drawPiece(grid: Grid, piece: Piece, line: number): void {
   const left = columnOf(piece.from);
   const right = columnOf(piece.to);
-  if (piece.first) edge(grid, line, left, right);
-  if (piece.last) edge(grid, line + 2, left, right);
+  for (const { from, to } of piece.above) edge(grid, line, columnOf(from), columnOf(to));
+  for (const { from, to } of piece.below) edge(grid, line + 2, columnOf(from), columnOf(to));
   grid.write(line + 1, left, "|");
   grid.write(line + 1, right, piece.open ? "~" : "|");
   for (const corner of [left, right]) {
-    if (grid.read(line, corner) === " ") grid.write(line, corner, piece.first ? "+" : "|");
+    if (grid.read(line, corner) === " ") grid.write(line, corner, "|");
   }
 }
 
@@ -83,6 +83,14 @@ function drawLabel(grid: Grid, cell: Cell, places: ReadonlyMap<Row, number>, lab
   const start = columnOf(first.piece.from);
   const end = columnOf(first.piece.to);
   centre(grid, line, start, end, fitting(labels, end - start - 1));
+  for (const { piece, line: at } of pieces) {
+    if (isApart(piece, first.piece)) drawRest(grid, at + 1, piece);
+  }
+}
+
+function drawRest(grid: Grid, line: number, { cell, from, to }: Piece): void {
+  const [left, right] = [columnOf(from), columnOf(to)];
+  centre(grid, line, left, right, fitting([`... ${cell.field.specName}`, "..."], right - left - 1));
 }
 
 function piecesOf(row: BytesRow, cell: Cell): readonly Piece[] {

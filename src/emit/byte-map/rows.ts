@@ -25,14 +25,23 @@ export interface Piece {
   /** Columns in bytes, with fractions for bit-fields. */
   readonly from: number;
   readonly to: number;
-  readonly first: boolean;
-  readonly last: boolean;
+  /** Where its edges are: not where the same cell goes on in the next row or comes from the one before. */
+  readonly above: readonly Span[];
+  readonly below: readonly Span[];
+  /** Rows of the cell follow. */
+  readonly goesOn: boolean;
   /** Of unknown length. */
   readonly open: boolean;
 }
 
+/** Columns from one to another, in bytes. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Cells that take more rows than this are shortened. */
-const MOST_ROWS = 4;
+const MOST_ROWS = 5;
 
 export function rowsOf(cells: readonly Cell[], columns: number): readonly Row[] {
   return runsOf(cells).flatMap((run): readonly Row[] => {
@@ -49,7 +58,7 @@ function rowsOfRun(run: Run, columns: number): readonly Row[] {
       const known = pieces.get(row);
       if (known) known.push(piece);
       else pieces.set(row, [piece]);
-      if (!piece.last && !piece.open) long.set(row, piece.cell);
+      if (piece.goesOn) long.set(row, piece.cell);
     }
   }
   const rows: Row[] = [];
@@ -70,7 +79,8 @@ function piecesOf(
 ): readonly { readonly row: number; readonly piece: Piece }[] {
   const firstRow = Math.floor(at / columns);
   if (cell.size === null) {
-    return [{ row: firstRow, piece: { cell, from: at % columns, to: columns, first: true, last: true, open: true } }];
+    const span = { from: at % columns, to: columns };
+    return [{ row: firstRow, piece: { cell, ...span, above: [span], below: [span], goesOn: false, open: true } }];
   }
   if (cell.size === 0) return [];
   const end = at + cell.size;
@@ -79,17 +89,25 @@ function piecesOf(
   const drawn = isShortened
     ? [firstRow, lastRow]
     : Array.from({ length: lastRow - firstRow + 1 }, (_, i) => firstRow + i);
-  return drawn.map((row) => ({
-    row,
-    piece: {
-      cell,
-      from: Math.max(at - row * columns, 0),
-      to: Math.min(end - row * columns, columns),
-      first: row === firstRow,
-      last: row === lastRow,
-      open: false,
-    },
-  }));
+  const spanOf = (row: number): Span => ({
+    from: Math.max(at - row * columns, 0),
+    to: Math.min(end - row * columns, columns),
+  });
+  return drawn.map((row) => {
+    const span = spanOf(row);
+    const above = row === firstRow ? [span] : without(span, spanOf(row - 1));
+    const below = row === lastRow ? [span] : without(span, spanOf(row + 1));
+    return { row, piece: { cell, ...span, above, below, goesOn: row !== lastRow, open: false } };
+  });
+}
+
+/** What is left of a span where the other one is not. */
+function without(span: Span, other: Span): readonly Span[] {
+  const parts = [
+    { from: span.from, to: Math.min(span.to, other.from) },
+    { from: Math.max(span.from, other.to), to: span.to },
+  ];
+  return parts.filter(({ from, to }) => from < to);
 }
 
 function labelOf(run: Run, offset: number): string {
@@ -101,6 +119,11 @@ function labelOf(run: Run, offset: number): string {
     case "after":
       return `+${hex(offset)}`;
   }
+}
+
+/** Of a short field that goes on in the next row, but not below where it began: without a word it would look like two. */
+export function isApart(piece: Piece, labelled: Piece): boolean {
+  return piece.from >= labelled.to || piece.to <= labelled.from;
 }
 
 /** A number as offsets are written: `0x1c`. */

@@ -47,7 +47,7 @@ function needsText({ requires, offers }: FeatureModel, links: Links): Html {
       ),
     );
   const lines = [
-    ...all(requires),
+    ...all(requires).map((choice) => html`<span class="notes narrow">needs </span>${choice}`),
     ...all(offers).map((choice) => html`<span class="notes">a device that offers it also offers</span> ${choice}`),
   ];
   return joined(lines, html`<br />`);

@@ -45,6 +45,7 @@ p { margin: 0.5rem 0; max-width: 46rem; }
 .facts { font-size: 0.85rem; font-weight: normal; color: var(--faint); }
 .notes, .spec-name { color: var(--faint); }
 .notes { font-size: 0.9em; }
+.narrow { display: none; }
 .spec { white-space: nowrap; font-size: 0.85em; }
 .badge { display: inline-block; margin-right: 0.3em; padding: 0 0.45em; border: 1px solid var(--line); border-radius: 1em; color: var(--faint); font-size: 0.75rem; font-weight: normal; line-height: 1.5; white-space: nowrap; }
 .badge.volatile { color: var(--volatile); border-color: currentColor; }
@@ -93,8 +94,9 @@ summary { cursor: pointer; color: var(--link); font-size: 0.9rem; }
   .contents ul ul { display: none; }
 }
 @media (max-width: 40rem) {
-  body > .page table { display: block; }
+  .page table { display: block; }
   .page thead { display: none; }
+  .narrow { display: inline; }
   .page tbody { display: block; }
   .page tr { display: flex; flex-wrap: wrap; gap: 0 0.75rem; padding: 0.4rem 0; border-bottom: 1px solid var(--line); }
   .page td { min-width: 0; padding: 0; border: 0; }

@@ -22,13 +22,18 @@ export function svgCellText(cell: Cell, type: string, room: Room): Html | undefi
   const middle = (room.top + room.bottom) / 2;
   const name = fitted(namesOf(cell), width);
   if (!name) return undefined;
-  const note = notesOf(cell, type).find((text) => widthOf(text, NOTE_SIZE) <= width);
+  const note = noteFitting(notesOf(cell, type), width);
   const label = html`<text x="${x}" y="${note === undefined ? middle + 4 : middle - 1}" font-size="${name.size}"
     >${name.text}</text
   >`;
   return note === undefined
     ? label
     : html`${label}<text class="note" x="${x}" y="${middle + 13}" font-size="${NOTE_SIZE}">${note}</text>`;
+}
+
+/** The first text that has room in small letters. */
+export function noteFitting(texts: readonly string[], width: number): string | undefined {
+  return texts.find((text) => text.length * NOTE_SIZE * LETTER <= width);
 }
 
 function namesOf(cell: Cell): readonly string[] {
@@ -55,8 +60,4 @@ function fitted(names: readonly string[], width: number): { readonly text: strin
   const letters = Math.floor(width / (SMALLEST * LETTER));
   const last = names.at(-1) ?? "";
   return letters < 3 ? undefined : { text: `${last.slice(0, letters - 1)}…`, size: SMALLEST };
-}
-
-function widthOf(text: string, size: number): number {
-  return text.length * size * LETTER;
 }

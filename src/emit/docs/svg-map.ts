@@ -2,7 +2,7 @@ import { conditionText } from "../byte-map/cell-text.js";
 import type { Cell } from "../byte-map/cells.js";
 import { rowsOf, type BytesRow, type Piece, type Row } from "../byte-map/rows.js";
 import { html, type Html } from "./html.js";
-import { svgCellText } from "./svg-cell-text.js";
+import { noteFitting, svgCellText, type Room } from "./svg-cell-text.js";
 
 /** Bytes in a row: with four, names have room even on a phone. */
 const COLUMNS = 4;
@@ -85,17 +85,29 @@ function cellBoxes(cell: Cell, rows: readonly PlacedRow[], facts: CellFacts): Ht
   if (cell.size === null) kinds.push("open");
   const room = labelRoom(boxes, first);
   return html`<a href="${facts.href}" class="${kinds.join(" ")}"
-    ><title>${facts.title}</title>${boxes.map(boxShape)}${svgCellText(cell, facts.type, room)}</a
+    ><title>${facts.title}</title
+    >${boxes.map(boxShape)}${svgCellText(cell, facts.type, room)}${boxes.map((box) => continuation(box, cell, room))}</a
   > `;
 }
 
 function boxesOf(row: BytesRow, cell: Cell, top: number): readonly Box[] {
   const own = row.pieces.filter((piece) => piece.cell === cell);
-  return own.map((piece) => ({ piece, left: LEFT + piece.from * BYTE, right: LEFT + piece.to * BYTE, top }));
+  return own.map((piece) => ({ piece, left: xOf(piece.from), right: xOf(piece.to), top }));
+}
+
+/** Says of the rest of a field what it is, where it goes on in another place than its name. */
+function continuation({ left, right, top }: Box, cell: Cell, room: Room): Html | undefined {
+  if (left < room.right && right > room.left) return undefined;
+  const label = noteFitting([`… ${cell.field.specName}`, "…"], right - left);
+  return html`<text class="note" x="${(left + right) / 2}" y="${top + ROW / 2 + 4}">${label}</text>`;
+}
+
+function xOf(byte: number): number {
+  return LEFT + byte * BYTE;
 }
 
 /** The widest boxes over each other: there the text goes. */
-function labelRoom(boxes: readonly Box[], first: Box): Parameters<typeof svgCellText>[2] {
+function labelRoom(boxes: readonly Box[], first: Box): Room {
   const widthOf = ({ left, right }: Box): number => right - left;
   const widest = boxes.reduce((most, box) => (widthOf(box) > widthOf(most) ? box : most), first);
   const same = boxes.filter(({ left, right }) => left === widest.left && right === widest.right);
@@ -111,8 +123,8 @@ function boxShape({ piece, left, right, top }: Box): Html {
   const lines = [
     `M${left} ${top}V${bottom}`,
     piece.open ? tornEdge(right, top) : `M${right} ${top}V${bottom}`,
-    piece.first ? `M${left} ${top}H${right}` : "",
-    piece.last ? `M${left} ${bottom}H${right}` : "",
+    ...piece.above.map(({ from, to }) => `M${xOf(from)} ${top}H${xOf(to)}`),
+    ...piece.below.map(({ from, to }) => `M${xOf(from)} ${bottom}H${xOf(to)}`),
   ];
   return html`<rect x="${left}" y="${top}" width="${right - left}" height="${ROW}" /><path d="${lines.join("")}" />`;
 }

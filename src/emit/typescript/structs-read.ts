@@ -6,6 +6,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
+import { pascalCase } from "./names.js";
 import { interpret, passError, readFields, readShape, referredFields, type ReaderChange } from "./read-fields.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
 import { sizeFunction } from "./size-fields.js";
@@ -208,13 +209,14 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
   const { scope } = context;
   const parts: Code[] = [];
   const properties: Code[] = [];
+  const gates = headerGates(struct, context);
   for (const field of struct.fields) {
     if (!isVisible(field)) continue;
     if (field.offset === null)
       throw new EmitError("a header with a field of variable place", `${context.place}.${field.name}`);
     const shape = shapeOf(field, scope);
     const name = propertyName(field);
-    const present = field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas);
+    const present = gates.get(field.condition)?.name;
     const choose = (value: Code): Code => (present === undefined ? value : code`${present} ? ${value} : undefined`);
     if (shape.kind === "scalar") {
       properties.push(code`${name}: ${choose(fieldAt(code`view`, at(field.offset), field, shape, scope))}`);
@@ -235,11 +237,28 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
   const size = code`${sizeFunction(struct, scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
   // The parts in between move the reader about; it ends behind the header in any case.
   const end = parts.length === 0 ? code`` : code`reader.offset = at + size;`;
-  return code`const size = ${size};
+  return code`${[...gates.values()].map((gate) => code`const ${gate.name} = ${gate.test};`)}
+    const size = ${size};
     const at = reader.take(size);
     const { view } = reader;
     ${parts} ${end}
     return { ${joined(properties, ", ")} };`;
+}
+
+/** Conditions of a header's fields, each worked out once and called after the first field that it is for. */
+function headerGates(
+  struct: StructModel,
+  context: CodecContext,
+): ReadonlyMap<string | null, { name: string; test: Code }> {
+  const gates = new Map<string | null, { name: string; test: Code }>();
+  for (const field of struct.fields) {
+    if (!isVisible(field) || field.conditionTree === null || gates.has(field.condition)) continue;
+    gates.set(field.condition, {
+      name: `has${pascalCase(field.name)}`,
+      test: condition(field.conditionTree, context.formulas),
+    });
+  }
+  return gates;
 }
 
 /** A struct's own parameters, to be handed on. */

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { compile } from "../../../src/compiler/compile.js";
+import { EmitError, emitTypeScript } from "../../../src/emit/typescript/index.js";
+
+async function refusal(text: string): Promise<EmitError> {
+  const { model, diagnostics } = compile([{ name: "a.virtio", text }]);
+  expect(diagnostics.filter((diagnostic) => diagnostic.severity === "error")).toEqual([]);
+  if (model === undefined) throw new Error("no model");
+  try {
+    await emitTypeScript(model, { version: "0.0.0" });
+  } catch (error) {
+    if (error instanceof EmitError) return error;
+    throw error;
+  }
+  throw new Error("emitted");
+}
+
+test("replies with tags of their own are refused, not emitted wrong", async () => {
+  const error = await refusal(`device a = 60 {
+    enum Status : u8 { OK = 0; BAD = 1; }
+    queues { q : request R; }
+    request R {
+      readable { u8 x; }
+      writable { Status status; }
+      match status { OK => writable { le32 value; } BAD => {} }
+    }
+  }`);
+  expect(error.construct).toBe("replies with tags of their own");
+  expect(error.place).toContain("a.R");
+});
+
+test("a tag inside of a struct is refused", async () => {
+  const error = await refusal(`device a = 60 {
+    enum Kind : u8 { X = 0; Y = 1; }
+    queues { q : request R; }
+    struct Hdr { Kind kind; u8 more; }
+    request R {
+      readable { Hdr hdr; }
+      match hdr.kind { X => readable { le16 x; } Y => {} }
+      writable { u8 status; }
+    }
+  }`);
+  expect(error.construct).toBe("a request whose tag is inside a struct");
+});
