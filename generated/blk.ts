@@ -1163,8 +1163,8 @@ class BlkRequestSlot extends RequestSlot {
 
   #decodeZoneAppend(): CodecError | undefined {
     this.#kind = "ZoneAppend";
-    if (this.writable.length < 9) return new CodecError("too-small", this.writable.length);
     this.data = this.#dataIn.window(this.readable, 16, this.readable.length - 16);
+    if (this.writable.length < 9) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -1265,7 +1265,7 @@ export interface BlkDeviceOptions extends VirtioDeviceOptions {
   readonly features?: readonly (BlkFeature | CommonFeatureName)[];
   readonly config: BlkConfigInit;
   /** Requests are served in any order. (section 5.2.2) */
-  requestq(request: BlkRequest): HandlerResult;
+  readonly requestq: (request: BlkRequest) => HandlerResult;
   /** Called after the driver wrote a field of the configuration. */
   readonly configWritten?: {
     /** Cache mode: 0 is writethrough, 1 is writeback. Not to be read before FEATURES_OK. Only if CONFIG_WCE. */
@@ -1606,7 +1606,7 @@ const blkRequestCodec: RequestCodec<BlkRequestInput, BlkRequestReply> = {
   },
   encode(input, writer) {
     writer.u32(blkTypeValue(input.type));
-    writer.zero(4);
+    writer.u32(0);
     writer.u64(input.sector);
     switch (input.type) {
       case "IN":

@@ -515,12 +515,12 @@ export interface ConsoleDeviceOptions extends VirtioDeviceOptions {
   readonly features?: readonly (ConsoleFeature | CommonFeatureName)[];
   readonly config?: ConsoleConfigInit;
   /** Output of a port. (section 5.3.2) */
-  transmitq(buffer: ConsoleDataBuffer): HandlerResult;
+  readonly transmitq: (buffer: ConsoleDataBuffer) => HandlerResult;
   /**
    * Control messages from the driver. Takes what the driver sends; complete each one, now or later. One without a
    * handler is given back empty. (section 5.3.2)
    */
-  controlTransmitq?(buffer: ConsoleControlMessageBuffer): HandlerResult;
+  readonly controlTransmitq?: (buffer: ConsoleControlMessageBuffer) => HandlerResult;
   /** Called after the driver wrote a field of the configuration. */
   readonly configWritten?: {
     /**

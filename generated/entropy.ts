@@ -82,7 +82,7 @@ export interface EntropyDeviceOptions extends VirtioDeviceOptions {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly CommonFeatureName[];
   /** Buffers to be filled with random bytes. (section 5.4.2) */
-  requestq(request: EntropyRequest): HandlerResult;
+  readonly requestq: (request: EntropyRequest) => HandlerResult;
   /** Told of what the driver does wrong, and of handlers that fail. */
   readonly onProtocolError?: (error: Error) => void;
 }

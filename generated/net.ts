@@ -1247,7 +1247,7 @@ export function writeNetCryptoIpsecModeCap(writer: ByteWriter, value: NetCryptoI
   writer.zero(3);
   writer.u32(value.maxReplayWinSz);
   writer.u32(value.options);
-  writer.zero(4);
+  writer.u32(0);
   writer.u64(value.cipherAlgo);
   writer.u64(value.hmacAlgo);
   writer.u32(value.aeadAlgo);
@@ -1396,7 +1396,7 @@ export function writeNetCryptoIpsecTunnelParamIpv4(writer: ByteWriter, value: Ne
   writer.u8(value.dscp);
   writer.u8(value.df);
   writer.u8(value.ttl);
-  writer.zero(1);
+  writer.u8(0);
 }
 
 /** (`virtio_virtio_crypto_ipsec_tunnel_param_ipv6`, section 5.9.9.9.2.1, since 1.4) */
@@ -1431,7 +1431,7 @@ export function writeNetCryptoIpsecTunnelParamIpv6(writer: ByteWriter, value: Ne
   writer.u32(value.flabel);
   writer.u8(value.hlimit);
   writer.u8(value.dscp);
-  writer.zero(2);
+  writer.u16(0);
 }
 
 /**
@@ -1549,7 +1549,7 @@ export function writeNetCryptoResourceObjIpsecSa256bKey(
 ): void {
   writer.u8(netIpsecModeValue(value.mode));
   writer.u8(netIpsecDirectionValue(value.direction));
-  writer.zero(2);
+  writer.u16(0);
   writer.u32(value.objId);
   writer.u32(value.spi);
   writer.u32(value.salt);
@@ -1592,7 +1592,7 @@ export function writeNetCryptoResourceObjIpsecSa256bKeyCipherKey(
   value: NetCryptoResourceObjIpsecSa256bKeyCipherKey,
 ): void {
   writer.u16(value.length);
-  writer.zero(2);
+  writer.u16(0);
   if (value.data.length !== 32) writer.fail("length-mismatch");
   writer.bytes(value.data);
 }
@@ -1624,7 +1624,7 @@ export function writeNetCryptoResourceObjIpsecSa256bKeyAuthKey(
   value: NetCryptoResourceObjIpsecSa256bKeyAuthKey,
 ): void {
   writer.u16(value.length);
-  writer.zero(2);
+  writer.u16(0);
   if (value.data.length !== 32) writer.fail("length-mismatch");
   writer.bytes(value.data);
 }
@@ -1747,7 +1747,7 @@ export function writeNetHdr(writer: ByteWriter, value: NetHdr, features: Feature
   if (size > 12) {
     writer.u32(value.hashValue ?? 0);
     writer.u16(netHashReportValue(value.hashReport ?? 0));
-    writer.zero(2);
+    writer.u16(0);
   }
   if (size > 20) {
     writer.u16(value.outerThOffset ?? 0);
@@ -2056,7 +2056,7 @@ export function readNetCtrlCoalVq(reader: ByteReader): NetCtrlCoalVq {
 /** Writes a {@link NetCtrlCoalVq}. If it does not fit, `writer.error` tells why. */
 export function writeNetCtrlCoalVq(writer: ByteWriter, value: NetCtrlCoalVq): void {
   writer.u16(value.vqIndex);
-  writer.zero(2);
+  writer.u16(0);
   writeNetCtrlCoal(writer, value.coal);
 }
 
@@ -2194,9 +2194,9 @@ export function readNetStatsReplyHdr(reader: ByteReader): NetStatsReplyHdr {
 /** Writes a {@link NetStatsReplyHdr}. If it does not fit, `writer.error` tells why. */
 export function writeNetStatsReplyHdr(writer: ByteWriter, value: NetStatsReplyHdr): void {
   writer.u8(netStatsReplyTypeValue(value.type));
-  writer.zero(1);
+  writer.u8(0);
   writer.u16(value.vqIndex);
-  writer.zero(2);
+  writer.u16(0);
   writer.u16(value.size);
 }
 
@@ -3048,7 +3048,7 @@ export function readNetCvqCfgPart(reader: ByteReader): NetCvqCfgPart {
 export function writeNetCvqCfgPart(writer: ByteWriter, value: NetCvqCfgPart): void {
   writer.u16(value.partType);
   writer.u8(value.flags);
-  writer.zero(1);
+  writer.u8(0);
   writeNetDevPartCvqSelector(writer, value.selector);
   writer.u32(value.length);
   const valueEnd = writer.offset + value.length;
@@ -3383,7 +3383,7 @@ export function writeNetFfCapData(writer: ByteWriter, value: NetFfCapData): void
   writer.u32(value.rulesPerGroupLimit);
   writer.u8(value.lastRulePriority);
   writer.u8(value.selectorsPerClassifierLimit);
-  writer.zero(2);
+  writer.u16(0);
 }
 
 /** (`virtio_net_ff_selector`, section 5.1.9.6.2.2, since 1.4) */
@@ -3415,7 +3415,7 @@ export function readNetFfSelector(reader: ByteReader): NetFfSelector {
 export function writeNetFfSelector(writer: ByteWriter, value: NetFfSelector): void {
   writer.u8(netFfMaskTypeValue(value.type));
   writer.u8(value.flags);
-  writer.zero(2);
+  writer.u16(0);
   writer.u8(value.mask.length);
   writer.zero(3);
   writer.bytes(value.mask);
@@ -3576,9 +3576,9 @@ export function writeNetResourceObjFfRule(writer: ByteWriter, value: NetResource
   writer.u8(value.rulePriority);
   writer.u8(value.keys.length);
   writer.u8(netFfActionValue(value.action));
-  writer.zero(1);
+  writer.u8(0);
   writer.u16(value.vqIndex);
-  writer.zero(2);
+  writer.u16(0);
   writer.bytes(value.keys);
 }
 
@@ -4573,7 +4573,7 @@ class NetControlSlot extends RequestSlot {
 
   #completeStatus(reply: NetAck | number): Completion {
     this.writable.setByte(0, netAckValue(reply));
-    return this.finish(1);
+    return this.finish(this.writable.written);
   }
 
   #completeNotfCoalVqGet(reply: NetNotfCoalVqGetControlAnswer): Completion {
@@ -4689,12 +4689,12 @@ export interface NetDeviceOptions extends VirtioDeviceOptions {
   readonly features?: readonly (NetFeature | CommonFeatureName)[];
   readonly config?: NetConfigInit;
   /** Packets from the driver. (section 5.1.2) */
-  transmitq(buffer: NetPacketBuffer): HandlerResult;
+  readonly transmitq: (buffer: NetPacketBuffer) => HandlerResult;
   /**
    * Commands to the device. Its index depends on the pairs that exist, not on those in use. Serves requests; complete
    * each one, now or later. One without a handler is given back empty. (section 5.1.2)
    */
-  controlq?(request: NetControl): HandlerResult;
+  readonly controlq?: (request: NetControl) => HandlerResult;
   /** Told of what the driver does wrong, and of handlers that fail. */
   readonly onProtocolError?: (error: Error) => void;
 }
@@ -5243,7 +5243,7 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "VQ_GET":
             writer.u8(NetNotfCoalCommand.VQ_GET);
             writer.u16(input.vqIndex);
-            writer.zero(2);
+            writer.u16(0);
             return;
         }
         break;

@@ -47,12 +47,12 @@ function compile(): ts.Program {
   );
   const options = readOptions();
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (path) => copies.has(resolve(path)) || fileExists(path);
-  host.readFile = (path) => copies.get(resolve(path)) ?? readFile(path);
+  const disk = { ...host };
+  host.fileExists = (path) => copies.has(resolve(path)) || disk.fileExists(path);
+  host.readFile = (path) => copies.get(resolve(path)) ?? disk.readFile(path);
   host.getSourceFile = (path, languageVersion, ...rest) => {
     const copy = copies.get(resolve(path));
-    if (copy === undefined) return getSourceFile(path, languageVersion, ...rest);
+    if (copy === undefined) return disk.getSourceFile(path, languageVersion, ...rest);
     return ts.createSourceFile(path, copy, languageVersion);
   };
   return ts.createProgram([...names.map((name) => join(folder, name)), ...copies.keys()], options, host);

@@ -4,6 +4,6 @@ export interface Case {
   /** Items that one round handles. */
   readonly items: number;
   /** Both return a sum over what they decoded or wrote, so that nothing can be left out; the sums must be the same. */
-  generated(rounds: number): number;
-  byHand(rounds: number): number;
+  readonly generated: (rounds: number) => number;
+  readonly byHand: (rounds: number) => number;
 }

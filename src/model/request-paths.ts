@@ -376,7 +376,9 @@ function intoReply(reply: ReplyPath, arm: CheckedArm<RequestPart>, path: Request
     ...reply,
     ownName: asName !== undefined && !isSpecStyle(asName) ? asName : reply.ownName,
     streamName:
-      asName !== undefined && isSpecStyle(asName) ? { specName: asName, to: null, spec: origin.spec } : reply.streamName,
+      asName !== undefined && isSpecStyle(asName)
+        ? { specName: asName, to: null, spec: origin.spec }
+        : reply.streamName,
     doc: doc === "" ? reply.doc : doc,
     encloser: { label: request.name, ...origin },
     condition: bothConditions(reply.condition, own ?? null),

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { render } from "../../src/emit/typescript/code.js";
 import type { DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import { isWideEnum, memberOf } from "../../src/emit/typescript/enums.js";
 import { shapeOf, scalarSize, type Shape } from "../../src/emit/typescript/shapes.js";
@@ -99,7 +100,7 @@ function withMatch(
   const arm = fits ?? shape.arms.find(({ model }) => model.patterns.length === 0);
   if (arm === undefined || arm.struct.fields.length === 0) return fc.constant({ ...value });
   const pattern = arm.model.patterns.find(({ low, high }) => tag >= low && tag <= high);
-  const text = pattern === undefined ? '"default"' : patternKind(pattern).parts.join("");
+  const text = pattern === undefined ? '"default"' : render(patternKind(pattern)).text;
   const kind: unknown = JSON.parse(text);
   return valueOf(arm.struct, scope, features).map((body) => ({ ...value, [propertyName(field)]: { kind, ...body } }));
 }

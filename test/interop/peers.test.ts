@@ -5,8 +5,13 @@ import { expect, test } from "vitest";
 const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
 const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
 
-function runFixture(environment: Readonly<Record<string, string>>): { readonly status: number | null; readonly text: string } {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|VIRTIO_GEN_|FORCE_COLOR|NODE_ENV)/.test(name));
+function runFixture(environment: Readonly<Record<string, string>>): {
+  readonly status: number | null;
+  readonly text: string;
+} {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(VITEST|VIRTIO_GEN_|FORCE_COLOR|NODE_ENV)/.test(name),
+  );
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, "run", "--root", fixtures], {
     encoding: "utf8",
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...environment },

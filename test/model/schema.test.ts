@@ -3,7 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { DiagnosticBag } from "../../src/diagnostics/diagnostic.js";
 import { parse } from "../../src/language/parse.js";
-import { atVersion } from "../../src/model/at-version.js";
+import { restrictToVersion } from "../../src/compiler/spec-version.js";
 import { check } from "../../src/model/check.js";
 import type { Model } from "../../src/model/device-model.js";
 import { specVersions } from "../../src/model/versions.js";
@@ -36,7 +36,7 @@ describe("the schema of the model", () => {
     const model = modelOf(definitions.map((name) => `dsl/${name}`));
     expect(model.devices.length).toBeGreaterThan(3);
     expect(complaints(model)).toEqual([]);
-    for (const version of specVersions) expect(complaints(atVersion(model, version))).toEqual([]);
+    for (const version of specVersions) expect(complaints(restrictToVersion(model, version))).toEqual([]);
   });
 
   it.each(fixtures)("holds for the fixture %s", (name) => {

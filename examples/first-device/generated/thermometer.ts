@@ -302,7 +302,7 @@ export interface ThermometerDeviceOptions extends VirtioDeviceOptions {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (ThermometerFeature | CommonFeatureName)[];
   readonly config: ThermometerConfigInit;
-  requestq(request: ThermometerRequest): HandlerResult;
+  readonly requestq: (request: ThermometerRequest) => HandlerResult;
   /** Told of what the driver does wrong, and of handlers that fail. */
   readonly onProtocolError?: (error: Error) => void;
 }

@@ -30,8 +30,9 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
     .map((queue) => {
       const optional = queue.model.conditionTree !== null ? "?" : "";
       const what = queue.model.role === "transmit" ? "Takes what the driver sends" : "Serves requests";
+      // A property and not a method: a method could be given a handler that takes fewer variants than there are.
       const note = `${what}; complete each one, now or later. One without a handler is given back empty.`;
-      return code`${docComment({ doc: queue.model.doc, spec: queue.model.spec }, optional === "" ? "" : note)}${queue.name}${optional}(${queue.struct === undefined ? "request" : "buffer"}: ${queue.request?.typeName ?? ""}): ${runtimeType("HandlerResult")};`;
+      return code`${docComment({ doc: queue.model.doc, spec: queue.model.spec }, optional === "" ? "" : note)}readonly ${queue.name}${optional}: (${queue.struct === undefined ? "request" : "buffer"}: ${queue.request?.typeName ?? ""}) => ${runtimeType("HandlerResult")};`;
     });
   const writable = configFields(scope).filter(isWritable);
   const written =

@@ -62,8 +62,8 @@ export interface HeadField {
   readonly shape: Shape & { kind: "scalar" };
 }
 
-/** Context of code inside a request class. */
-export function slotContext(variant: VariantShape, scope: DeviceScope): CodecContext {
+/** Context of code inside a request class. While decoding, what was decoded before is known to be there. */
+export function slotContext(variant: VariantShape, scope: DeviceScope, isDecoding = false): CodecContext {
   const place = `${scope.device.name}.${variant.name}`;
   const features = (): Code => code`this.features`;
   const config = (): Code => code`this.#config`;
@@ -76,7 +76,7 @@ export function slotContext(variant: VariantShape, scope: DeviceScope): CodecCon
     config,
     formulas: {
       ...base,
-      field: (_, path) => readableValue(variant, path, scope, place),
+      field: (_, path) => readableValue(variant, path, scope, place, isDecoding),
       member: (_, path) => {
         // Structs in the head are looked at where they are; what is decoded may be missing.
         const first = variant.readable.find((field) => field.name === path[0]);
@@ -94,6 +94,7 @@ export function readableValue(
   path: readonly string[],
   scope: DeviceScope,
   place: string,
+  isDecoding = false,
 ): Value {
   const field = variant.readable.find((candidate) => candidate.name === path[0]);
   const shape = field === undefined ? undefined : shapeOf(field, scope);
@@ -104,7 +105,7 @@ export function readableValue(
       type: isWide(shape, field) ? "bigint" : "number",
     };
   }
-  const maybeMissing = field === undefined || !isView(field, variant, scope);
+  const maybeMissing = !isDecoding && (field === undefined || !isView(field, variant, scope));
   return valueAtPath(variant.readable, path, (each) => code`this.${requestMember(each)}`, scope, place, maybeMissing);
 }
 

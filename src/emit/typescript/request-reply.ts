@@ -36,7 +36,7 @@ export interface WritableLayout {
 
 /** Checks that the reply has room, and points the windows of what the device fills in. */
 export function decodeWritable(variant: VariantShape, request: RequestShape, scope: DeviceScope): WritableLayout {
-  const context = slotContext(variant, scope);
+  const context = slotContext(variant, scope, true);
   const { front, rest, tail } = replyParts(variant, request, scope);
   const tailSize = fixedTotal(tail, scope);
   const lengths: Code[] = [];
@@ -300,7 +300,7 @@ function statusStatements(request: RequestShape, status: FieldModel, scope: Devi
   const at = atEnd ? code`this.writable.length - ${size}` : code`0`;
   const run: Run = { fields: ends, at, size, limit: 0 };
   return code`${writeRun(run, (field) => (field === status || field.name === status.name ? code`reply` : code`0`), anyContext(request, scope), scope)}
-    return this.finish(${atEnd ? code`this.writable.length` : code`${size}`});`;
+    return this.finish(${atEnd ? code`this.writable.length` : code`this.writable.written`});`;
 }
 
 function anyContext(request: RequestShape, scope: DeviceScope): CodecContext {

@@ -295,10 +295,10 @@ function layoutStatements(
   const isChecked = writable.needed.varying.length === 0 && writable.needed.fixed <= checks.reply;
   return code`${hasKinds && code`this.#kind = ${quoted(group.name)};`}
     ${headCheck(layout.headSize, checks.head)}
-    ${writable.lengths}
-    ${!isChecked && roomCheck(writable.needed)}
     ${tags}
     ${layout.statements}
+    ${writable.lengths}
+    ${!isChecked && roomCheck(writable.needed)}
     ${writable.windows}
     return undefined;`;
 }

@@ -113,7 +113,7 @@ interface WriteSite {
 function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
   const { writer, context } = site;
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return code``;
-  if (field.reserved) return code`${writer}.zero(${reservedSize(field, shape, context)});`;
+  if (field.reserved) return writeReserved(reservedSize(field, shape, context), writer);
   if (field.counts !== null && shape.kind === "scalar") {
     const counted =
       byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
@@ -145,6 +145,18 @@ function unbounded(shape: Shape): Shape {
   return shape.kind === "text"
     ? { ...shape, form: shape.form === "padded" ? "exact" : shape.form, length: { kind: "rest" } }
     : shape;
+}
+
+/** A number of the same size is written faster than a run of zeroes. */
+function writeReserved(size: number, writer: string): Code {
+  switch (size) {
+    case 1:
+    case 2:
+    case 4:
+      return code`${writer}.u${8 * size}(0);`;
+    default:
+      return code`${writer}.zero(${size});`;
+  }
 }
 
 function reservedSize(field: FieldModel, shape: Shape, context: CodecContext): number {

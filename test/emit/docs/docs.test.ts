@@ -121,7 +121,7 @@ describe.each(theModel().devices.map((device): [string, DeviceModel] => [device.
       }
     });
 
-    it("has every constant and what a driver needs to know of it", () => {
+    it("has every constant", () => {
       for (const { specName } of device.constants) expect(anchors.has(specName), specName).toBe(true);
     });
 
