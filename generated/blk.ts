@@ -91,7 +91,16 @@ export function blkZoneModelName(value: number): BlkZoneModel | number {
 
 /** The number of a name. */
 export function blkZoneModelValue(name: BlkZoneModel | number): number {
-  return typeof name === "number" ? name : BlkZoneModel[name];
+  switch (name) {
+    case "NONE":
+      return 0;
+    case "HM":
+      return 1;
+    case "HA":
+      return 2;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_blk_type`, section 5.2.6) */
@@ -186,7 +195,48 @@ export function blkTypeName(value: number): BlkType | number {
 
 /** The number of a name. */
 export function blkTypeValue(name: BlkType | number): number {
-  return typeof name === "number" ? name : BlkType[name];
+  switch (name) {
+    case "IN":
+      return 0;
+    case "OUT":
+      return 1;
+    case "FLUSH":
+      return 4;
+    case "GET_ID":
+      return 8;
+    case "GET_LIFETIME":
+      return 10;
+    case "DISCARD":
+      return 11;
+    case "WRITE_ZEROES":
+      return 13;
+    case "SECURE_ERASE":
+      return 14;
+    case "ZONE_APPEND":
+      return 15;
+    case "ZONE_REPORT":
+      return 16;
+    case "ZONE_OPEN":
+      return 18;
+    case "ZONE_CLOSE":
+      return 20;
+    case "ZONE_FINISH":
+      return 22;
+    case "ZONE_RESET":
+      return 24;
+    case "ZONE_RESET_ALL":
+      return 26;
+    case "SCSI_CMD":
+      return 2;
+    case "SCSI_CMD_OUT":
+      return 3;
+    case "FLUSH_OUT":
+      return 5;
+    case "BARRIER":
+      return 2147483648;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_blk_status`, section 5.2.6) */
@@ -232,7 +282,24 @@ export function blkStatusName(value: number): BlkStatus | number {
 
 /** The number of a name. */
 export function blkStatusValue(name: BlkStatus | number): number {
-  return typeof name === "number" ? name : BlkStatus[name];
+  switch (name) {
+    case "OK":
+      return 0;
+    case "IOERR":
+      return 1;
+    case "UNSUPP":
+      return 2;
+    case "ZONE_INVALID_CMD":
+      return 3;
+    case "ZONE_UNALIGNED_WP":
+      return 4;
+    case "ZONE_OPEN_RESOURCE":
+      return 5;
+    case "ZONE_ACTIVE_RESOURCE":
+      return 6;
+    default:
+      return name;
+  }
 }
 
 /** How much of the spare storage is used up. (`virtio_blk_pre_eol_info`, section 5.2.6, since 1.2) */
@@ -267,7 +334,18 @@ export function blkPreEolInfoName(value: number): BlkPreEolInfo | number {
 
 /** The number of a name. */
 export function blkPreEolInfoValue(name: BlkPreEolInfo | number): number {
-  return typeof name === "number" ? name : BlkPreEolInfo[name];
+  switch (name) {
+    case "UNDEFINED":
+      return 0;
+    case "NORMAL":
+      return 1;
+    case "WARNING":
+      return 2;
+    case "URGENT":
+      return 3;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_blk_zone_type`, section 5.2.6, since 1.3) */
@@ -298,7 +376,16 @@ export function blkZoneTypeName(value: number): BlkZoneType | number {
 
 /** The number of a name. */
 export function blkZoneTypeValue(name: BlkZoneType | number): number {
-  return typeof name === "number" ? name : BlkZoneType[name];
+  switch (name) {
+    case "CONV":
+      return 1;
+    case "SWR":
+      return 2;
+    case "SWP":
+      return 3;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_blk_zone_state`, section 5.2.6, since 1.3) */
@@ -349,7 +436,26 @@ export function blkZoneStateName(value: number): BlkZoneState | number {
 
 /** The number of a name. */
 export function blkZoneStateValue(name: BlkZoneState | number): number {
-  return typeof name === "number" ? name : BlkZoneState[name];
+  switch (name) {
+    case "NOT_WP":
+      return 0;
+    case "EMPTY":
+      return 1;
+    case "IOPEN":
+      return 2;
+    case "EOPEN":
+      return 3;
+    case "CLOSED":
+      return 4;
+    case "RDONLY":
+      return 13;
+    case "FULL":
+      return 14;
+    case "OFFLINE":
+      return 15;
+    default:
+      return name;
+  }
 }
 
 /** (`SCSI_SENSE_BUFFERSIZE`) */
@@ -1193,8 +1299,10 @@ class BlkRequestSlot extends RequestSlot {
   }
 
   #completeStatus(reply: BlkStatus | number): Completion {
-    this.writable.setByte(this.writable.length - 1, blkStatusValue(reply));
-    return this.finish(this.writable.length);
+    const { writable } = this;
+    const { length } = writable;
+    writable.setByte(length - 1, blkStatusValue(reply));
+    return this.finish(length);
   }
 
   #completeGetId(reply: BlkGetIdAnswer): Completion {

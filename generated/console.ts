@@ -90,7 +90,26 @@ export function consoleEventName(value: number): ConsoleEvent | number {
 
 /** The number of a name. */
 export function consoleEventValue(name: ConsoleEvent | number): number {
-  return typeof name === "number" ? name : ConsoleEvent[name];
+  switch (name) {
+    case "DEVICE_READY":
+      return 0;
+    case "DEVICE_ADD":
+      return 1;
+    case "DEVICE_REMOVE":
+      return 2;
+    case "PORT_READY":
+      return 3;
+    case "CONSOLE_PORT":
+      return 4;
+    case "RESIZE":
+      return 5;
+    case "PORT_OPEN":
+      return 6;
+    case "PORT_NAME":
+      return 7;
+    default:
+      return name;
+  }
 }
 
 /** Bytes of the configuration space. */

@@ -210,7 +210,40 @@ export function netCryptoCipherName(value: number): NetCryptoCipher | number {
 
 /** The number of a name. */
 export function netCryptoCipherValue(name: NetCryptoCipher | number): number {
-  return typeof name === "number" ? name : NetCryptoCipher[name];
+  switch (name) {
+    case "NONE":
+      return 0;
+    case "ARC4":
+      return 1;
+    case "AES_ECB":
+      return 2;
+    case "AES_CBC":
+      return 3;
+    case "AES_CTR":
+      return 4;
+    case "DES_ECB":
+      return 5;
+    case "DES_CBC":
+      return 6;
+    case "TRIPLE_DES_ECB":
+      return 7;
+    case "TRIPLE_DES_CBC":
+      return 8;
+    case "TRIPLE_DES_CTR":
+      return 9;
+    case "KASUMI_F8":
+      return 10;
+    case "SNOW3G_UEA2":
+      return 11;
+    case "AES_F8":
+      return 12;
+    case "AES_XTS":
+      return 13;
+    case "ZUC_EEA3":
+      return 14;
+    default:
+      return name;
+  }
 }
 
 /** Authentication algorithms: values, and bit numbers of masks. (`virtio_crypto_mac`, section 5.9.4.3, since 1.1) */
@@ -297,7 +330,44 @@ export function netCryptoMacName(value: number): NetCryptoMac | number {
 
 /** The number of a name. */
 export function netCryptoMacValue(name: NetCryptoMac | number): number {
-  return typeof name === "number" ? name : NetCryptoMac[name];
+  switch (name) {
+    case "NONE":
+      return 0;
+    case "HMAC_MD5":
+      return 1;
+    case "HMAC_SHA1":
+      return 2;
+    case "HMAC_SHA_224":
+      return 3;
+    case "HMAC_SHA_256":
+      return 4;
+    case "HMAC_SHA_384":
+      return 5;
+    case "HMAC_SHA_512":
+      return 6;
+    case "CMAC_3DES":
+      return 25;
+    case "CMAC_AES":
+      return 26;
+    case "KASUMI_F9":
+      return 27;
+    case "SNOW3G_UIA2":
+      return 28;
+    case "GMAC_AES":
+      return 41;
+    case "GMAC_TWOFISH":
+      return 42;
+    case "CBCMAC_AES":
+      return 49;
+    case "CBCMAC_KASUMI_F9":
+      return 50;
+    case "XCBC_AES":
+      return 53;
+    case "ZUC_EIA3":
+      return 54;
+    default:
+      return name;
+  }
 }
 
 /**
@@ -335,7 +405,18 @@ export function netCryptoAeadName(value: number): NetCryptoAead | number {
 
 /** The number of a name. */
 export function netCryptoAeadValue(name: NetCryptoAead | number): number {
-  return typeof name === "number" ? name : NetCryptoAead[name];
+  switch (name) {
+    case "NONE":
+      return 0;
+    case "GCM":
+      return 1;
+    case "CCM":
+      return 2;
+    case "CHACHA20_POLY1305":
+      return 3;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_ipsec_mode`, section 5.9.9.9.1.2, since 1.4) */
@@ -370,7 +451,18 @@ export function netIpsecModeName(value: number): NetIpsecMode | number {
 
 /** The number of a name. */
 export function netIpsecModeValue(name: NetIpsecMode | number): number {
-  return typeof name === "number" ? name : NetIpsecMode[name];
+  switch (name) {
+    case "ESP_TUNNEL":
+      return 1;
+    case "ESP_TRANSPORT":
+      return 2;
+    case "AH_TUNNEL":
+      return 3;
+    case "AH_TRANSPORT":
+      return 4;
+    default:
+      return name;
+  }
 }
 
 /** Bits that can be combined. (`virtio_ipsec_options`, section 5.9.9.9.1.2, since 1.4) */
@@ -415,7 +507,14 @@ export function netIpsecDirectionName(value: number): NetIpsecDirection | number
 
 /** The number of a name. */
 export function netIpsecDirectionValue(name: NetIpsecDirection | number): number {
-  return typeof name === "number" ? name : NetIpsecDirection[name];
+  switch (name) {
+    case "OUTBOUND":
+      return 1;
+    case "INBOUND":
+      return 2;
+    default:
+      return name;
+  }
 }
 
 /** Bits that can be combined. (`virtio_net_status`, section 5.1.4) */
@@ -573,7 +672,30 @@ export function netHashReportName(value: number): NetHashReport | number {
 
 /** The number of a name. */
 export function netHashReportValue(name: NetHashReport | number): number {
-  return typeof name === "number" ? name : NetHashReport[name];
+  switch (name) {
+    case "NONE":
+      return 0;
+    case "IPv4":
+      return 1;
+    case "TCPv4":
+      return 2;
+    case "UDPv4":
+      return 3;
+    case "IPv6":
+      return 4;
+    case "TCPv6":
+      return 5;
+    case "UDPv6":
+      return 6;
+    case "IPv6_EX":
+      return 7;
+    case "TCPv6_EX":
+      return 8;
+    case "UDPv6_EX":
+      return 9;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_class`, section 5.1.9.5) */
@@ -630,7 +752,30 @@ export function netClassName(value: number): NetClass | number {
 
 /** The number of a name. */
 export function netClassValue(name: NetClass | number): number {
-  return typeof name === "number" ? name : NetClass[name];
+  switch (name) {
+    case "RX":
+      return 0;
+    case "MAC":
+      return 1;
+    case "VLAN":
+      return 2;
+    case "ANNOUNCE":
+      return 3;
+    case "MQ":
+      return 4;
+    case "GUEST_OFFLOADS":
+      return 5;
+    case "NOTF_COAL":
+      return 6;
+    case "HASH_TUNNEL":
+      return 7;
+    case "STATS":
+      return 8;
+    case "RSS_CTX":
+      return 9;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_ack`, section 5.1.9.5) */
@@ -655,7 +800,14 @@ export function netAckName(value: number): NetAck | number {
 
 /** The number of a name. */
 export function netAckValue(name: NetAck | number): number {
-  return typeof name === "number" ? name : NetAck[name];
+  switch (name) {
+    case "OK":
+      return 0;
+    case "ERR":
+      return 1;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_rx_command`, section 5.1.9.5.1) */
@@ -698,7 +850,22 @@ export function netRxCommandName(value: number): NetRxCommand | number {
 
 /** The number of a name. */
 export function netRxCommandValue(name: NetRxCommand | number): number {
-  return typeof name === "number" ? name : NetRxCommand[name];
+  switch (name) {
+    case "PROMISC":
+      return 0;
+    case "ALLMULTI":
+      return 1;
+    case "ALLUNI":
+      return 2;
+    case "NOMULTI":
+      return 3;
+    case "NOUNI":
+      return 4;
+    case "NOBCAST":
+      return 5;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_mac_command`, section 5.1.9.5.2) */
@@ -725,7 +892,14 @@ export function netMacCommandName(value: number): NetMacCommand | number {
 
 /** The number of a name. */
 export function netMacCommandValue(name: NetMacCommand | number): number {
-  return typeof name === "number" ? name : NetMacCommand[name];
+  switch (name) {
+    case "TABLE_SET":
+      return 0;
+    case "ADDR_SET":
+      return 1;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_vlan_command`, section 5.1.9.5.3) */
@@ -752,7 +926,14 @@ export function netVlanCommandName(value: number): NetVlanCommand | number {
 
 /** The number of a name. */
 export function netVlanCommandValue(name: NetVlanCommand | number): number {
-  return typeof name === "number" ? name : NetVlanCommand[name];
+  switch (name) {
+    case "ADD":
+      return 0;
+    case "DEL":
+      return 1;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_announce_command`, section 5.1.9.5.4) */
@@ -775,7 +956,12 @@ export function netAnnounceCommandName(value: number): NetAnnounceCommand | numb
 
 /** The number of a name. */
 export function netAnnounceCommandValue(name: NetAnnounceCommand | number): number {
-  return typeof name === "number" ? name : NetAnnounceCommand[name];
+  switch (name) {
+    case "ACK":
+      return 0;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_mq_command`, section 5.1.9.5.5) */
@@ -806,7 +992,16 @@ export function netMqCommandName(value: number): NetMqCommand | number {
 
 /** The number of a name. */
 export function netMqCommandValue(name: NetMqCommand | number): number {
-  return typeof name === "number" ? name : NetMqCommand[name];
+  switch (name) {
+    case "VQ_PAIRS_SET":
+      return 0;
+    case "RSS_CONFIG":
+      return 1;
+    case "HASH_CONFIG":
+      return 2;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_guest_offloads_command`, section 5.1.9.5.9.1) */
@@ -829,7 +1024,12 @@ export function netGuestOffloadsCommandName(value: number): NetGuestOffloadsComm
 
 /** The number of a name. */
 export function netGuestOffloadsCommandValue(name: NetGuestOffloadsCommand | number): number {
-  return typeof name === "number" ? name : NetGuestOffloadsCommand[name];
+  switch (name) {
+    case "SET":
+      return 0;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_notf_coal_command`, section 5.1.9.5.10, since 1.3) */
@@ -864,7 +1064,18 @@ export function netNotfCoalCommandName(value: number): NetNotfCoalCommand | numb
 
 /** The number of a name. */
 export function netNotfCoalCommandValue(name: NetNotfCoalCommand | number): number {
-  return typeof name === "number" ? name : NetNotfCoalCommand[name];
+  switch (name) {
+    case "TX_SET":
+      return 0;
+    case "RX_SET":
+      return 1;
+    case "VQ_SET":
+      return 2;
+    case "VQ_GET":
+      return 3;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_hash_tunnel_command`, section 5.1.9.4.4, since 1.3) */
@@ -887,7 +1098,12 @@ export function netHashTunnelCommandName(value: number): NetHashTunnelCommand | 
 
 /** The number of a name. */
 export function netHashTunnelCommandValue(name: NetHashTunnelCommand | number): number {
-  return typeof name === "number" ? name : NetHashTunnelCommand[name];
+  switch (name) {
+    case "SET":
+      return 0;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_stats_command`, section 5.1.9.5.11, since 1.4) */
@@ -914,7 +1130,14 @@ export function netStatsCommandName(value: number): NetStatsCommand | number {
 
 /** The number of a name. */
 export function netStatsCommandValue(name: NetStatsCommand | number): number {
-  return typeof name === "number" ? name : NetStatsCommand[name];
+  switch (name) {
+    case "QUERY":
+      return 0;
+    case "GET":
+      return 1;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_net_rss_ctx_command`, section 5.1.9.5.8, since 1.4) */
@@ -949,7 +1172,18 @@ export function netRssCtxCommandName(value: number): NetRssCtxCommand | number {
 
 /** The number of a name. */
 export function netRssCtxCommandValue(name: NetRssCtxCommand | number): number {
-  return typeof name === "number" ? name : NetRssCtxCommand[name];
+  switch (name) {
+    case "CAP_GET":
+      return 0;
+    case "ADD":
+      return 1;
+    case "MOD":
+      return 2;
+    case "DEL":
+      return 3;
+    default:
+      return name;
+  }
 }
 
 /**
@@ -1049,7 +1283,28 @@ export function netStatsReplyTypeName(value: number): NetStatsReplyType | number
 
 /** The number of a name. */
 export function netStatsReplyTypeValue(name: NetStatsReplyType | number): number {
-  return typeof name === "number" ? name : NetStatsReplyType[name];
+  switch (name) {
+    case "CVQ":
+      return 32;
+    case "RX_BASIC":
+      return 0;
+    case "RX_CSUM":
+      return 1;
+    case "RX_GSO":
+      return 2;
+    case "RX_SPEED":
+      return 3;
+    case "TX_BASIC":
+      return 16;
+    case "TX_CSUM":
+      return 17;
+    case "TX_GSO":
+      return 18;
+    case "TX_SPEED":
+      return 19;
+    default:
+      return name;
+  }
 }
 
 /** Header that a selector looks at. (`virtio_net_ff_mask_type`, section 5.1.9.6.2.2, since 1.4) */
@@ -1092,7 +1347,22 @@ export function netFfMaskTypeName(value: number): NetFfMaskType | number {
 
 /** The number of a name. */
 export function netFfMaskTypeValue(name: NetFfMaskType | number): number {
-  return typeof name === "number" ? name : NetFfMaskType[name];
+  switch (name) {
+    case "ETH":
+      return 1;
+    case "IPV4":
+      return 2;
+    case "IPV6":
+      return 3;
+    case "TCP":
+      return 4;
+    case "UDP":
+      return 5;
+    case "ESP":
+      return 6;
+    default:
+      return name;
+  }
 }
 
 /** Bits that can be combined. (`virtio_net_ff_mask_flags`, section 5.1.9.6.2.2, since 1.4) */
@@ -1133,7 +1403,18 @@ export function netFfActionName(value: number): NetFfAction | number {
 
 /** The number of a name. */
 export function netFfActionValue(name: NetFfAction | number): number {
-  return typeof name === "number" ? name : NetFfAction[name];
+  switch (name) {
+    case "DROP":
+      return 1;
+    case "DIRECT_RX_VQ":
+      return 2;
+    case "IPSEC":
+      return 3;
+    case "IPSEC_RECIRCULATE":
+      return 4;
+    default:
+      return name;
+  }
 }
 
 /** (`VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN`) */

@@ -56,7 +56,14 @@ export function thermometerOperationName(value: number): ThermometerOperation | 
 
 /** The number of a name. */
 export function thermometerOperationValue(name: ThermometerOperation | number): number {
-  return typeof name === "number" ? name : ThermometerOperation[name];
+  switch (name) {
+    case "READ":
+      return 0;
+    case "NAME":
+      return 1;
+    default:
+      return name;
+  }
 }
 
 /** (`virtio_thermometer_status`) */
@@ -84,7 +91,16 @@ export function thermometerStatusName(value: number): ThermometerStatus | number
 
 /** The number of a name. */
 export function thermometerStatusValue(name: ThermometerStatus | number): number {
-  return typeof name === "number" ? name : ThermometerStatus[name];
+  switch (name) {
+    case "OK":
+      return 0;
+    case "NO_SUCH_PROBE":
+      return 1;
+    case "UNSUPPORTED":
+      return 2;
+    default:
+      return name;
+  }
 }
 
 /** Bytes of the configuration space. */
@@ -260,8 +276,10 @@ class ThermometerRequestSlot extends RequestSlot {
   }
 
   #completeStatus(reply: ThermometerStatus | number): Completion {
-    this.writable.setByte(this.writable.length - 1, thermometerStatusValue(reply));
-    return this.finish(this.writable.length);
+    const { writable } = this;
+    const { length } = writable;
+    writable.setByte(length - 1, thermometerStatusValue(reply));
+    return this.finish(length);
   }
 
   #completeRead(reply: ThermometerReadAnswer): Completion {

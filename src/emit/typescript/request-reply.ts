@@ -299,6 +299,13 @@ function statusStatements(request: RequestShape, status: FieldModel, scope: Devi
   const size = fixedTotal(ends, scope);
   const at = atEnd ? code`this.writable.length - ${size}` : code`0`;
   const run: Run = { fields: ends, at, size, limit: 0 };
+  if (atEnd && ends.length === 1 && isByte(run, scope)) {
+    // Each use of the getter would check anew that the request is live: the data path asks once.
+    return code`const { writable } = this;
+      const { length } = writable;
+      writable.setByte(length - 1, ${byteValue(status, code`reply`, scope)});
+      return this.finish(length);`;
+  }
   return code`${writeRun(run, (field) => (field === status || field.name === status.name ? code`reply` : code`0`), anyContext(request, scope), scope)}
     return this.finish(${atEnd ? code`this.writable.length` : code`this.writable.written`});`;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Formula, FormulaOperator } from "../../../src/model/device-model.js";
 import { code, render } from "../../../src/emit/typescript/code.js";
 import { EmitError } from "../../../src/emit/typescript/emit-error.js";
+import { isPowerOfTwo, popcount } from "../../../src/runtime/index.js";
 import { closedContext, condition, count, type FormulaContext } from "../../../src/emit/typescript/formulas.js";
 
 const context: FormulaContext = {
@@ -72,4 +73,10 @@ test("what cannot be referred to is refused, with its place", () => {
   expect(() => count({ op: "config", path: ["x"] }, context)).toThrow(
     "cannot emit a formula that refers to a config field here (test)",
   );
+});
+
+test("what formulas call is in the runtime", () => {
+  expect([0, 1, 2, 3, 4, 0x8000].map(isPowerOfTwo)).toEqual([false, true, true, false, true, true]);
+  expect([isPowerOfTwo(2n ** 63n), isPowerOfTwo(2n ** 63n + 1n)]).toEqual([true, false]);
+  expect([popcount(0), popcount(0xff), popcount(2n ** 64n - 1n)]).toEqual([0, 8, 64]);
 });
