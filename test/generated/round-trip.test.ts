@@ -79,7 +79,7 @@ describe.each(plain.map((codec) => [codec.name, codec] as const))("%s", (_, code
   // How long the value of a device part is, its writer has to say: a value made at random does not.
   const isSelfContained = codec.struct.fields.every((field) => field.sizedTree === null);
 
-  test.runIf(isSelfContained)("what is written is read again, and a byte less is too little room", () => {
+  if (isSelfContained) test("what is written is read again, and a byte less is too little room", () => {
     fc.assert(
       fc.property(withValue, ([features, value]) => {
         const writer = new ByteWriter(new Uint8Array(4096));
