@@ -134,7 +134,7 @@ Examples:
       `
 Examples:
   virtio-gen docs dsl --out site          then open site/index.html
-  virtio-gen docs blk.virtio --out /tmp/blk`,
+  virtio-gen docs blk.virtio --out site`,
     )
     .action(async (paths: string[], flags: DocsFlags) => {
       const { docsCommand } = await import("./command-docs.js");

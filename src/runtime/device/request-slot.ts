@@ -1,7 +1,7 @@
 import { ByteReader, type CodecError } from "../codec/index.js";
 import { Clause, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
-import type { DeviceChain, ReadableBytes, WritableBytes } from "../ring/index.js";
+import { type DeviceChain, ReadableBytes, WritableBytes } from "../ring/index.js";
 
 /** What became of a completion: `stale` if the request was completed before, or its queue was reset meanwhile. */
 export type Completion = "completed" | "stale";
@@ -38,6 +38,9 @@ export abstract class RequestSlot {
   readonly #host: SlotHost;
   #chain: DeviceChain | undefined;
   #serial = 0;
+  /** Empty before the first request arrives. */
+  #readable = new ReadableBytes();
+  #writable = new WritableBytes();
 
   /** @param headSize bytes of the device-readable part to copy when a request arrives */
   constructor(host: SlotHost, slot: number, headSize: number) {
@@ -50,11 +53,11 @@ export abstract class RequestSlot {
 
   /** The device-readable bytes, head included. */
   get readable(): ReadableBytes {
-    return this.#present().readable;
+    return this.#readable;
   }
   /** The device-writable bytes. */
   get writable(): WritableBytes {
-    return this.#present().writable;
+    return this.#writable;
   }
   get queueIndex(): number {
     return this.#host.queueIndex;
@@ -78,6 +81,8 @@ export abstract class RequestSlot {
   /** Points the slot at a chain and copies its head. Returns what is wrong with the message. Called by the server. */
   load(chain: DeviceChain): CodecError | undefined {
     this.#chain = chain;
+    this.#readable = chain.readable;
+    this.#writable = chain.writable;
     this.#serial = (this.#serial + 1) | 0;
     const { headBytes } = this;
     this.headLength = chain.readable.read(headBytes, 0, 0, headBytes.length);
@@ -125,10 +130,5 @@ export abstract class RequestSlot {
   /** The decoded reply, for traces; called before the request is completed. */
   replyToJSON(): object | undefined {
     return undefined;
-  }
-
-  #present(): DeviceChain {
-    if (this.#chain === undefined) throw new TypeError("a request has bytes only after it arrived");
-    return this.#chain;
   }
 }
