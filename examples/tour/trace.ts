@@ -1,19 +1,21 @@
 import type { Trace, TraceEvent } from "virtio-gen/runtime";
 import { paint } from "../shared/terminal.js";
 
-const WIDTH = 80;
+/** What an 80-column terminal leaves beside the labels. */
+const ROOM = 80 - 14;
 
 /** Collects what goes over a transport, and prints the part that belongs to one request. */
 export class Recorder {
-  readonly #events: TraceEvent[] = [];
+  readonly #lines: string[] = [];
+  /** Described at once: a request is a view of memory that is used again. */
   readonly trace: Trace = (event) => {
-    if (this.#recording) this.#events.push(event);
+    if (this.#recording) this.#lines.push(...describe(event));
   };
   #recording = false;
 
   /** Runs something and keeps what happens meanwhile. */
   async record<Result>(action: () => Promise<Result>): Promise<Result> {
-    this.#events.length = 0;
+    this.#lines.length = 0;
     this.#recording = true;
     try {
       return await action();
@@ -23,8 +25,8 @@ export class Recorder {
   }
 
   /** What was recorded, one line an event, at most 80 columns. */
-  lines(): string[] {
-    return this.#events.flatMap(describe);
+  lines(): readonly string[] {
+    return this.#lines;
   }
 }
 
@@ -43,9 +45,9 @@ function describe(event: TraceEvent): string[] {
         ),
       ];
     case "request":
-      return [row("request", fields(event.request))];
+      return wrapped("request", fields(event.request));
     case "reply":
-      return [row("reply", fields(event.reply))];
+      return wrapped("reply", fields(event.reply));
     case "completion":
       return [row("used", `slot ${String(event.slot)}, ${String(event.written)} bytes written`)];
     case "interrupt":
@@ -62,21 +64,42 @@ function hexAddress(address: number): string {
   return `0x${address.toString(16).padStart(8, "0")}`;
 }
 
-function fields(value: object): string {
-  return Object.entries(value)
-    .map(([name, field]) => `${name} ${show(field)}`)
-    .join(", ");
+/** Views of a message say what is in them by `toJSON`. */
+function isView(value: object): value is { toJSON(): object } {
+  return "toJSON" in value && typeof value.toJSON === "function";
+}
+
+/** The fields of a decoded message, one text each. */
+function fields(value: object): string[] {
+  const plain = isView(value) ? value.toJSON() : value;
+  return Object.entries(plain)
+    .filter(([, field]) => field !== undefined)
+    .map(([name, field]) => `${name} ${show(field)}`);
 }
 
 function show(value: unknown): string {
   if (value instanceof Uint8Array) return `${String(value.length)} bytes`;
   if (Array.isArray(value)) return `[${value.map(show).join("; ")}]`;
-  if (typeof value === "object" && value !== null) return `{ ${fields(value)} }`;
+  if (typeof value === "object" && value !== null) return `{ ${fields(value).join(", ")} }`;
   return String(value);
 }
 
+/** As many rows as a text needs, broken at spaces. */
+function wrapped(label: string, parts: readonly string[]): string[] {
+  const rows: string[] = [];
+  let current = "";
+  for (const word of parts.join(", ").split(" ")) {
+    if (current !== "" && current.length + 1 + word.length > ROOM) {
+      rows.push(current);
+      current = word;
+    } else {
+      current += current === "" ? word : ` ${word}`;
+    }
+  }
+  return [...rows, current].map((text, index) => row(index === 0 ? label : "", text));
+}
+
 function row(label: string, text: string): string {
-  const room = WIDTH - 14;
-  const cut = text.length > room ? `${text.slice(0, room - 1)}…` : text;
+  const cut = text.length > ROOM ? `${text.slice(0, ROOM - 1)}…` : text;
   return `    ${paint("yellow", label.padEnd(9))} ${cut}`;
 }
