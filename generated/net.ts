@@ -70,7 +70,7 @@ export const NetFeature = {
   CTRL_RX: 18,
   /** Filtering by VLAN. Requires CTRL_VQ. */
   CTRL_VLAN: 19,
-  /** More receive modes. A device that offers it offers CTRL_VQ too. (since 1.3) */
+  /** More receive modes. (since 1.3) */
   CTRL_RX_EXTRA: 20,
   /** The device can ask the driver to announce itself with gratuitous packets. Requires CTRL_VQ. */
   GUEST_ANNOUNCE: 21,
@@ -92,10 +92,7 @@ export const NetFeature = {
   GUEST_USO6: 55,
   /** The device segments UDP: every piece gets a UDP header of its own. Requires CSUM. (since 1.2) */
   HOST_USO: 56,
-  /**
-   * The device reports the hash of each packet and how it was made. A device that offers it offers CTRL_VQ too. (since
-   * 1.2)
-   */
+  /** The device reports the hash of each packet and how it was made. (since 1.2) */
   HASH_REPORT: 57,
   /** The driver gives the exact length of the headers in `hdr_len`. (since 1.2) */
   GUEST_HDRLEN: 59,
@@ -125,10 +122,7 @@ export const NetFeature = {
   HOST_UDP_TUNNEL_GSO_CSUM: 68,
   /** The header tells where the outer network header starts. (since 1.4) */
   OUT_NET_HEADER: 69,
-  /**
-   * Inline IPsec: the header names the security association. A device that offers it offers OUT_NET_HEADER too. (since
-   * 1.4)
-   */
+  /** Inline IPsec: the header names the security association. (since 1.4) */
   IPSEC: 70,
 } as const;
 /** A feature of the net device. */
@@ -3906,11 +3900,7 @@ const NET_DEFINITION: DeviceDefinition = {
   id: NET_DEVICE_ID,
   features: NetFeature,
   requires: NET_REQUIRES,
-  offers: [
-    { feature: NetFeature.CTRL_RX_EXTRA, anyOf: [NetFeature.CTRL_VQ] },
-    { feature: NetFeature.HASH_REPORT, anyOf: [NetFeature.CTRL_VQ] },
-    { feature: NetFeature.IPSEC, anyOf: [NetFeature.OUT_NET_HEADER] },
-  ],
+  offers: [],
   configSize: NET_CONFIG_SIZE,
   writableConfig: [],
 };
