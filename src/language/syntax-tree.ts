@@ -301,18 +301,17 @@ export interface ConfigBlock extends Located {
   readonly clauses: readonly Clause[];
   readonly members: readonly StructMember[];
 }
-/**
- * Who puts buffers into a queue, and why. `request`: driver asks, device answers. `transmit`: driver to device, no answer.
- * `receive`: driver posts empty buffers, device fills them when it wants. `held`: device keeps one buffer and returns it to
- * ask (balloon statsq). `deferred`: answered when an event happens (gpio eventq).
- */
-export type QueueRole = "request" | "transmit" | "receive" | "held" | "deferred";
 export interface QueueDeclaration extends Located {
   readonly kind: "queue";
   readonly documentation: Documentation;
   readonly name: Name;
   /** `requestq[N]`. */
   readonly count: Expression | undefined;
+  /**
+   * Who puts buffers into the queue, and why. `request`: driver asks, device answers. `transmit`: driver to device, no
+   * answer. `receive`: driver posts empty buffers, device fills them when it wants. `held`: device keeps one buffer and
+   * returns it to ask (balloon statsq). `deferred`: answered when an event happens (gpio eventq).
+   */
   readonly role: Name | undefined;
   readonly message: NamedType | undefined;
   readonly clauses: readonly Clause[];

@@ -19,7 +19,7 @@ import { largestValue } from "./field-types.js";
 import { bothConditions, notFormula } from "./formula-building.js";
 import { compileCondition, type FormulaEnvironment } from "./formulas.js";
 import { armName, checkArms, type CheckedArm } from "./match-arms.js";
-import { intersection, without } from "./number-ranges.js";
+import { intersection, type NumberRange, without } from "./number-ranges.js";
 import type { ReplyPath, RequestPath, StructSpan } from "./request-path.js";
 import { narrowedTag, remainingTag, withTag, type Tag } from "./request-tags.js";
 import { isSpecStyle } from "./spec-names.js";
@@ -225,6 +225,34 @@ function throughMatch(part: MatchPart, path: RequestPath, walk: Walk): readonly 
   return subject.writable ? [throughReplies(arms, subject, path, walk)] : throughArms(arms, subject, path, walk);
 }
 
+/** The arms that the values which are still possible lead to, and the values for which there is no arm. */
+function takenArms(
+  arms: readonly CheckedArm<RequestPart>[],
+  subject: Subject,
+  known: Tag | undefined,
+  walk: Walk,
+): {
+  readonly taken: readonly { readonly arm: CheckedArm<RequestPart>; readonly tag: Tag }[];
+  readonly left: readonly NumberRange[];
+} {
+  const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
+  const left = without(
+    possible,
+    arms.flatMap((arm) => arm.ranges),
+  );
+  const taken = arms.flatMap((arm) => {
+    const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
+    const noted = walk.arms.get(arm.arm);
+    if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
+    if (ranges.length === 0) return [];
+    const tag = arm.isDefault
+      ? remainingTag(subject.field, left, known)
+      : narrowedTag(subject.field, ranges, arm, known);
+    return [{ arm, tag }];
+  });
+  return { taken, left };
+}
+
 function throughArms(
   arms: readonly CheckedArm<RequestPart>[],
   subject: Subject,
@@ -232,18 +260,9 @@ function throughArms(
   walk: Walk,
 ): readonly RequestPath[] {
   const known = path.tags.find((tag) => tag.field === subject.field);
-  const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
-  const named = arms.flatMap((arm) => arm.ranges);
-  const left = without(possible, named);
+  const { taken, left } = takenArms(arms, subject, known, walk);
   const results: RequestPath[] = [];
-  for (const arm of arms) {
-    const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
-    const noted = walk.arms.get(arm.arm);
-    if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
-    if (ranges.length === 0) continue;
-    const tag = arm.isDefault
-      ? remainingTag(subject.field, left, known)
-      : narrowedTag(subject.field, ranges, arm, known);
+  for (const { arm, tag } of taken) {
     results.push(...throughParts(arm.arm.body, [intoArm(path, arm, tag, known, walk)], walk));
   }
   if (left.length === 0 || arms.some((arm) => arm.isDefault)) return results;
@@ -333,25 +352,14 @@ function throughReplies(
   const replies: ReplyPath[] = [];
   for (const reply of path.replies) {
     const known = reply.tags.find((tag) => tag.field === subject.field);
-    const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
-    const left = without(
-      possible,
-      arms.flatMap((arm) => arm.ranges),
-    );
+    const { taken, left } = takenArms(arms, subject, known, walk);
     const take = (name: string, tag: Tag, body: readonly RequestPart[], arm: CheckedArm<RequestPart> | null): void => {
       const names = known ? reply.names : [...reply.names, name];
       const tagged: ReplyPath = { ...reply, names, tags: withTag(reply.tags, tag) };
       const entered = arm === null ? tagged : intoReply(tagged, arm, path, walk);
       for (const end of throughParts(body, [{ ...path, replies: [entered] }], walk)) replies.push(...end.replies);
     };
-    for (const arm of arms) {
-      const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
-      const noted = walk.arms.get(arm.arm);
-      if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
-      if (ranges.length === 0) continue;
-      const tag = arm.isDefault
-        ? remainingTag(subject.field, left, known)
-        : narrowedTag(subject.field, ranges, arm, known);
+    for (const { arm, tag } of taken) {
       take(narrowName(arm, tag), tag, arm.arm.body, arm);
     }
     // With any other status nothing more is written.

@@ -1,4 +1,4 @@
-import type { EnumMemberModel, EnumModel, ScalarType } from "../../model/device-model.js";
+import type { EnumMemberModel, EnumModel } from "../../model/device-model.js";
 import { code, hexadecimal, nothing, paragraphs, propertyKey, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -127,9 +127,4 @@ function flagEntry(member: EnumMemberModel, wide: boolean): Code {
 /** Beyond 2^53 only a bigint is exact. */
 function mask(value: number | string, wide: boolean): Code {
   return hexadecimal(wide ? BigInt(value) : Number(value));
-}
-
-/** Bits of this word are combined as bigints. */
-export function isWideScalar(type: ScalarType): boolean {
-  return scalarSize(type) === 8;
 }

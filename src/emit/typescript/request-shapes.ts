@@ -1,16 +1,9 @@
-import type {
-  FieldModel,
-  PatternModel,
-  QueueModel,
-  RequestModel,
-  StructModel,
-  VariantModel,
-} from "../../model/device-model.js";
+import type { FieldModel, PatternModel, RequestModel, StructModel, VariantModel } from "../../model/device-model.js";
 import { code, joined, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
-import { camelCase, pascalCase } from "./names.js";
+import { pascalCase } from "./names.js";
 import { fixedSize, shapeOf, takesRest } from "./shapes.js";
 import { isVisible, shortName } from "./struct-types.js";
 
@@ -303,9 +296,4 @@ function otherNames(variant: VariantShape, discriminator: string, request: Reque
   return shape.meaning.enum.members
     .filter((member) => !used.has(Number(member.value)))
     .map((member) => quoted(member.name));
-}
-
-/** Option and property name of a queue. */
-export function queueName(queue: QueueModel): string {
-  return camelCase(queue.name);
 }
