@@ -118,7 +118,9 @@ export class TokenPrinter {
       if (isBehind && !isInline && !isDocumentation(comment)) {
         comments.push(printTrailingComment(comment), breakParent);
       } else {
-        comments.push(isInline ? " " : this.#lineBreak(comment.startOffset, isFirst), printComment(comment));
+        // Documentation ends its line, so that it begins one too: the next reading has to find the same.
+        const staysBehind = isInline && !isDocumentation(comment);
+        comments.push(staysBehind ? " " : this.#lineBreak(comment.startOffset, isFirst), printComment(comment));
         const sharesLine = !endsItsLine(comment) && this.comments.lineBreaks(tokenEnd(comment), next) === 0;
         isInline = sharesLine && !isDocumentation(comment) && !isLast;
         isFirst = false;

@@ -71,6 +71,7 @@ describe("comments in odd places", () => {
     ["in a short block", "struct A { u8 a; /* x */ u8 b; }", "struct A {\n  u8 a; /* x */\n  u8 b;\n}\n"],
     ["between arguments", "const A = max(1, // x\n 2);", "const A =\n  max(\n    1, // x\n    2\n  );\n"],
     ["nothing else", "\n\n// x\n\n\n\n/* y */  ", "// x\n\n/* y */\n"],
+    ["documentation behind a comment", "features {\n/* x\n y *//** z */A = 1;\n}", "features {\n  /* x\n y */\n  /** z */\n  A = 1;\n}\n"],
     ["documentation in a `#define`", "#define A /** x */ 1\n", "#define A /** x */ 1\n"],
     ["a star on each line", "struct A {\n      /*\n       * x\n       */\n  u8 a;\n}", "struct A {\n  /*\n   * x\n   */\n  u8 a;\n}\n"],
   ])("%s", async (_, text, expected) => {
