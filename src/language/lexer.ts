@@ -39,9 +39,8 @@ export function tokenize(source: Source, bag: DiagnosticBag): Tokens {
     if (token.tokenType === UnterminatedString) bag.report("unterminated-string", tokenSpan(source, token), {});
   }
   const comments = result.groups[commentGroup] ?? [];
-  for (const comment of comments) {
-    if (comment.tokenType !== UnterminatedComment) continue;
-    const start = comment.startOffset;
+  const unterminated = comments.filter((comment) => comment.tokenType === UnterminatedComment);
+  for (const { startOffset: start } of unterminated.slice(0, maximumComplaints)) {
     bag.report("unterminated-comment", { source, start, end: start + 2 }, {});
   }
   const directives = result.groups["directives"] ?? [];

@@ -22,7 +22,8 @@ export function reportSyntaxErrors(
   bag: DiagnosticBag,
 ): void {
   // A comment that swallowed the rest of the file explains everything that is missing there.
-  const endsEarly = tokens.comments.at(-1)?.tokenType === UnterminatedComment;
+  const last = tokens.comments.at(-1);
+  const endsEarly = last?.tokenType === UnterminatedComment && tokenEnd(last) === source.text.length;
   const broken = brokenPlaces(tokens);
   const brokenLines = new Set(tokens.tokens.filter(isBroken).map((token) => token.startLine));
   const reported = new Set<Complaint>();

@@ -154,10 +154,36 @@ function blockCommentPattern(isDocumentation: boolean): CustomPatternMatcherFunc
     const documents =
       text.startsWith("/**", offset) && !text.startsWith("/***", offset) && !text.startsWith("/**/", offset);
     if (documents !== isDocumentation) return null;
-    const end = text.indexOf("*/", offset + 2);
-    return end < 0 ? null : match(text.slice(offset, end + 2));
+    const end = commentEnd(text, offset);
+    return end.isClosed ? match(text.slice(offset, end.offset)) : null;
   };
 }
+
+const closingOrNested = /\*\/|(?<=\s)\/\*/g;
+
+/** Where a comment is closed, or another one begins inside of it, or the file ends. */
+function commentEnd(text: string, start: number): { readonly offset: number; readonly isClosed: boolean } {
+  closingOrNested.lastIndex = start + 2;
+  const found = closingOrNested.exec(text);
+  if (found === null) return { offset: text.length, isClosed: false };
+  return found[0] === "*/" ? { offset: found.index + 2, isClosed: true } : { offset: found.index, isClosed: false };
+}
+
+/** A line that is no prose: what is on it is read, although the comment in front of it is never closed. */
+const codeLine = /[;{,]$|^[ \t]*(?:\}|#[ \t]*define)/;
+
+/** A comment that another one closes is read as if it ended where code goes on; one that nothing closes, at the end. */
+const unterminatedPattern: CustomPatternMatcherFunc = (text, offset) => {
+  if (!text.startsWith("/*", offset)) return null;
+  const { offset: end } = commentEnd(text, offset);
+  if (end === text.length) return match(text.slice(offset));
+  let length = offset;
+  for (const line of text.slice(offset, end).split(/(?<=\n)/)) {
+    if (length > offset && codeLine.test(line.trimEnd())) break;
+    length += line.length;
+  }
+  return match(text.slice(offset, length).trimEnd());
+};
 export const BlockDocumentation = createToken({
   name: "BlockDocumentation",
   pattern: blockCommentPattern(true),
@@ -172,10 +198,10 @@ export const BlockComment = createToken({
   line_breaks: true,
   group: commentGroup,
 });
-/** Everything up to the end of the file. */
 export const UnterminatedComment = createToken({
   name: "UnterminatedComment",
-  pattern: /\/\*[^]*/,
+  pattern: unterminatedPattern,
+  start_chars_hint: ["/"],
   line_breaks: true,
   group: commentGroup,
 });

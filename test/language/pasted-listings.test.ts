@@ -151,6 +151,16 @@ describe("a broken listing has one error, where it is broken", () => {
       "2:3 VG1003 comment is never closed",
     ],
     [
+      "a comment that the next one closes",
+      "struct demo {\n  /* What of the fields below\n     is there\n  le64 a[];\n};\n/* Closed. */\nstruct more {\n  u8 c; /* Closed. */\n};",
+      "2:3 VG1003 comment is never closed",
+    ],
+    [
+      "a comment behind a constant that the next one closes",
+      "#define DEMO_A 1 /* first\n#define DEMO_B 2 /* second */\nstruct demo { u8 a; };",
+      "1:18 VG1003 comment is never closed",
+    ],
+    [
       "typesetting left in it",
       "struct demo {\n  le32 a;\n$\\ldots$\n  u8 b;\n};\nstruct more { u8 c; };",
       "3:1 VG1001 unexpected character `$`",
@@ -167,5 +177,30 @@ describe("a broken listing has one error, where it is broken", () => {
     ],
   ])("%s", (_, text, error) => {
     expect(read(text).errors).toEqual([error]);
+  });
+
+  it("and what stands around the broken place is understood", () => {
+    const text =
+      "struct a {\n  /* Which of them\n  le64 x[];\n};\n#define DEMO_A 1 /* first\n#define DEMO_B 2 /* second */\nstruct b {\n  le16 y\n  u8 z;\n};\nenum d { D_A, D_B };";
+    const { file, errors } = read(text);
+    expect(errors).toEqual([
+      "2:3 VG1003 comment is never closed",
+      "5:18 VG1003 comment is never closed",
+      "8:9 VG1002 expected `;` after the field, found `u8`",
+    ]);
+    expect(
+      file.items.flatMap((item) => (item.kind === "import" || item.kind === "device" ? [] : outline([item]))),
+    ).toEqual([
+      "struct a",
+      "  le64 x[]",
+      "define DEMO_A 1",
+      "define DEMO_B 2",
+      "struct b",
+      "  le16 y",
+      "  u8 z",
+      "enum d",
+      "  D_A",
+      "  D_B",
+    ]);
   });
 });
