@@ -4,6 +4,7 @@ import {
   type Completion,
   type DeviceChain,
   type DeviceQueue,
+  type QueuePosition,
   FeatureSet,
   GuestMemory,
   type QueueHandler,
@@ -64,7 +65,18 @@ class SameRequests implements DeviceQueue {
     this.written += written;
     return "completed";
   }
+  get position(): QueuePosition {
+    return { available: 0, used: 0, availableWrap: 1, usedWrap: 1 };
+  }
+  inFlight(): [] {
+    return [];
+  }
   flush(): void {}
+  publish(): void {}
+  enableNotifications(): boolean {
+    return false;
+  }
+  disableNotifications(): void {}
   dispose(): void {}
 }
 

@@ -1,5 +1,13 @@
 import type { GuestMemory } from "../memory/index.js";
-import type { DeviceChain, DeviceQueue, ReadableBytes, RingError, WritableBytes } from "../ring/index.js";
+import type {
+  DeviceChain,
+  DeviceQueue,
+  InFlightChain,
+  QueuePosition,
+  ReadableBytes,
+  RingError,
+  WritableBytes,
+} from "../ring/index.js";
 import type { Trace, TracedDescriptor } from "../transport/trace.js";
 
 /** A device queue that tells of the chains taken and completed. In use only where somebody listens. */
@@ -24,6 +32,12 @@ export class TracedDeviceQueue implements DeviceQueue {
   get broken(): RingError | undefined {
     return this.#queue.broken;
   }
+  get position(): QueuePosition {
+    return this.#queue.position;
+  }
+  inFlight(): InFlightChain[] {
+    return this.#queue.inFlight();
+  }
 
   take(): DeviceChain | undefined {
     const chain = this.#queue.take();
@@ -39,6 +53,15 @@ export class TracedDeviceQueue implements DeviceQueue {
   }
   flush(): void {
     this.#queue.flush();
+  }
+  publish(): void {
+    this.#queue.publish();
+  }
+  enableNotifications(): boolean {
+    return this.#queue.enableNotifications();
+  }
+  disableNotifications(): void {
+    this.#queue.disableNotifications();
   }
   dispose(): void {
     this.#queue.dispose();

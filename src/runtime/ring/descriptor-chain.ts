@@ -9,6 +9,8 @@ export class DescriptorChain implements DeviceChain {
   readonly readable: ReadableBytes;
   readonly writable: WritableBytes;
   readonly segments: SegmentList;
+  /** Chains taken before this one. */
+  order = 0;
 
   constructor(slot: number, memory: GuestMemory, budget: SegmentBudget, longestChain: number) {
     this.slot = slot;
@@ -17,6 +19,12 @@ export class DescriptorChain implements DeviceChain {
     this.writable = new WritableBytes(this.segments, "writable");
   }
 
+  get readableLength(): number {
+    return this.segments.live ? this.segments.readableLength : 0;
+  }
+  get writableLength(): number {
+    return this.segments.live ? this.segments.writableLength : 0;
+  }
   get live(): boolean {
     return this.segments.live;
   }

@@ -7,9 +7,12 @@ export type {
   DriverQueue,
   DriverQueueOptions,
   IndirectTableRoom,
+  InFlightChain,
   QueueAddresses,
   QueueOptions,
+  QueuePosition,
   RingFeatures,
+  SavedSegment,
 } from "./queue-types.js";
 export { RingError, ringErrorRules, type RingRule } from "./ring-errors.js";
-export { ringLayout, type RingLayout } from "./ring-layout.js";
+export { legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";

@@ -12,6 +12,8 @@ const ringRules = {
     says: "the bytes behind a part of the virtqueue are not aligned in their buffer",
   },
   "host-not-little-endian": { clause: "1.4", says: "the rings need a little-endian host" },
+  position: { clause: "2.7.13", says: "a queue of this size cannot be at this position" },
+  resubmit: { clause: "2.7.13", says: "a queue of this size and format cannot have had these buffers in flight" },
   "packed-not-supported": { clause: "2.8", says: "packed virtqueues are not yet supported" },
   "in-order-not-supported": { clause: "2.7.9", says: "in-order use of buffers is not yet supported" },
 

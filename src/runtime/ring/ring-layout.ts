@@ -1,4 +1,4 @@
-import type { RingFeatures } from "./queue-types.js";
+import type { QueueAddresses, RingFeatures } from "./queue-types.js";
 import { RingError } from "./ring-errors.js";
 
 /** Sizes and minimum alignments, in bytes, of the three parts of a virtqueue. */
@@ -32,6 +32,41 @@ export function splitLayout(size: number): RingLayout {
     deviceBytes: 6 + 8 * size,
     deviceAlignment: 4,
   };
+}
+
+/**
+ * The parts of a legacy split queue, which lie in one contiguous area from `address` on: descriptor table and available
+ * ring, and then the used ring at the next multiple of `alignment` bytes (4096 with legacy PCI, QueueAlign with legacy
+ * MMIO). VIRTIO 1.4, 2.7.2.
+ *
+ * A legacy ring has the byte order of the guest. This runtime serves little-endian guests alone, as it needs a
+ * little-endian host; for those it is the same ring as the modern one.
+ * @throws RingError when the size cannot be, or `address` and `alignment` cannot make parts that are aligned.
+ */
+export function legacyRingAddresses(address: number, size: number, alignment: number): QueueAddresses {
+  checkSplitSize(size, 0);
+  const isPowerOfTwo = Number.isInteger(Math.log2(alignment)) && alignment >= 4;
+  if (!Number.isSafeInteger(address) || address < 0 || address % 16 !== 0 || !isPowerOfTwo) {
+    throw new RingError("ring-alignment", 0, { address, alignment });
+  }
+  const { descriptorBytes, driverBytes } = splitLayout(size);
+  const driver = address + descriptorBytes;
+  return {
+    size,
+    descriptor: address,
+    driver,
+    // Aligned is the distance from the start of the area, which itself starts at a page.
+    device: address + roundUp(descriptorBytes + driverBytes, alignment),
+  };
+}
+
+/** Bytes of the area that {@link legacyRingAddresses} lays out. */
+export function legacyRingBytes(size: number, alignment: number): number {
+  return legacyRingAddresses(0, size, alignment).device + roundUp(splitLayout(size).deviceBytes, alignment);
+}
+
+function roundUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
 }
 
 /** @throws RingError for features whose ring format or discipline is not there yet. */

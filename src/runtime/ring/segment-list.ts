@@ -1,4 +1,5 @@
 import { GuestMemory } from "../memory/index.js";
+import type { SavedSegment } from "./queue-types.js";
 import type { RingRule } from "./ring-errors.js";
 
 const initialCapacity = 8;
@@ -142,6 +143,19 @@ export class SegmentList {
     this.lengths = lengths;
     while (this.bytes.length < capacity) this.bytes.push(noBytes);
     return true;
+  }
+
+  /** The segments as plain data. */
+  save(): SavedSegment[] {
+    return Array.from({ length: this.count }, (_, index) => ({
+      address: this.#startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
+      length: this.lengths[index] ?? 0,
+      writable: index >= this.readableCount,
+    }));
+  }
+
+  #startOf(bytes: Uint8Array): number {
+    return this.#memory.regions.find((region) => region.bytes === bytes)?.start ?? 0;
   }
 
   /** The chain ends: its windows become empty. A list that grew large lets go of its room when room is scarce. */

@@ -204,7 +204,13 @@ describe("RequestServer", () => {
     }
 
     function endless(): DeviceQueue & { taken: number; flushes: number; readonly written: number[] } {
-      const part = { readable: new ReadableBytes(), writable: new WritableBytes(), live: true };
+      const part = {
+        readable: new ReadableBytes(),
+        writable: new WritableBytes(),
+        live: true,
+        readableLength: 0,
+        writableLength: 0,
+      };
       return {
         index: 0,
         size: 4,
@@ -223,6 +229,11 @@ describe("RequestServer", () => {
         flush() {
           this.flushes++;
         },
+        publish: () => undefined,
+        enableNotifications: () => false,
+        disableNotifications: () => undefined,
+        position: { available: 0, used: 0, availableWrap: 1, usedWrap: 1 },
+        inFlight: () => [],
         dispose: () => undefined,
       };
     }

@@ -2,7 +2,8 @@ import type { GuestMemory } from "../../memory/index.js";
 import { DescriptorFlag, IndirectTable } from "../descriptor-table.js";
 import { DescriptorChain } from "../descriptor-chain.js";
 import { passedEvent } from "../event-index.js";
-import type { DeviceChain, DeviceQueue, DeviceQueueOptions } from "../queue-types.js";
+import { checkSplitPosition } from "../queue-position.js";
+import type { DeviceChain, DeviceQueue, DeviceQueueOptions, InFlightChain, QueuePosition } from "../queue-types.js";
 import { RingError, type RingRule } from "../ring-errors.js";
 import { SegmentBudget, type SegmentList } from "../segment-list.js";
 import {
@@ -47,6 +48,12 @@ export class SplitDeviceQueue implements DeviceQueue {
   #publishedUsed = 0;
   /** The driver was asked (event index or flags) to notify about the buffer at `#nextAvailable`. */
   #armed = false;
+  /** The device polls: it never asks to be notified. */
+  #polling = false;
+  /** Chains of before a restore, which `take` gives first. */
+  readonly #resubmit: InFlightChain[];
+  /** Counts chains taken, so that those in flight have an order. */
+  #taken = 0;
   #stopped = false;
   #broken: RingError | undefined;
 
@@ -65,13 +72,31 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.#availEventWord = ring.availEventWord;
     this.#mask = this.size - 1;
     this.#chains = new Array<DescriptorChain | undefined>(this.size).fill(undefined);
+    this.#resubmit = checkResubmit(options);
+    if (options.start !== undefined) {
+      const start = checkSplitPosition(options.start, this.size, this.index);
+      this.#nextAvailable = this.#seenAvailable = start.available;
+      this.#nextUsed = this.#publishedUsed = start.used;
+    }
   }
 
   get broken(): RingError | undefined {
     return this.#broken;
   }
 
+  get position(): QueuePosition {
+    return { available: this.#nextAvailable, used: this.#nextUsed, availableWrap: 1, usedWrap: 1 };
+  }
+
+  inFlight(): InFlightChain[] {
+    const live = this.#chains.filter((chain) => chain?.live === true);
+    live.sort((a, b) => ((a?.order ?? 0) - (b?.order ?? 0)) | 0);
+    const saved = live.map((chain) => ({ id: chain?.slot ?? 0, entries: 1, segments: chain?.segments.save() ?? [] }));
+    return [...saved, ...this.#resubmit];
+  }
+
   take(): DeviceChain | undefined {
+    if (this.#resubmit.length > 0 && !this.#stopped) return this.#takeAgain();
     if (this.#nextAvailable === this.#seenAvailable && !this.#lookForAvailable()) return undefined;
     const entry = availableEntries + (this.#nextAvailable & this.#mask);
     // Plain: the index that covers this entry was read with Atomics before (acquire).
@@ -91,6 +116,29 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     this.#armed = false;
     segments.live = true;
+    chain.order = this.#taken++;
+    return chain;
+  }
+
+  /** The next chain of before the restore. */
+  #takeAgain(): DeviceChain | undefined {
+    const saved = this.#resubmit.shift();
+    if (saved === undefined) return undefined;
+    const chain = this.#chains[saved.id] ?? this.#makeChain(saved.id);
+    const { segments } = chain;
+    segments.begin();
+    if (saved.segments === undefined) {
+      if (!this.#walk(saved.id, segments)) return undefined;
+    } else {
+      for (const { address, length, writable } of saved.segments) {
+        const rule = segments.append(address >>> 0, Math.floor(address / 2 ** 32), length, writable);
+        if (rule === undefined) continue;
+        this.#break(rule, { id: saved.id, address, length });
+        return undefined;
+      }
+    }
+    segments.live = true;
+    chain.order = this.#taken++;
     return chain;
   }
 
@@ -106,6 +154,28 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.#usedElements[element + 1] = written > 0 ? Math.min(written, most) : 0;
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     return "completed";
+  }
+
+  publish(): void {
+    if (this.#nextUsed === this.#publishedUsed || this.#stopped) return;
+    this.#publishedUsed = this.#nextUsed;
+    // Release, as in `flush`.
+    Atomics.store(this.#used, indexWord, this.#nextUsed);
+  }
+
+  enableNotifications(): boolean {
+    this.#polling = false;
+    this.#armed = false;
+    return this.#nextAvailable !== this.#seenAvailable || this.#resubmit.length > 0 || this.#lookForAvailable();
+  }
+
+  disableNotifications(): void {
+    this.#polling = true;
+    this.#armed = false;
+    if (this.#stopped) return;
+    // Plain: a hint. With event indexes, the furthest away entry is the one that was taken last.
+    if (this.#eventIdx) this.#used[this.#availEventWord] = this.#nextAvailable - 1;
+    else this.#used[flagsWord] = noNotification;
   }
 
   flush(): void {
@@ -136,7 +206,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#stopped) return false;
     const next = this.#nextAvailable;
     // Plain: only decides whether to ask for a notification. What is relied on is read again below.
-    if (this.#available[indexWord] === next && !this.#armed) {
+    if (this.#available[indexWord] === next && !this.#armed && !this.#polling) {
       // Full barrier between asking and looking again, so that a buffer added meanwhile is not missed.
       if (this.#eventIdx) Atomics.store(this.#used, this.#availEventWord, next);
       else Atomics.store(this.#used, flagsWord, 0);
@@ -252,4 +322,15 @@ export class SplitDeviceQueue implements DeviceQueue {
       if (chain?.live === true) chain.segments.end();
     }
   }
+}
+
+/** @throws RingError unless each chain can have been in flight at the same time as the others. */
+function checkResubmit({ resubmit = [], addresses, index }: DeviceQueueOptions): InFlightChain[] {
+  const ids = new Set<number>();
+  for (const { id, entries } of resubmit) {
+    const valid = Number.isInteger(id) && id >= 0 && id < addresses.size && entries === 1 && !ids.has(id);
+    if (!valid) throw new RingError("resubmit", index, { id, entries, size: addresses.size });
+    ids.add(id);
+  }
+  return [...resubmit];
 }

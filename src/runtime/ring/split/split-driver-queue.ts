@@ -1,6 +1,7 @@
 import { DescriptorFlag } from "../descriptor-table.js";
 import { passedEvent } from "../event-index.js";
-import type { DriverQueue, DriverQueueOptions } from "../queue-types.js";
+import { checkSplitPosition } from "../queue-position.js";
+import type { DriverQueue, DriverQueueOptions, QueuePosition } from "../queue-types.js";
 import { RingError, type RingRule } from "../ring-errors.js";
 import { DescriptorWriter } from "./descriptor-writer.js";
 import {
@@ -66,6 +67,13 @@ export class SplitDriverQueue implements DriverQueue {
     ring.descriptors.fill(0);
     ring.available.fill(0);
     ring.used.fill(0);
+    if (options.start !== undefined) {
+      const { available, used } = checkSplitPosition(options.start, 0, this.index);
+      this.#nextAvailable = this.#publishedAvailable = available;
+      this.#nextUsed = this.#seenUsed = used;
+      ring.available[indexWord] = available;
+      ring.used[indexWord] = used;
+    }
   }
 
   get free(): number {
@@ -82,6 +90,16 @@ export class SplitDriverQueue implements DriverQueue {
 
   get broken(): RingError | undefined {
     return this.#broken;
+  }
+
+  get position(): QueuePosition {
+    return { available: this.#nextAvailable, used: this.#nextUsed, availableWrap: 1, usedWrap: 1 };
+  }
+
+  inFlight(): number[] {
+    const tokens: number[] = [];
+    for (let token = 0; token < this.size; token++) if (this.#inFlight[2 * token] !== 0) tokens.push(token);
+    return tokens;
   }
 
   begin(): void {
@@ -125,7 +143,14 @@ export class SplitDriverQueue implements DriverQueue {
       const flags = Atomics.load(this.#used, flagsWord);
       if ((flags & noNotification) !== 0) return;
     }
-    this.#options.notifyDevice();
+    this.#options.notifyDevice(now);
+  }
+
+  publish(): void {
+    if (this.#nextAvailable === this.#publishedAvailable || this.#stopped) return;
+    this.#publishedAvailable = this.#nextAvailable;
+    // Release, as in `kick`.
+    Atomics.store(this.#available, indexWord, this.#nextAvailable);
   }
 
   poll(): number {
