@@ -23,7 +23,7 @@ const diagrams: Readonly<Record<string, readonly string[]>> = {
   expression: ["chain"],
   operand: ["sign", "parenthesized", "path"],
   call: ["argument"],
-  namedType: ["typeContent", "typeArguments"],
+  namedType: ["typeContent", "typeMeaning", "typeArguments"],
   layout: ["parameters", "memberBlock"],
   member: [],
   field: ["modifier", "bits"],

@@ -246,6 +246,7 @@ function restrictField(field: FieldModel, removed: Removed): FieldModel {
     type: restrictType(field.type, removed),
     validTree: field.validTree && without(field.validTree, removed),
     sizedTree: field.sizedTree && without(field.sizedTree, removed),
+    meanings: field.meanings.flatMap((meaning) => conditional(meaning, removed)),
     constraintTree: constraint,
     constraint: constraint && formulaText(constraint),
   };

@@ -109,6 +109,16 @@ export const diagnosticTable = entries({
     severity: "error",
     message: message`the range ends at ${"high"}, before it begins at ${"low"}`,
   },
+  "meaning-without-room": {
+    code: "VG2024",
+    severity: "error",
+    message: message`the number never stands for ${"name"}: what is in front of it has no condition`,
+  },
+  "bitset-without-members": {
+    code: "VG2025",
+    severity: "error",
+    message: message`no member of ${"name"} has a value in ${"low"} .. ${"high"}, so this bitset has no bits`,
+  },
   // layout
   "field-overlap": {
     code: "VG3001",

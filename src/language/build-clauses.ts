@@ -11,6 +11,7 @@ import type {
   NamesClause,
   NamedType,
   TextClause,
+  TypeContent,
   VersionClause,
   WordClause,
 } from "./syntax-tree.js";
@@ -115,21 +116,39 @@ export function buildNamedType(context: BuildContext, node: CstNode | undefined)
   if (node === undefined || name === undefined) return undefined;
   const span = context.span(node);
   const content = nodeOf(node, "typeContent");
-  const contentName = content === undefined ? undefined : tokenOf(content, "Identifier");
   const keyword = tokenOf(node, "keyword")?.image;
   const typeArguments = nodeOf(node, "typeArguments");
   return {
     kind: "named-type",
     keyword: typeKeywords.find((known) => known === keyword),
     name: context.name(name, node),
-    content:
-      content === undefined || contentName === undefined
-        ? undefined
-        : { bitset: tokenOf(content, "Word_bitset") !== undefined, name: context.name(contentName, content) },
+    contents: content === undefined ? [] : nodesOf(content, "typeMeaning").flatMap((one) => buildMeaning(context, one)),
     arguments:
       typeArguments === undefined
         ? []
         : nodesOf(typeArguments, "expression").map((argument) => buildExpression(context, argument, span.end)),
     span,
   };
+}
+
+function buildMeaning(context: BuildContext, node: CstNode): TypeContent[] {
+  const name = tokenOf(node, "Identifier");
+  if (name === undefined) return [];
+  const span = context.span(node);
+  const expression = (label: string) => {
+    const found = nodeOf(node, label);
+    return found && buildExpression(context, found, span.end);
+  };
+  const space = tokenOf(node, "space");
+  return [
+    {
+      bitset: tokenOf(node, "Word_bitset") !== undefined,
+      name: context.name(name, node),
+      from: expression("from"),
+      scale: expression("scale"),
+      space: space && context.name(space, node),
+      condition: expression("condition"),
+      span,
+    },
+  ];
 }

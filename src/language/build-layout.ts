@@ -88,7 +88,7 @@ function buildBitContainer(context: BuildContext, node: CstNode): StructDeclarat
     kind: "named-type",
     keyword: undefined,
     name,
-    content: undefined,
+    contents: [],
     arguments: [],
     span: name.span,
   };
@@ -123,7 +123,7 @@ function buildBitContainer(context: BuildContext, node: CstNode): StructDeclarat
 
 function missingType({ source, start }: Span): FieldType {
   const span = { source, start, end: start };
-  return { kind: "named-type", keyword: undefined, name: { text: "", span }, content: undefined, arguments: [], span };
+  return { kind: "named-type", keyword: undefined, name: { text: "", span }, contents: [], arguments: [], span };
 }
 
 export function buildDimension(context: BuildContext, node: CstNode): ArrayDimension {

@@ -34,6 +34,8 @@ export abstract class GrammarBase extends CstParser {
   /** How far the member is indented; its continuation lines are indented deeper. */
   #memberColumn = Infinity;
   #memberStart = 0;
+  /** Between `<` and `>`, where a `>` ends the expression; in parentheses it does not. */
+  protected inAngle = false;
 
   constructor(validate: boolean) {
     super(lexerModes, {
@@ -100,6 +102,7 @@ export abstract class GrammarBase extends CstParser {
   /** Says that a new declaration, field, part ... begins here, whatever was wrong with the one before. */
   protected beginMember(): void {
     this.#isDamaged = false;
+    this.inAngle = false;
     this.#memberStart = this.LA(1).startOffset;
     this.#memberColumn = this.isFirstOfLine(1) ? (this.LA(1).startColumn ?? Infinity) : Infinity;
   }

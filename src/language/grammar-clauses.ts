@@ -164,12 +164,39 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
 
   protected readonly typeContent = this.RULE("typeContent", () => {
     this.CONSUME(Less);
+    this.ACTION(() => (this.inAngle = true));
+    this.SUBRULE(this.typeMeaning);
+    this.MANY(() => {
+      this.CONSUME(Comma);
+      this.SUBRULE1(this.typeMeaning);
+    });
+    this.ACTION(() => (this.inAngle = false));
+    this.expect(2, Greater, "`>`");
+  });
+
+  /** `Cipher`, `bitset Cipher @ 32`, `address * 4096`, `address of Domain`, `Flags if op == RW`. */
+  protected readonly typeMeaning = this.RULE("typeMeaning", () => {
     this.OPTION({
-      GATE: () => this.isName(2),
+      GATE: () => this.isName(2) && !this.is(2, word("if")) && !this.is(2, word("of")),
       DEF: () => this.CONSUME(word("bitset")),
     });
     this.expect(1, Identifier, "the name of an enum");
-    this.expect(2, Greater, "`>`");
+    this.OPTION1(() => {
+      this.CONSUME(At);
+      this.SUBRULE(this.expression, { ARGS: ["a number"], LABEL: "from" });
+    });
+    this.OPTION2(() => {
+      this.CONSUME(Star);
+      this.SUBRULE1(this.expression, { ARGS: ["a number"], LABEL: "scale" });
+    });
+    this.OPTION3(() => {
+      this.CONSUME(word("of"));
+      this.expect(2, Identifier, "the name of an address space", "space");
+    });
+    this.OPTION4(() => {
+      this.CONSUME(word("if"));
+      this.SUBRULE2(this.expression, { ARGS: ["a condition"], LABEL: "condition" });
+    });
   });
 
   protected readonly typeArguments = this.RULE("typeArguments", () => {

@@ -65,7 +65,7 @@ export abstract class ExpressionGrammar extends GrammarBase {
   protected readonly chain = this.RULE("chain", (expected = "a value") => {
     this.SUBRULE(this.operand, { ARGS: [expected] });
     this.MANY({
-      GATE: () => !this.startsWrongArrow(),
+      GATE: () => !this.startsWrongArrow() && !(this.inAngle && this.is(1, Greater)),
       DEF: () => {
         this.OR([
           { ALT: () => this.CONSUME(BinaryOperatorToken, { LABEL: "operators" }) },
@@ -105,8 +105,11 @@ export abstract class ExpressionGrammar extends GrammarBase {
   });
 
   protected readonly parenthesized = this.RULE("parenthesized", () => {
+    const outside = this.inAngle;
+    this.ACTION(() => (this.inAngle = false));
     this.CONSUME(LeftParenthesis);
     this.SUBRULE(this.expression, { ARGS: ["a value"] });
+    this.ACTION(() => (this.inAngle = outside));
     this.expect(1, RightParenthesis, "`)`");
   });
 
@@ -121,6 +124,8 @@ export abstract class ExpressionGrammar extends GrammarBase {
 
   /** `min(a, b)` and `sizeof(struct x)`. */
   protected readonly call = this.RULE("call", () => {
+    const outside = this.inAngle;
+    this.ACTION(() => (this.inAngle = false));
     this.CONSUME(Identifier, { LABEL: "callee" });
     this.CONSUME(LeftParenthesis);
     this.OPTION2({
@@ -133,6 +138,7 @@ export abstract class ExpressionGrammar extends GrammarBase {
         });
       },
     });
+    this.ACTION(() => (this.inAngle = outside));
     this.expect(1, RightParenthesis, "`)`");
   });
 

@@ -18,7 +18,7 @@ export const clauseWords = [
 ] as const; // prettier-ignore
 export const partWords = ["readable", "writable", "match", "if", "struct"] as const;
 export const memberWords = ["struct", "union", "header", "enum", "match", "if", "const"] as const;
-const otherWords = ["match", "else", "require", "readable", "writable", "mask", "bytes", "bitset", "by", "sizeof", "or", "and", "not", "__attribute__"] as const; // prettier-ignore
+const otherWords = ["match", "else", "require", "readable", "writable", "mask", "bytes", "bitset", "of", "by", "sizeof", "or", "and", "not", "__attribute__"] as const; // prettier-ignore
 
 export type Keyword =
   | (typeof declarationWords)[number]

@@ -145,12 +145,26 @@ export type ClauseWord = Clause["word"];
 
 // ---- fields and layouts ----
 
-/** `le32`, `struct virtio_net_hdr`, `Type`, `le32<Cipher>`, `le32<bitset Cipher>`, `le64<address>`, `Vlf(flf.key_len)`. */
+/** What a number stands for: `Cipher`, `bitset Cipher @ 32`, `signed`, `address * 4096`, `address of Domain`, `Flags if op == RW`. */
+export interface TypeContent extends Located {
+  readonly bitset: boolean;
+  readonly name: Name;
+  /** Of a bitset: the member that bit 0 is for. */
+  readonly from: Expression | undefined;
+  /** Of an address: bytes for each 1. */
+  readonly scale: Expression | undefined;
+  /** Of an address: the address space that it lies in. */
+  readonly space: Name | undefined;
+  /** When it stands for that. */
+  readonly condition: Expression | undefined;
+}
+/** `le32`, `struct virtio_net_hdr`, `Type`, `le32<Cipher>`, `Vlf(flf.key_len)`. */
 export interface NamedType extends Located {
   readonly kind: "named-type";
   readonly keyword: "struct" | "union" | "enum" | undefined;
   readonly name: Name;
-  readonly content: { readonly bitset: boolean; readonly name: Name } | undefined;
+  /** What its number stands for; several if that depends on something. */
+  readonly contents: readonly TypeContent[];
   readonly arguments: readonly Expression[];
 }
 export type FieldType = NamedType | StructDeclaration;

@@ -156,7 +156,12 @@ function inMembers(
         for (const clause of member.clauses) if ("expression" in clause) onExpression(clause.expression);
         if (member.type.kind === "named-type") {
           onType(member.type.name);
-          if (member.type.content) onType(member.type.content.name);
+          for (const content of member.type.contents) {
+            onType(content.name);
+            onExpression(content.from);
+            onExpression(content.scale);
+            onExpression(content.condition);
+          }
           for (const argument of member.type.arguments) onExpression(argument);
         } else if (isTypeOnly(member) || !isOwn(member.type)) {
           if (!isTypeOnly(member)) inMembers(member.type.members, onExpression, onType, isOwn);

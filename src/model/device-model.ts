@@ -146,6 +146,16 @@ export type FieldType = ScalarType | ArrayType | MatchType | StructUse | (string
 
 export type Access = "ro" | "rw" | "wo" | "w1c";
 
+/** One of several things that a number stands for, by what else is in the message. */
+export interface MeaningModel {
+  /** Null: if none of the others applies. */
+  readonly condition: string | null;
+  readonly conditionTree: Formula | null;
+  readonly kind: "enum" | "flags" | "bitset";
+  /** Name of the enum or flags. */
+  readonly type: string;
+}
+
 export interface FieldModel extends ItemModel {
   readonly type: FieldType;
   /** In bytes from the start of the struct or stream; null if it depends on what comes before. */
@@ -186,8 +196,18 @@ export interface FieldModel extends ItemModel {
   readonly enum: string | null;
   readonly flags: string | null;
   readonly bitset: string | null;
-  /** A guest-physical address. */
+  /** Of a bitset: the member that bit 0 is for. */
+  readonly bitsetFrom: number;
+  /** What the number stands for if that depends on other fields: the first whose condition holds. */
+  readonly meanings: readonly MeaningModel[];
+  /** Two's complement. */
+  readonly signed: boolean;
+  /** An address. */
   readonly address: boolean;
+  /** Bytes for each 1 in an address: 4096 for a page number. */
+  readonly addressUnit: number | null;
+  /** Whose addresses they are; null for guest-physical ones. */
+  readonly addressSpace: string | null;
   /** `char` arrays: `padded` with NULs, `terminated` by one, all of it (`exact`), or a `list` of terminated texts. */
   readonly text: "padded" | "terminated" | "exact" | "list" | null;
   /** For bit-fields: bits `shift .. shift + width - 1` of the container at `offset`, whose type is `type`. */

@@ -1,8 +1,8 @@
 import type { FieldDeclaration, FieldModifier } from "../language/syntax-tree.js";
-import type { Access, FieldModel, FieldType } from "./device-model.js";
+import type { Access, FieldModel, FieldType, MeaningModel } from "./device-model.js";
 import { spelling, type ClauseHolder, type ClauseTable } from "./clauses.js";
 import { reportUnknown, type Facts } from "./facts.js";
-import { largestValue, type ResolvedType } from "./field-types.js";
+import { largestValue, type ResolvedType, type ScalarChoice, type ScalarContent } from "./field-types.js";
 import { textOrNull } from "./formula-text.js";
 import { modelNumber } from "./formula-values.js";
 import { compileCondition, compileConstant, type FormulaEnvironment } from "./formulas.js";
@@ -37,7 +37,12 @@ export function plainMeaning(name: string, type: FieldType, origin: Origin, doc:
     enum: null,
     flags: null,
     bitset: null,
+    bitsetFrom: 0,
+    meanings: [],
+    signed: false,
     address: false,
+    addressUnit: null,
+    addressSpace: null,
     text: null,
     unit: null,
     was: null,
@@ -62,7 +67,7 @@ export function fieldMeaning(options: {
 }): FieldMeaning {
   const { field, name, resolved, clauses, facts, origin } = options;
   const content = resolved.kind === "scalar" ? resolved.content : null;
-  const symbol = content !== null && content.kind !== "address" ? content.symbol : null;
+  const symbol = content !== null && "symbol" in content ? content.symbol : null;
   const rules: FormulaEnvironment = { ...options.rules, expected: content?.kind === "bitset" ? null : symbol };
   const access = accessOf(options.field, options.holder, facts);
   const whereClause = clauses.expressions.get("where");
@@ -92,11 +97,37 @@ export function fieldMeaning(options: {
     enum: content?.kind === "enum" ? content.symbol.name : null,
     flags: content?.kind === "flags" ? content.symbol.name : null,
     bitset: content?.kind === "bitset" ? content.symbol.name : null,
+    bitsetFrom: content?.kind === "bitset" ? content.from : 0,
+    meanings: resolved.kind === "scalar" ? resolved.choices.flatMap((choice) => meaningOf(choice, options.rules)) : [],
+    signed: signedOf(options, content),
     address: content?.kind === "address",
+    addressUnit: content?.kind === "address" ? content.scale : null,
+    addressSpace: content?.kind === "address" ? (content.space?.text ?? null) : null,
     text: textOf(options),
     unit: clauses.texts.get("unit")?.text ?? null,
     was: clauses.names.get("was")?.name.text ?? null,
   };
+}
+
+/** A bit-field is what its bits say. */
+function signedOf(
+  { field, holder, facts }: Parameters<typeof fieldMeaning>[0],
+  content: ScalarContent | null,
+): boolean {
+  if (content?.kind !== "signed") return false;
+  if (holder !== "a bit-field") return true;
+  facts.bag.report("clause-not-here", field.type.span, { word: "signed", what: holder });
+  return false;
+}
+
+function meaningOf({ content, condition }: ScalarChoice, rules: FormulaEnvironment): readonly MeaningModel[] {
+  if (!("symbol" in content)) return [];
+  const conditionTree = condition && compileCondition(condition, rules);
+  if (condition && conditionTree === undefined) return [];
+  const { kind, symbol } = content;
+  return [
+    { kind, type: symbol.name, condition: textOrNull(conditionTree ?? null), conditionTree: conditionTree ?? null },
+  ];
 }
 
 function accessOf(field: FieldDeclaration, holder: ClauseHolder, facts: Facts): Access {
@@ -152,10 +183,13 @@ function defaultOf(options: Parameters<typeof fieldMeaning>[0], rules: FormulaEn
   const value = compileConstant(clause.expression, rules);
   if (value === undefined) return null;
   if (options.resolved.kind === "scalar") {
-    const high = largestValue(options.resolved.scalar);
-    if (value < 0n || value > high) {
+    const all = largestValue(options.resolved.scalar);
+    const signed = options.resolved.content?.kind === "signed";
+    const high = signed ? all >> 1n : all;
+    const low = signed ? -high - 1n : 0n;
+    if (value < low || value > high) {
       const what = `the default of ${options.name}`;
-      options.facts.bag.report("value-out-of-range", clause.expression.span, { what, value, low: 0, high });
+      options.facts.bag.report("value-out-of-range", clause.expression.span, { what, value, low, high });
       return null;
     }
   }
@@ -224,7 +258,12 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     enum: meaning.enum,
     flags: meaning.flags,
     bitset: meaning.bitset,
+    bitsetFrom: meaning.bitsetFrom,
+    meanings: meaning.meanings,
+    signed: meaning.signed,
     address: meaning.address,
+    addressUnit: meaning.addressUnit,
+    addressSpace: meaning.addressSpace,
     text: meaning.text,
     bits: position.bits,
     sizedTree: position.sizedTree,

@@ -1,6 +1,14 @@
-import type { Expression, FieldType, Name, NamedType, StructDeclaration } from "../language/syntax-tree.js";
+import type {
+  Expression,
+  FieldType,
+  Name,
+  NamedType,
+  StructDeclaration,
+  TypeContent,
+} from "../language/syntax-tree.js";
 import type { ScalarType } from "./device-model.js";
 import { reportUnknown, type Facts } from "./facts.js";
+import { compileConstant } from "./formulas.js";
 import {
   findTypes,
   kindText,
@@ -13,7 +21,17 @@ import {
 
 /** What a number in a field stands for. */
 export type ScalarContent =
-  { readonly kind: "enum" | "flags" | "bitset"; readonly symbol: EnumSymbol } | { readonly kind: "address" };
+  | { readonly kind: "enum" | "flags"; readonly symbol: EnumSymbol }
+  /** `from`: the member that bit 0 is for. */
+  | { readonly kind: "bitset"; readonly symbol: EnumSymbol; readonly from: number }
+  /** `scale`: bytes for each 1. `space`: null for guest-physical addresses. */
+  | { readonly kind: "address"; readonly scale: number; readonly space: Name | null }
+  | { readonly kind: "signed" };
+/** One of several things that a number may stand for; the last may be what it stands for otherwise. */
+export interface ScalarChoice {
+  readonly content: ScalarContent;
+  readonly condition: Expression | undefined;
+}
 
 /** What a field's type turned out to be, without its array dimensions. */
 export type ResolvedType =
@@ -23,6 +41,8 @@ export type ResolvedType =
       /** `char`: part of a text. */
       readonly char: boolean;
       readonly content: ScalarContent | null;
+      /** Instead of `content`, if that depends on something. */
+      readonly choices: readonly ScalarChoice[];
     }
   | { readonly kind: "struct"; readonly symbol: StructSymbol; readonly arguments: readonly Expression[] }
   | { readonly kind: "inline"; readonly declaration: StructDeclaration }
@@ -88,8 +108,7 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
   const scalar = scalars.get(text);
   if (scalar !== undefined && type.keyword === undefined) {
     if (type.arguments.length > 0) return wrongArguments(type, 0, facts);
-    const content = type.content ? contentOf(type.content, scope, facts) : null;
-    return { kind: "scalar", scalar, char: text === "char", content };
+    return { kind: "scalar", scalar, char: text === "char", ...contentsOf(type, scalar, scope, facts) };
   }
   const symbol = findTypeSymbol(type.name, scope, facts);
   if (!symbol) return { kind: "broken" };
@@ -101,7 +120,7 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
     });
     return { kind: "broken" };
   }
-  if (type.content) {
+  if (type.contents.length > 0) {
     facts.bag.report("wrong-kind", type.name.span, {
       name: text,
       expected: "an integer type",
@@ -123,7 +142,7 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
         return { kind: "broken" };
       }
       const content = { kind: symbol.declaration.keyword, symbol };
-      return { kind: "scalar", scalar: underlying, char: false, content };
+      return { kind: "scalar", scalar: underlying, char: false, content, choices: [] };
     }
     case "struct":
       if (type.arguments.length !== symbol.declaration.parameters.length) {
@@ -169,20 +188,85 @@ export function underlyingType(symbol: EnumSymbol, facts: Facts): ScalarType | n
   return undefined;
 }
 
-function contentOf(content: NonNullable<NamedType["content"]>, scope: Scope, facts: Facts): ScalarContent | null {
+/** What stands between `<` and `>`. */
+function contentsOf(
+  type: NamedType,
+  scalar: ScalarType,
+  scope: Scope,
+  facts: Facts,
+): { readonly content: ScalarContent | null; readonly choices: readonly ScalarChoice[] } {
+  const [only] = type.contents;
+  if (only && type.contents.length === 1 && !only.condition) {
+    return { content: contentOf(only, scalar, scope, facts), choices: [] };
+  }
+  const choices: ScalarChoice[] = [];
+  let sure: TypeContent | undefined;
+  for (const written of type.contents) {
+    if (sure) {
+      const labels = [{ span: sure.span, message: `${sure.name.text} has no condition` }];
+      facts.bag.report("meaning-without-room", written.span, { name: written.name.text }, { labels });
+      break;
+    }
+    if (!written.condition) sure = written;
+    const content = contentOf(written, scalar, scope, facts);
+    if (content?.kind === "signed" || content?.kind === "address") {
+      facts.bag.report("wrong-kind", written.name.span, {
+        name: written.name.text,
+        expected: "an enum or flags, as there are several",
+        found: `\`${content.kind}\``,
+      });
+    } else if (content) choices.push({ content, condition: written.condition });
+  }
+  return { content: null, choices };
+}
+
+function contentOf(content: TypeContent, scalar: ScalarType, scope: Scope, facts: Facts): ScalarContent | null {
   const { text } = content.name;
-  if (text === "address" && !content.bitset) return { kind: "address" };
+  if (text === "address" && !content.bitset) {
+    notHere(content.from, "@", "an address", facts);
+    const scale = content.scale && positive(content.scale, "the unit of the address", 1n << 32n, scope, facts);
+    return { kind: "address", scale: scale ?? 1, space: content.space ?? null };
+  }
+  notHere(content.scale, "*", "what is no address", facts);
+  if (content.space)
+    facts.bag.report("clause-not-here", content.space.span, { word: "of", what: "what is no address" });
+  if (text === "signed" && !content.bitset) {
+    notHere(content.from, "@", "a signed number", facts);
+    return { kind: "signed" };
+  }
   const symbol = findTypeSymbol(content.name, scope, facts);
   if (!symbol) return null;
   if (symbol.kind !== "enum") {
     facts.bag.report("wrong-kind", content.name.span, {
       name: text,
-      expected: "an enum, flags or `address`",
+      expected: "an enum, flags, `address` or `signed`",
       found: kindText(symbol),
     });
     return null;
   }
-  return { kind: content.bitset ? "bitset" : symbol.declaration.keyword, symbol };
+  if (!content.bitset) {
+    notHere(content.from, "@", "what is no bitset", facts);
+    return { kind: symbol.declaration.keyword, symbol };
+  }
+  const from = content.from && positive(content.from, "the member of the lowest bit", 1n << 32n, scope, facts);
+  const window = { low: BigInt(from ?? 0), high: BigInt(from ?? 0) + BigInt(scalarSize(scalar) * 8) - 1n };
+  const values = symbol.members.flatMap((member) => facts.members.get(member)?.value ?? []);
+  if (values.length > 0 && !values.some((value) => value >= window.low && value <= window.high)) {
+    facts.bag.report("bitset-without-members", content.name.span, { name: text, ...window });
+  }
+  return { kind: "bitset", symbol, from: from ?? 0 };
+}
+
+function notHere(expression: Expression | undefined, word: string, what: string, facts: Facts): void {
+  if (expression) facts.bag.report("clause-not-here", expression.span, { word, what });
+}
+
+function positive(expression: Expression, what: string, high: bigint, scope: Scope, facts: Facts): number | undefined {
+  const value = compileConstant(expression, { facts, scope });
+  if (value === undefined) return undefined;
+  if (value >= 0n && value <= high) return Number(value);
+  facts.bag.report("value-out-of-range", expression.span, { what, value, low: 0, high });
+  return undefined;
 }
 
 function wrongArguments(type: NamedType, expected: number, facts: Facts): ResolvedType {

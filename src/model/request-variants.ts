@@ -120,7 +120,7 @@ function restField(direction: "readable" | "writable", symbol: RequestSymbol): F
       kind: "named-type",
       keyword: undefined,
       name: { text: "u8", span },
-      content: undefined,
+      contents: [],
       arguments: [],
       span,
     },

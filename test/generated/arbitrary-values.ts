@@ -75,6 +75,10 @@ function scalar(shape: Shape & { kind: "scalar" }, field: FieldModel): fc.Arbitr
   switch (shape.meaning.kind) {
     case "boolean":
       return fc.boolean();
+    case "signed": {
+      const half = 2 ** (width - 1);
+      return isWide ? fc.bigInt({ min: -(2n ** BigInt(width - 1)), max: 2n ** BigInt(width - 1) - 1n }) : fc.integer({ min: -half, max: half - 1 });
+    }
     case "number":
       return isWide ? fc.bigInt({ min: 0n, max: 2n ** BigInt(width) - 1n }) : fc.integer({ min: 0, max: 2 ** width - 1 });
     case "enum": {

@@ -12,15 +12,28 @@ describe("types of fields", () => {
     ["struct virtio_net_hdr x;", { keyword: "struct", name: "virtio_net_hdr" }],
     ["union anything x;", { keyword: "union", name: "anything" }],
     ["enum Kind x;", { keyword: "enum", name: "Kind" }],
-    ["le32<Cipher> x;", { name: "le32", content: { bitset: false, name: "Cipher" } }],
-    ["le32<bitset Cipher> x;", { name: "le32", content: { bitset: true, name: "Cipher" } }],
-    ["le64<address> x;", { name: "le64", content: { bitset: false, name: "address" } }],
+    ["le32<Cipher> x;", { name: "le32", contents: [{ name: "Cipher" }] }],
+    ["le32<bitset Cipher> x;", { name: "le32", contents: [{ bitset: true, name: "Cipher" }] }],
+    ["le32<bitset Cipher @ 32> x;", { name: "le32", contents: [{ bitset: true, name: "Cipher", from: "32" }] }],
+    ["le32<bitset> x;", { name: "le32", contents: [{ name: "bitset" }] }],
+    ["le64<address> x;", { name: "le64", contents: [{ name: "address" }] }],
+    ["le32<address * 4096> x;", { name: "le32", contents: [{ name: "address", scale: "4096" }] }],
+    ["le64<address of Domain> x;", { name: "le64", contents: [{ name: "address", space: "Domain" }] }],
+    [
+      "le32<A if op == 1, bitset B if (op > 2), C> x;",
+      {
+        name: "le32",
+        contents: [
+          { name: "A", condition: "(op == 1)" },
+          { bitset: true, name: "B", condition: "(op > 2)" },
+          { name: "C" },
+        ],
+      },
+    ],
     ["Vlf(flf.key_len, 2) x;", { name: "Vlf", arguments: ["flf.key_len", "2"] }],
     ["struct Vlf(n) x;", { keyword: "struct", name: "Vlf", arguments: ["n"] }],
   ])("%s", (text, type) => {
-    const expected =
-      "content" in type && !type.content.bitset ? { ...type, content: { name: type.content.name } } : type;
-    expect(field(text)).toEqual({ kind: "field", name: "x", type: { kind: "named-type", ...expected } });
+    expect(field(text)).toEqual({ kind: "field", name: "x", type: { kind: "named-type", ...type } });
   });
 
   it.each(["struct", "union"])("an anonymous %s", (keyword) => {

@@ -1,5 +1,5 @@
 import { formulaText } from "../../model/formula-text.js";
-import type { FieldModel } from "../../model/device-model.js";
+import type { FieldModel, MeaningModel } from "../../model/device-model.js";
 import { accessText } from "../byte-map/cell-text.js";
 import { docText } from "./doc-text.js";
 import { html, joined, type Html, type HtmlValue } from "./html.js";
@@ -42,7 +42,12 @@ function factsOf(field: FieldModel, links: Links): readonly Html[] {
     field.unit === null ? undefined : html`in ${field.unit}`,
     field.enum === null ? undefined : html`one of ${links.enum(field.enum)}`,
     field.flags === null ? undefined : html`bits of ${links.enum(field.flags)}`,
-    field.bitset === null ? undefined : html`a bit for each of ${links.enum(field.bitset)}`,
+    field.bitset === null
+      ? undefined
+      : html`a bit for each of ${links.enum(field.bitset)}${field.bitsetFrom > 0 && ` from ${field.bitsetFrom} on`}`,
+    ...field.meanings.map((meaning) => meaningFact(meaning, links)),
+    field.signed ? html`signed` : undefined,
+    addressFact(field),
     textFact(field),
     field.counts === null ? undefined : html`length of <code>${field.counts.field}</code>${plus(field.counts.plus)}`,
     tree("takes", field.sizedTree, " bytes"),
@@ -53,6 +58,18 @@ function factsOf(field: FieldModel, links: Links): readonly Html[] {
     field.was === null ? undefined : html`earlier called <code>${field.was}</code>`,
   ];
   return facts.filter((fact) => fact !== undefined);
+}
+
+function meaningFact({ kind, type, condition }: MeaningModel, links: Links): Html {
+  const what = { enum: "one of", flags: "bits of", bitset: "a bit for each of" }[kind];
+  const when = condition === null ? html`otherwise` : html`if <code>${links.formula(condition)}</code>`;
+  return html`${what} ${links.enum(type)} ${when}`;
+}
+
+function addressFact({ addressUnit, addressSpace }: FieldModel): Html | undefined {
+  if (addressUnit === null) return undefined;
+  const space = addressSpace === null ? html`guest-physical address` : html`address in ${addressSpace}`;
+  return addressUnit === 1 ? space : html`${space}, in units of ${addressUnit} bytes`;
 }
 
 function plus(number: number): string {

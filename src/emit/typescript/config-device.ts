@@ -76,7 +76,11 @@ function initFunction(scope: DeviceScope): Code {
     const value = code`init.${propertyName(field)}`;
     const plain: FieldModel = { ...field, conditionTree: null };
     const write = code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => value, context)}`;
-    if (field.default !== null && shape.kind === "scalar" && shape.meaning.kind === "number") {
+    if (
+      field.default !== null &&
+      shape.kind === "scalar" &&
+      (shape.meaning.kind === "number" || shape.meaning.kind === "signed")
+    ) {
       const initial = isWide(shape, field) ? code`${BigInt(field.default)}` : code`${field.default}`;
       return code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => code`(${value} ?? ${initial})`, context)}`;
     }

@@ -239,7 +239,13 @@ function referenced(device: DeviceModel, model: Model): ReadonlySet<string> {
   for (const queue of device.queues) add(queue.message);
   for (const table of device.tables) for (const entry of table.entries) if (entry.type !== null) add(entry.type);
   for (let field = pending.pop(); field !== undefined; field = pending.pop()) {
-    for (const name of [...containedStructs([field]), field.enum, field.flags, field.bitset])
+    for (const name of [
+      ...containedStructs([field]),
+      field.enum,
+      field.flags,
+      field.bitset,
+      ...field.meanings.map(({ type }) => type),
+    ])
       if (name !== null) add(name);
   }
   return used;

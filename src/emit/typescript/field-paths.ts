@@ -71,6 +71,7 @@ function numberOf(
     case "boolean":
       return { code: missing ? code`(${value} ?? false)` : value, type: "boolean" };
     case "number":
+    case "signed":
       return { code: missing ? code`(${value} ?? ${zero})` : value, type: wide ? "bigint" : "number" };
     case "enum": {
       const present = missing ? code`${value} ?? ${zero}` : value;

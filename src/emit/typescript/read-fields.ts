@@ -10,7 +10,7 @@ import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { localName } from "./names.js";
 import { readMatch } from "./read-match.js";
-import { fixedSize, isWide, minimumSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
+import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
 import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Statements that read fields one after the other, and the properties of the value made from them. */
@@ -421,9 +421,25 @@ export function interpret(number: Code, shape: Shape & { kind: "scalar" }, scope
     case "number":
     case "boolean":
       return number;
+    case "signed":
+      return signed(number, shape.scalar);
     case "enum":
       return code`${nameFunction(shape.meaning.enum, scope)}(${number})`;
     default:
       return unreachable(shape.meaning);
+  }
+}
+
+/** The number of two's complement that these bits are. */
+function signed(bits: Code, scalar: ScalarType): Code {
+  switch (scalarSize(scalar)) {
+    case 1:
+      return code`(${bits} << 24) >> 24`;
+    case 2:
+      return code`(${bits} << 16) >> 16`;
+    case 4:
+      return code`${bits} | 0`;
+    case 8:
+      return code`BigInt.asIntN(64, ${bits})`;
   }
 }

@@ -3,9 +3,10 @@ import { code, nothing, paragraphs, quoted, render, type Code } from "./code.js"
 import type { CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { nameFunction, valueFunction } from "./enums.js";
+import { valueFunction } from "./enums.js";
 import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
+import { interpret } from "./read-fields.js";
 import { pointed, replyMember, requestMember, slotContext, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
@@ -281,6 +282,7 @@ function scalarAnswer(field: FieldModel | undefined, scope: DeviceScope): Code {
     case "boolean":
       return code`boolean`;
     case "number":
+    case "signed":
       return scalarSize(shape.scalar) === 8 ? code`bigint` : code`number`;
   }
 }
@@ -385,6 +387,8 @@ function byteValue(field: FieldModel, value: Code, scope: DeviceScope): Code {
       return code`${valueFunction(shape.meaning.enum, scope)}(${value})`;
     case "boolean":
       return code`Number(${value})`;
+    case "signed":
+      return code`${runtime("unsignedBits")}(${value}, ${scalarSize(shape.scalar) * 8})`;
     case "number":
       return value;
   }
@@ -404,7 +408,7 @@ export function replyToJson(request: RequestShape, scope: DeviceScope): Code {
   const at = atEnd ? code`this.writable.length - ${fixedTotal(ends, scope) - before}` : code`${before}`;
   if (size === 1) {
     const number = code`this.writable.byteAt(${at})`;
-    const value = shape.meaning.kind === "enum" ? code`${nameFunction(shape.meaning.enum, scope)}(${number})` : number;
+    const value = interpret(number, shape, scope);
     return code`override replyToJSON(): object { return { ${requestMember(status)}: ${value} }; }`;
   }
   const view = code`new DataView(bytes.buffer)`;

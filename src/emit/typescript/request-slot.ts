@@ -3,9 +3,9 @@ import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js"
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
-import { nameFunction } from "./enums.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
+import { interpret } from "./read-fields.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
 import {
   commonReplySize,
@@ -26,7 +26,7 @@ import {
   type VariantShape,
 } from "./request-shapes.js";
 import { canBeUnknown, unknownTags } from "./request-types.js";
-import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
+import { fixedSize, isWide, shapeOf } from "./shapes.js";
 import {
   assignedMembers,
   headGetters,
@@ -217,9 +217,9 @@ function decodeMethod(
       const member = code`this.${requestMember(field)}`;
       const number = numberAt(code`this.head`, code`${field.offset}`, shape);
       const check = headCheck(field.offset + (fixedSize(shape) ?? 0), checks.head);
-      if (!hasRanges(branch)) return code`${check} ${member} = ${meaningOf(number, shape, scope)};`;
+      if (!hasRanges(branch)) return code`${check} ${member} = ${interpret(number, shape, scope)};`;
       const name = `${requestMember(field)}Tag`;
-      return code`${check} const ${name} = ${number}; ${member} = ${meaningOf(code`${name}`, shape, scope)};`;
+      return code`${check} const ${name} = ${number}; ${member} = ${interpret(code`${name}`, shape, scope)};`;
     },
     subject: (branch) => code`this.${requestMember(requireTag(branch.sample, branch.discriminator))}`,
     label: (pattern, branch) => tagLabel(pattern, requireTag(branch.sample, branch.discriminator), scope),
@@ -245,10 +245,6 @@ function decodeMethod(
     ${roomCheck({ fixed: checks.reply, varying: [] })}
     ${body}
   }`;
-}
-
-function meaningOf(number: Code, shape: Shape & { kind: "scalar" }, scope: DeviceScope): Code {
-  return shape.meaning.kind === "enum" ? code`${nameFunction(shape.meaning.enum, scope)}(${number})` : number;
 }
 
 function hasRanges(branch: VariantTree & { kind: "branch" }): boolean {

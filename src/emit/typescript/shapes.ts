@@ -15,7 +15,11 @@ import { EmitError } from "./emit-error.js";
 
 /** What a number in a field stands for. */
 export type Meaning =
-  { readonly kind: "number" } | { readonly kind: "boolean" } | { readonly kind: "enum"; readonly enum: EnumModel };
+  | { readonly kind: "number" }
+  /** Two's complement. */
+  | { readonly kind: "signed" }
+  | { readonly kind: "boolean" }
+  | { readonly kind: "enum"; readonly enum: EnumModel };
 
 /** How many elements, or bytes, an array has. */
 export type Length =
@@ -102,6 +106,7 @@ function resolve(type: FieldType, field: FieldModel, scope: DeviceScope): Shape 
 function scalar(type: ScalarType, field: FieldModel, scope: DeviceScope): Shape {
   if (field.bits?.width === 1 && field.enum === null)
     return { kind: "scalar", scalar: type, meaning: { kind: "boolean" } };
+  if (field.signed) return { kind: "scalar", scalar: type, meaning: { kind: "signed" } };
   const meaning = field.enum === null ? undefined : scope.enum(field.enum);
   const number: Shape = { kind: "scalar", scalar: type, meaning: { kind: "number" } };
   if (meaning?.kind !== "enum") return number;

@@ -37,6 +37,7 @@ export function typeOf(shape: Shape, field: FieldModel, owner: string, scope: De
         case "enum":
           return readType(shape.meaning.enum, scope);
         case "number":
+        case "signed":
           return isWide(shape, field) ? code`bigint` : code`number`;
         default:
           return unreachable(shape.meaning);
@@ -130,6 +131,11 @@ export function fieldDoc(
   if (field.bitset !== null) {
     const members = scope.enum(field.bitset);
     if (members !== undefined) notes.push(`Each bit is the number of a {@link ${scope.typeName(members)}}.`);
+  }
+  for (const { type, condition } of field.meanings) {
+    const members = scope.enum(type);
+    if (members !== undefined)
+      notes.push(`{@link ${scope.typeName(members)}} ${condition === null ? "otherwise" : `if ${condition}`}.`);
   }
   return docComment(
     { doc: field.doc, unit: field.unit, since: field.since, until: field.until, was: field.was, within },

@@ -216,6 +216,8 @@ function numberFor(value: Code, shape: Shape & { kind: "scalar" }, site: WriteSi
       return code`${valueFunction(shape.meaning.enum, site.context.scope)}(${value})`;
     case "boolean":
       return code`Number(${value})`;
+    case "signed":
+      return code`${runtime("unsignedBits")}(${value}, ${scalarSize(shape.scalar) * 8})`;
     default:
       return value;
   }

@@ -12,3 +12,18 @@ export function popcount(value: number | bigint): number {
   for (let rest = BigInt.asUintN(64, BigInt(value)); rest > 0n; rest &= rest - 1n) count++;
   return count;
 }
+
+/**
+ * The bits of a signed number of `width` bits (two's complement) as an unsigned one. What does not fit becomes NaN, or for a
+ * bigint -1n, which no writer accepts.
+ */
+export function unsignedBits(value: number, width: number): number;
+export function unsignedBits(value: bigint, width: number): bigint;
+export function unsignedBits(value: number | bigint, width: number): number | bigint {
+  if (typeof value === "bigint") {
+    return BigInt.asIntN(width, value) === value ? BigInt.asUintN(width, value) : -1n;
+  }
+  const limit = 2 ** (width - 1);
+  if (!(value >= -limit && value < limit)) return NaN;
+  return value < 0 ? value + 2 * limit : value;
+}
