@@ -238,8 +238,9 @@ export function configChecks(scope: DeviceScope): Code {
     return [code`if (${test}) { return ${JSON.stringify(`config: ${field.constraint} does not hold`)}; }`];
   });
   if (checks.length === 0) return nothing;
+  const features = mentions(code`${checks}`, "features") ? "features" : "_features";
   return code`/** What is wrong with a configuration under these features, if anything is. */
-    export function check${scope.prefix}Config(config: ${scope.prefix}DeviceConfig, features: ${runtimeType("FeatureSet")}): string | undefined {
+    export function check${scope.prefix}Config(config: ${scope.prefix}DeviceConfig, ${features}: ${runtimeType("FeatureSet")}): string | undefined {
       ${checks}
       return undefined;
     }`;

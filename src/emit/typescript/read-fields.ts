@@ -175,7 +175,8 @@ function readField(
   site: ReadSite,
 ): { readonly local: string; readonly setup: readonly Code[] } {
   const { scope, owner, place } = site.context;
-  if (field.conditionTree === null || !field.moves) {
+  const test = presence(field, site);
+  if (test === undefined) {
     const read = sizedRead(field, shape, site);
     if (read.variable !== undefined) return { local: read.variable, setup: read.setup };
     const local = site.fresh(propertyName(field));
@@ -183,18 +184,23 @@ function readField(
   }
   const local = site.fresh(propertyName(field));
   const read = sizedRead(field, shape, site);
-  const present = condition(field.conditionTree, site.formulas);
-  if (read.setup.length === 0)
-    return { local, setup: [code`const ${local} = ${present} ? ${read.value} : undefined;`] };
+  if (read.setup.length === 0) return { local, setup: [code`const ${local} = ${test} ? ${read.value} : undefined;`] };
   if (field.sizedTree !== null && shape.kind !== "struct")
     throw new EmitError("a conditional part of this kind", `${place}.${field.name}`);
   return {
     local,
     setup: [
       code`let ${local}: ${variableType(shape, field, owner, scope)} | undefined;`,
-      code`if (${present}) { ${read.setup} ${local} = ${read.value}; }`,
+      code`if (${test}) { ${read.setup} ${local} = ${read.value}; }`,
     ],
   };
+}
+
+/** The condition under which a field is there, if it is not always. */
+function presence(field: FieldModel, site: ReadSite): Code | undefined {
+  if (field.optional) return code`${site.reader}.remaining > ${tailSize(field, site)}`;
+  if (field.conditionTree === null || !field.moves) return undefined;
+  return condition(field.conditionTree, site.formulas);
 }
 
 function variableType(shape: Shape, field: FieldModel, owner: string, scope: CodecContext["scope"]): Code {

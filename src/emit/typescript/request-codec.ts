@@ -5,9 +5,10 @@ import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
 import { valueAtPath } from "./field-paths.js";
 import { count } from "./formulas.js";
+import { givenFields } from "./flat-requests.js";
 import { runtime, runtimeType } from "./imports.js";
 import { readFields } from "./read-fields.js";
-import { capacityFields, capacityName, inputName, replyUnionName } from "./request-inputs.js";
+import { capacityFields, capacityName, inputName, isWish, replyUnionName } from "./request-inputs.js";
 import {
   isOptionalReply,
   isTag,
@@ -113,7 +114,7 @@ function codecContext(
     config,
     formulas: {
       ...formulaContext(scope, place, { features, config }),
-      field: (_, path) => valueAtPath(variant.readable, path, ofInput, scope, place),
+      field: (_, path) => valueAtPath(givenFields(variant.readable), path, ofInput, scope, place),
     },
     tailOf: (field) => tailSize(fields, field, scope, place),
   };
@@ -121,11 +122,11 @@ function codecContext(
 
 function readableContext(variant: VariantShape, scope: DeviceScope): CodecContext {
   const context = codecContext(variant, variant.inputType, variant.readable, scope);
-  return { ...context, formulas: fieldsFormulas(variant.readable, ofInput, context) };
+  return { ...context, formulas: fieldsFormulas(givenFields(variant.readable), ofInput, context) };
 }
 
 function readableSize(variant: VariantShape, scope: DeviceScope): Size {
-  return sizeOfFields(variant.readable, ofInput, readableContext(variant, scope));
+  return sizeOfFields(givenFields(variant.readable), ofInput, readableContext(variant, scope));
 }
 
 /** What the driver gave room for, and what is known without that. */
@@ -134,8 +135,7 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
   const context = codecContext(variant, request.typeName, variant.writable, scope);
   let total: Size = { fixed: 0, varying: [] };
   for (const field of variant.writable) {
-    if (capacities.has(field))
-      total = plus(total, { fixed: 0, varying: [code`input.${capacityName(field, variant)}`] });
+    if (capacities.has(field)) total = plus(total, { fixed: 0, varying: [capacityOf(field, variant, scope)] });
   }
   const known = variant.writable.filter((field) => !capacities.has(field));
   const fixed = known.filter((field) => lengthOf(field, scope) === undefined);
@@ -148,6 +148,12 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
     sizeOfFields(fixed, () => code`undefined`, context),
     total,
   );
+}
+
+/** Bytes that the driver gives for a field. */
+function capacityOf(field: FieldModel, variant: VariantShape, scope: DeviceScope): Code {
+  const given = code`input.${capacityName(field, variant, scope)}`;
+  return isWish(field, scope) ? code`(${given} === true ? ${fixedSize(shapeOf(field, scope)) ?? 0} : 0)` : given;
 }
 
 /** A length that follows from the request, and what to multiply it with. */
@@ -168,14 +174,24 @@ function sharedFields(request: RequestShape, scope: DeviceScope): readonly Field
   const [first, ...others] = request.variants;
   if (first === undefined || others.length === 0) return [];
   const isAlike = (field: FieldModel, index: number): boolean =>
-    shapeOf(field, scope).kind === "scalar" &&
+    fixedSize(shapeOf(field, scope)) !== null &&
+    shapeOf(field, scope).kind !== "array" &&
     field.bits === null &&
+    field.conditionTree === null &&
+    field.sizedTree === null &&
+    field.counts === null &&
+    !field.overlaps &&
+    !field.optional &&
     others.every((other) => {
       const same = other.readable[index];
       if (same === undefined || isTag(other, same) !== isTag(first, field)) return false;
       return (
         same.name === field.name &&
-        same.type === field.type &&
+        same.conditionTree === null &&
+        same.counts === null &&
+        !same.optional &&
+        same.sizedTree === null &&
+        JSON.stringify(same.type) === JSON.stringify(field.type) &&
         same.enum === field.enum &&
         same.reserved === field.reserved
       );
@@ -187,12 +203,12 @@ function sharedFields(request: RequestShape, scope: DeviceScope): readonly Field
 function encodeShared(fields: readonly FieldModel[], request: RequestShape, scope: DeviceScope): Code {
   const [first] = request.variants;
   if (first === undefined || fields.length === 0) return nothing;
-  return code`${writeFields(fields, ofInput, readableContext(first, scope))}`;
+  return code`${writeFields(givenFields(fields), ofInput, readableContext(first, scope))}`;
 }
 
 function encode(variant: VariantShape, skipped: number, scope: DeviceScope): Code {
   const context = readableContext(variant, scope);
-  const statements = writeFields(variant.readable.slice(skipped), ofInput, context, {
+  const statements = writeFields(givenFields(variant.readable).slice(skipped), ofInput, context, {
     writer: "writer",
     constant: (field) => (isTag(variant, field) ? tagNumber(variant, field, scope) : undefined),
   });

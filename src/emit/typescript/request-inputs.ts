@@ -3,6 +3,7 @@ import { code, joined, nothing, paragraphs, propertyKey, type Code } from "./cod
 import { visitFormula, type DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { writeType } from "./enums.js";
+import { DEFAULT_NOTE, hasDefault } from "./flat-requests.js";
 import { runtimeType } from "./imports.js";
 import { pascalCase } from "./names.js";
 import {
@@ -92,8 +93,13 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
   const { model } = variant;
   const fields = variant.readable.filter((field) => isVisible(field) && !isTag(variant, field));
   const capacities = capacityFields(variant, scope).map((field) => {
+    const name = capacityName(field, variant, scope);
+    if (isWish(field, scope)) {
+      const doc = docComment({ doc: `Is \`${propertyName(field)}\` wanted in the reply?` });
+      return code`${doc}readonly ${name}?: boolean | undefined;`;
+    }
     const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` });
-    return code`${doc}readonly ${capacityName(field, variant)}: number;`;
+    return code`${doc}readonly ${name}: number;`;
   });
   const doc = docComment(
     { doc: tagsDoc(variant, request, scope), since: model.since, within: request.since },
@@ -113,8 +119,9 @@ function inputProperty(field: FieldModel, within: string, scope: DeviceScope): C
     shape.kind === "scalar" && shape.meaning.kind === "enum"
       ? writeType(shape.meaning.enum, scope)
       : typeOf(shape, field, "", scope);
-  const optional = isOptional(field, shape);
-  return code`${fieldDoc(field, scope, within)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
+  const optional = hasDefault(field) || isOptional(field, shape);
+  const note = hasDefault(field) ? [DEFAULT_NOTE] : [];
+  return code`${fieldDoc(field, scope, within, ...note)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
 }
 
 /** Writable fields for which the driver has to say how much room there is. */
@@ -125,6 +132,7 @@ export function capacityFields(variant: VariantShape, scope: DeviceScope): Field
 /** Does the size follow from the request, the features and the configuration? */
 function isSizeKnown(field: FieldModel, scope: DeviceScope): boolean {
   if (field.sizedTree !== null) return !refersToSelf(field.sizedTree);
+  if (field.optional) return false;
   const shape = shapeOf(field, scope);
   if (fixedSize(shape) !== null) return true;
   if (shape.kind === "struct") return shape.struct.kind === "header";
@@ -145,9 +153,15 @@ function refersToSelf(formula: Parameters<typeof visitFormula>[0]): boolean {
   return found;
 }
 
+/** Does the driver ask for a field of the reply, and not just give room for it? */
+export function isWish(field: FieldModel, scope: DeviceScope): boolean {
+  return field.optional && fixedSize(shapeOf(field, scope)) !== null;
+}
+
 /** Name of the capacity of a writable field in the input. */
-export function capacityName(field: FieldModel, variant: VariantShape): string {
+export function capacityName(field: FieldModel, variant: VariantShape, scope: DeviceScope): string {
   const name = propertyName(field);
+  if (isWish(field, scope)) return `wants${pascalCase(field.name)}`;
   return variant.readable.some((other) => isVisible(other) && propertyName(other) === name) ? `${name}Capacity` : name;
 }
 

@@ -13,8 +13,16 @@ import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
 import { numberAt, tailSize } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 
-/** Bytes of a message that are copied as its head, at most. */
+/** Bytes of a message that are copied as its head, unless there is a tag behind them. */
 const HEAD_LIMIT = 256;
+
+/** Up to the last tag everything is in the head. */
+function headLimit(variant: VariantShape): number {
+  const ends = variant.readable
+    .filter((field) => isTag(variant, field))
+    .map((field) => (field.offset ?? 0) + (field.size ?? 0));
+  return Math.max(HEAD_LIMIT, ...ends);
+}
 
 /** Members of the runtime's request class, and of the generated one. */
 const SLOT_MEMBERS: ReadonlySet<string> = new Set(
@@ -167,11 +175,17 @@ function isFreeWindow(field: FieldModel, scope: DeviceScope): boolean {
 /** Number of fields at the start that are always there, always in the same place, and short. */
 function headPartEnd(variant: VariantShape, scope: DeviceScope): number {
   const fields = variant.readable;
+  const limit = headLimit(variant);
   const end = fields.findIndex((field) => {
     const size = field.bits === null ? fixedSize(shapeOf(field, scope)) : field.size;
-    const isFixed = size !== null && field.offset !== null && field.offset + size <= HEAD_LIMIT;
+    const isFixed = size !== null && field.offset !== null && field.offset + size <= limit;
     return (
-      !isFixed || field.conditionTree !== null || field.overlaps || field.counts !== null || field.sizedTree !== null
+      !isFixed ||
+      field.optional ||
+      field.conditionTree !== null ||
+      field.overlaps ||
+      field.counts !== null ||
+      field.sizedTree !== null
     );
   });
   return end < 0 ? fields.length : end;

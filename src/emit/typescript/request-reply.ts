@@ -56,6 +56,7 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
       continue;
     }
     if (isOptionalReply(field, request, variant)) break;
+    if (field.optional) break;
     const size = fixedSize(shape);
     needed = plus(needed, { fixed: size ?? minimumSize(shape, scope), varying: [] });
     if (size === null) break;
@@ -91,7 +92,7 @@ function parenthesised(size: Size): Code {
 function fixedTotal(fields: readonly FieldModel[], scope: DeviceScope): number {
   let total = 0;
   for (const field of fields) {
-    const size = field.size ?? fixedSize(shapeOf(field, scope));
+    const size = field.optional ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
     if (size === null) throw new EmitError("a reply whose end is of variable size", field.name);
     total += size;
   }
@@ -119,7 +120,7 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
   const end = (): void => {
     if (fields.some(isVisible)) {
       const sizes = fields.map((field) =>
-        isOptionalReply(field, request, variant) ? null : fixedSize(shapeOf(field, scope)),
+        field.optional || isOptionalReply(field, request, variant) ? null : fixedSize(shapeOf(field, scope)),
       );
       const size = sizes.every((each) => each !== null) ? fixedTotal(fields, scope) : null;
       runs.push({ fields, at: sizeCode(start), size, limit: tailBytes });

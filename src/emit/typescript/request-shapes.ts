@@ -3,8 +3,9 @@ import { code, joined, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
+import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
-import { fixedSize, shapeOf, takesRest } from "./shapes.js";
+import { fixedSize, goesToEnd, shapeOf } from "./shapes.js";
 import { isVisible, shortName } from "./struct-types.js";
 
 /** A request, or a struct that the driver sends, with its variants and the names of its types. */
@@ -57,11 +58,9 @@ export function isTag(variant: VariantShape, field: FieldModel): boolean {
   return patternsOf(variant, field.name) !== undefined;
 }
 
-export function requestShape(model: RequestModel, scope: DeviceScope): RequestShape {
-  const place = `${scope.device.name}.${model.name}`;
-  for (const name of model.discriminators) {
-    if (name.includes(".")) throw new EmitError("a request whose tag is inside a struct", place);
-  }
+export function requestShape(listed: RequestModel, scope: DeviceScope): RequestShape {
+  const place = `${scope.device.name}.${listed.name}`;
+  const model = flatRequest(listed, scope);
   const typeName = claim(scope, `${scope.prefix}${pascalCase(model.name)}`, place);
   const many = model.variants.length > 1 || model.discriminators.length > 0;
   const suffixName = model.name === "Request" ? "" : pascalCase(model.name);
@@ -190,7 +189,7 @@ function commonEnds(
   const [first, ...others] = variants.map((variant) => variant.writable);
   if (first === undefined) return { prefix: [], suffix: [] };
   const isFixed = (field: FieldModel): boolean =>
-    field.conditionTree === null && fixedSize(shapeOf(field, scope)) !== null;
+    field.conditionTree === null && !field.optional && fixedSize(shapeOf(field, scope)) !== null;
   const same = (left: FieldModel | undefined, right: FieldModel | undefined): boolean =>
     left !== undefined && left.name === right?.name && JSON.stringify(left.type) === JSON.stringify(right.type);
   let front = 0;
@@ -232,7 +231,7 @@ export interface ReplyParts {
 
 export function replyParts(variant: VariantShape, request: RequestShape, scope: DeviceScope): ReplyParts {
   const fields = variant.writable;
-  const rest = fields.findIndex((field) => takesRest(shapeOf(field, scope), scope) && field.sizedTree === null);
+  const rest = fields.findIndex((field) => goesToEnd(field, scope));
   if (rest >= 0) return { front: fields.slice(0, rest), rest: fields[rest], tail: fields.slice(rest + 1) };
   const from = fields.length - request.suffix.length;
   return { front: fields.slice(0, from), rest: undefined, tail: fields.slice(from) };

@@ -184,11 +184,11 @@ function completeSignature(request: RequestShape, variant: VariantShape, scope: 
     const doc = windows ? "What was written is the reply." : "";
     return code`${docComment({ doc })}complete(): ${completion};`;
   }
-  if (values.length === 1 && shapeOf(only, scope).kind === "scalar") {
+  if (!hasAnswerType(variant, scope)) {
     return code`complete(${requestMember(only)}: ${answerFieldType(only, scope)}): ${completion};`;
   }
   const failure = failureType(request, variant, scope);
-  const varying = values.some((field) => fixedSize(shapeOf(field, scope)) === null);
+  const varying = values.some((field) => field.optional || fixedSize(shapeOf(field, scope)) === null);
   const doc = varying
     ? "A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is reported."
     : "";
@@ -218,7 +218,7 @@ function answerFieldType(field: FieldModel, scope: DeviceScope): Code {
 export function hasAnswerType(variant: VariantShape, scope: DeviceScope): boolean {
   const values = valueFields(variant.writable, scope);
   const [only] = values;
-  return values.length > 1 || (only !== undefined && shapeOf(only, scope).kind !== "scalar");
+  return values.length > 1 || (only !== undefined && (only.optional || shapeOf(only, scope).kind !== "scalar"));
 }
 
 function answerType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {

@@ -92,7 +92,10 @@ export function isWide(field: Shape & { kind: "scalar" }, model?: FieldModel): b
   return bits === null || bits.width > 32;
 }
 
+/** The type of a field's value; of an optional field, when it is there. */
 export function shapeOf(field: FieldModel, scope: DeviceScope): Shape {
+  if (field.optional && typeof field.type === "object" && "of" in field.type)
+    return resolve(field.type.of, field, scope);
   return resolve(field.type, field, scope);
 }
 
@@ -220,7 +223,7 @@ function structMinimum(struct: StructModel, scope: DeviceScope): number {
   if (struct.size !== null) return struct.size;
   if (struct.kind === "union") return struct.minSize;
   const always = struct.fields.filter(
-    (field) => field.conditionTree === null && field.bits === null && !field.overlaps,
+    (field) => field.conditionTree === null && field.bits === null && !field.overlaps && !field.optional,
   );
   const total = always.reduce(
     (size, field) => size + (field.sizedTree === null ? minimumSize(shapeOf(field, scope), scope) : 0),
@@ -245,7 +248,12 @@ export function takesRest(shape: Shape, scope: DeviceScope): boolean {
   }
 }
 
+/** Does a field go on up to the end, if there is anything left for it? */
+export function goesToEnd(field: FieldModel, scope: DeviceScope): boolean {
+  return field.optional || (field.sizedTree === null && takesRest(shapeOf(field, scope), scope));
+}
+
 function structTakesRest(struct: StructModel, scope: DeviceScope): boolean {
   if (struct.size !== null || struct.sizedTree !== null) return false;
-  return struct.fields.some((field) => field.sizedTree === null && takesRest(shapeOf(field, scope), scope));
+  return struct.fields.some((field) => goesToEnd(field, scope));
 }

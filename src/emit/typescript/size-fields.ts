@@ -64,6 +64,7 @@ function sizeOfField(
 ): Size {
   const test = field.moves ? field.conditionTree : null;
   const size = fieldSize(field, shape, access, context, test !== null);
+  if (field.optional) return { fixed: 0, varying: [code`(${access(field)} === undefined ? 0 : ${sizeCode(size)})`] };
   if (test === null) return size;
   return { fixed: 0, varying: [code`(${condition(test, context.formulas)} ? ${sizeCode(size)} : 0)`] };
 }

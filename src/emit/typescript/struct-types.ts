@@ -19,7 +19,12 @@ export function propertyName(field: FieldModel): string {
 
 /** Can the field be missing from a value? */
 export function isOptional(field: FieldModel, shape: Shape): boolean {
-  return field.conditionTree !== null || field.overlaps || (shape.kind === "match" && !isExhaustive(shape.arms));
+  return (
+    field.conditionTree !== null ||
+    field.optional ||
+    field.overlaps ||
+    (shape.kind === "match" && !isExhaustive(shape.arms))
+  );
 }
 
 /** Is there a value whatever the tag is? */

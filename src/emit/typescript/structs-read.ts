@@ -38,7 +38,7 @@ export function tailSize(fields: readonly FieldModel[], field: FieldModel, scope
       continue;
     last = next;
     const size = next.size ?? fixedSize(shapeOf(next, scope));
-    if (size === null || (next.conditionTree !== null && next.moves)) {
+    if (size === null || next.optional || (next.conditionTree !== null && next.moves)) {
       throw new EmitError("a part of variable size behind a part that takes the rest", `${place}.${next.name}`);
     }
     total += size;

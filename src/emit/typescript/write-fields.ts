@@ -68,11 +68,10 @@ export function writeFields(
     const constant = options.constant?.(field);
     const statement =
       constant === undefined ? writeField(field, shape, site) : writeNumber(constant, shape, options.writer);
-    statements.push(
-      field.conditionTree !== null && field.moves
-        ? code`if (${condition(field.conditionTree, formulas)}) { ${statement} }`
-        : statement,
-    );
+    const test = field.optional
+      ? code`${access(field)} !== undefined`
+      : field.conditionTree !== null && field.moves && condition(field.conditionTree, formulas);
+    statements.push(test === false ? statement : code`if (${test}) { ${statement} }`);
   }
   return statements;
 }
@@ -119,9 +118,12 @@ function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
       byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
     return writeNumber(isWide(shape, field) ? code`BigInt(${asNumber(counted)})` : asNumber(counted), shape, writer);
   }
-  const optional = isOptional(field, shape);
+  const optional = !field.optional && isOptional(field, shape);
   const value = site.access(field);
-  const body = writeShape(shape, field, optional ? defaulted(value, shape, field) : value, site);
+  const body =
+    optional && !field.moves && shape.kind === "bytes" && shape.length.kind === "fixed"
+      ? code`if (${value} === undefined) ${writer}.zero(${shape.length.count}); else { ${writeShape(shape, field, value, site)} }`
+      : writeShape(shape, field, optional ? defaulted(value, shape, field) : value, site);
   if (field.sizedTree === null) return body;
   return sized(body, count(field.sizedTree, context.formulas), site, `${propertyName(field)}End`);
 }

@@ -29,16 +29,16 @@ test("replies with tags of their own are refused, not emitted wrong", async () =
   expect(error.place).toContain("a.R");
 });
 
-test("a tag inside of a struct is refused", async () => {
+test("a tag inside of a union is refused", async () => {
   const error = await refusal(`device a = 60 {
     enum Kind : u8 { X = 0; Y = 1; }
     queues { q : request R; }
-    struct Hdr { Kind kind; u8 more; }
+    union Hdr { Kind kind; u8 more; }
     request R {
       readable { Hdr hdr; }
       match hdr.kind { X => readable { le16 x; } Y => {} }
       writable { u8 status; }
     }
   }`);
-  expect(error.construct).toBe("a request whose tag is inside a struct");
+  expect(error.construct).toBe("a tag inside of a union");
 });
