@@ -61,6 +61,8 @@ Examples:
   virtio-gen build dsl --out generated    those in dsl
   virtio-gen build blk.virtio --emit ts,json
                                           blk.ts, and the model as model.json
+  virtio-gen build dsl --emit c --out include
+                                          virtio_blk.h and the others
   virtio-gen build dsl --watch            and again after every change
   virtio-gen build dsl --check            for CI: exit code 1 if a file in
                                           generated is not what it should be`,

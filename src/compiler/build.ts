@@ -1,6 +1,7 @@
 import { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import { sortDiagnostics } from "../diagnostics/render-text.js";
 import type { Source } from "../diagnostics/source.js";
+import { emitC } from "../emit/c/index.js";
 import { emitJson } from "../emit/json/index.js";
 import { EmitError, formatTypeScript, printTypeScript, type EmittedFile } from "../emit/typescript/index.js";
 import type { Model } from "../model/device-model.js";
@@ -63,12 +64,13 @@ export async function emitOutputs(compiled: CompileResult, options: EmitOptions 
   const started = performance.now();
   const printed = targets.includes("ts") ? printChecked(model, bag) : [];
   const json = targets.includes("json") ? [{ path: "model.json", text: emitJson(model) }] : [];
-  findCollisions([...printed, ...json], bag);
+  const headers = targets.includes("c") ? emitC(model, { version: VERSION }) : [];
+  findCollisions([...printed, ...headers, ...json], bag);
   const emitEnd = performance.now();
   const formatted = bag.hasErrors ? [] : await (options.formatCache ?? new FormatCache()).format(printed);
   const times = { ...compiled.times, emit: emitEnd - started, format: performance.now() - emitEnd };
   const diagnostics = sortDiagnostics([...compiled.diagnostics, ...bag.sorted()]);
-  const outputs = bag.hasErrors ? [] : [...formatted, ...json].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const outputs = bag.hasErrors ? [] : [...formatted, ...headers, ...json].sort((a, b) => (a.path < b.path ? -1 : 1));
   return { ...compiled, diagnostics, outputs, times };
 }
 

@@ -167,7 +167,9 @@ function restrictConfig(config: ConfigModel, removed: Removed): ConfigModel {
 }
 
 function restrictStruct(struct: StructModel, removed: Removed): StructModel {
-  const fields = restrictFields(struct.fields, removed);
+  // A later struct that a field of today is made of keeps the fields that it came with: see keepUsedStructs.
+  const first = compareVersions(struct.since, removed.version) > 0 ? struct.since : removed.version;
+  const fields = restrictFields(struct.fields, { ...removed, version: first });
   const sizedTree = struct.sizedTree && without(struct.sizedTree, removed);
   // `sized` says how large it is, whatever is in it.
   const size = sizedTree ? struct.size : sizeOf(struct.fields, fields, struct.size);

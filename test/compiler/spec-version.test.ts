@@ -135,3 +135,10 @@ it("is the whole model in the latest release", () => {
     model?.devices.map((device) => names(device.structs)),
   );
 });
+
+it("keeps the fields of a later struct that a field of today is made of", () => {
+  const net = compile(sources, { specVersion: "1.2" }).model?.devices.find((device) => device.name === "net");
+  const struct = net?.structs.find(({ specName }) => specName === "rss_rq_id");
+  expect(struct).toMatchObject({ since: "1.3", size: 2 });
+  expect(struct?.fields.map(({ specName }) => specName)).toEqual(["vq_index_1_16", "reserved"]);
+});

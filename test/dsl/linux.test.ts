@@ -1,10 +1,19 @@
-import { describe, expect, test } from "vitest";
-import { requirePeer } from "../interop/peers.js";
-import type { DeviceModel } from "../../src/model/device-model.js";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { emitC } from "../../src/emit/c/index.js";
 import { CommonFeature, DeviceStatus } from "../../src/runtime/index.js";
-import { additions, disagreements, renamings } from "./linux-differences.js";
+import { values as valuesIn } from "../interop/c-compiler.js";
+import { requirePeer } from "../interop/peers.js";
+import { modelOfAll } from "./definitions.js";
+import { absences, additions, disagreements, renamings, type Difference } from "./linux-differences.js";
 import { definedNames, missingHeaders, values } from "./linux-header.js";
-import { deviceNames, layoutOf, theDevice, theModel } from "./models.js";
+
+/**
+ * The C headers that come out of the definitions, beside Linux's: both are compiled, each in a program of its own, and
+ * what both have must be the same but for the table in linux-differences.ts.
+ */
 
 const present = await requirePeer("a C compiler and Linux's virtio headers (linux-libc-dev)", missingHeaders);
 
@@ -12,52 +21,169 @@ const present = await requirePeer("a C compiler and Linux's virtio headers (linu
 interface Comparison {
   /** As in `disagreements`. */
   readonly what: string;
-  readonly model: number;
-  /** In C. */
+  /** Expressions in C. */
+  readonly ours: string;
   readonly linux: string;
   /** Names of the specification that lead to it, and so may be renamed. */
   readonly names: readonly string[];
 }
 
-interface Applying {
-  readonly where?: string;
-  readonly unless?: string;
+type Renamer = (spec: string) => string;
+
+/** Everything that the headers of a model have: their constants, and the places and sizes that they assert. */
+function comparisonsOf(texts: readonly string[], linuxName: Renamer): readonly Comparison[] {
+  const found: Comparison[] = [];
+  for (const text of texts) {
+    for (const [, name = ""] of text.matchAll(/^#define (VIRT\w+|SCSI_\w+) \(?[-\d]/gm)) {
+      if (!/_(SHIFT|MASK)$/.test(name)) found.push({ what: name, ours: name, linux: linuxName(name), names: [name] });
+    }
+    for (const [, tag = ""] of text.matchAll(/^_Static_assert\(sizeof\(struct (\w+)\) ==/gm)) {
+      const linux = `sizeof(struct ${linuxName(tag)})`;
+      found.push({ what: `sizeof ${tag}`, ours: `sizeof(struct ${tag})`, linux, names: [tag] });
+    }
+    for (const [, tag = "", path = ""] of text.matchAll(/^_Static_assert\(offsetof\(struct (\w+), ([\w.]+)\) ==/gm)) {
+      const field = fieldName(tag, path, linuxName);
+      const ours = `offsetof(struct ${tag}, ${path})`;
+      const linux = `offsetof(struct ${linuxName(tag)}, ${field})`;
+      found.push({ what: `${tag}.${path} offset`, ours, linux, names: namesOf(tag, path) });
+    }
+    for (const [, tag = "", path = ""] of text.matchAll(
+      /^_Static_assert\(sizeof\(\(\(struct (\w+) \*\)0\)->([\w.]+)\)/gm,
+    )) {
+      const field = fieldName(tag, path, linuxName);
+      const ours = `sizeof(((struct ${tag} *)0)->${path})`;
+      const linux = `sizeof(((struct ${linuxName(tag)} *)0)->${field})`;
+      found.push({ what: `${tag}.${path} size`, ours, linux, names: namesOf(tag, path) });
+    }
+  }
+  return [...found, ...nestedPlaces(texts, linuxName)];
 }
 
-describe.runIf(present)("the model beside Linux's headers", () => {
+/** The struct, and each beginning of the path. */
+function namesOf(tag: string, path: string): readonly string[] {
+  const parts = path.split(".");
+  return [tag, ...parts.map((_, index) => `${tag}.${parts.slice(0, index + 1).join(".")}`)];
+}
+
+/** Members of structs that are members themselves: `virtio_blk_config.topology.min_io_size`. */
+function nestedPlaces(texts: readonly string[], linuxName: Renamer): readonly Comparison[] {
+  const structs = new Map<string, readonly { readonly type: string | undefined; readonly name: string }[]>();
+  for (const text of texts) {
+    for (const [, tag = "", body = ""] of text.matchAll(/^struct (\w+) \{\n([\s\S]*?)^\};/gm)) {
+      const members = [...body.matchAll(/^\t(?:struct (\w+)|\w+) (\w+)((?:\[\d+\])*);/gm)];
+      structs.set(
+        tag,
+        // Elements of arrays have no path.
+        members.map(([, type, name = "", length]) => ({ type: length === "" ? type : undefined, name })),
+      );
+    }
+  }
+  interface Path {
+    readonly ours: string;
+    readonly linux: string;
+  }
+  const pathsOf = (tag: string): readonly Path[] =>
+    (structs.get(tag) ?? []).flatMap(({ type, name }) => {
+      const linux = fieldName(tag, name, linuxName);
+      const inner = type === undefined ? [] : pathsOf(type);
+      return [
+        { ours: name, linux },
+        ...inner.map((path) => ({ ours: `${name}.${path.ours}`, linux: `${linux}.${path.linux}` })),
+      ];
+    });
+  return [...structs.keys()].flatMap((tag) =>
+    pathsOf(tag)
+      .filter((path) => path.ours.includes("."))
+      .map((path) => {
+        const whole = linuxName(`${tag}.${path.ours}`);
+        const field = whole === `${tag}.${path.ours}` ? path.linux : whole;
+        const linux = `offsetof(struct ${linuxName(tag)}, ${field})`;
+        const what = `${tag}.${path.ours} offset`;
+        return { what, ours: `offsetof(struct ${tag}, ${path.ours})`, linux, names: namesOf(tag, path.ours) };
+      }),
+  );
+}
+
+/** A path in Linux's struct: the longest part of it that has another name there is replaced. */
+function fieldName(tag: string, path: string, linuxName: Renamer): string {
+  const parts = path.split(".");
+  for (let count = parts.length; count > 0; count--) {
+    const spec = `${tag}.${parts.slice(0, count).join(".")}`;
+    const renamed = linuxName(spec);
+    if (renamed !== spec) return [renamed, ...parts.slice(count)].join(".");
+  }
+  // A name that C++ reserves has a `_` in our headers.
+  return path.replaceAll(/(\w)_(?=\.|$)/g, "$1");
+}
+
+describe.runIf(present)("the emitted C headers beside Linux's", () => {
+  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-linux-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const headers = present ? emitC(modelOfAll(), { version: "0.0.0" }) : [];
+  for (const { path, text } of headers) writeFileSync(join(folder, path), text);
+  const texts = headers.map(({ text }) => text);
+
   // Entries that headers of this age need.
-  const conditions = [...renamings, ...disagreements].flatMap(({ where, unless }: Applying) =>
+  const conditions = [...renamings, ...disagreements].flatMap(({ where, unless }: Difference) =>
     [where ?? [], unless ?? []].flat(),
   );
   const answers = present ? values(conditions) : [];
   const known = new Set(conditions.filter((_, index) => answers[index] !== undefined));
-  const applies = ({ where, unless }: Applying): boolean =>
+  const applies = ({ where, unless }: Difference): boolean =>
     (where === undefined || known.has(where)) && (unless === undefined || !known.has(unless));
   const renamed = new Map(renamings.filter(applies).map(({ spec, linux }) => [spec, linux]));
   const linuxName = (spec: string): string => renamed.get(spec) ?? spec;
-  const comparisons = present ? deviceNames.flatMap((name) => comparisonsOf(theDevice(name), linuxName)) : [];
-  const found = present ? values(comparisons.map(({ linux }) => linux)) : [];
+  const comparisons = comparisonsOf(texts, linuxName);
+  const includes = headers.map(({ path }) => `#include "${path}"\n`).join("");
+  const ours = present
+    ? valuesIn(
+        comparisons.map((comparison) => comparison.ours),
+        includes,
+        ["-I", folder],
+      )
+    : [];
+  const theirs = present ? values(comparisons.map(({ linux }) => linux)) : [];
+
+  test("the compiler knows all of ours", () => {
+    expect(comparisons.filter((_, index) => ours[index] === undefined)).toEqual([]);
+    expect(comparisons.length).toBeGreaterThan(3000);
+  });
 
   test("what both have is the same", () => {
     const expected = new Set(disagreements.filter(applies).map(({ what }) => what));
-    const wrong = comparisons.flatMap(({ what, model, linux }, index) => {
-      const value = found[index];
-      return value === undefined || value === model || expected.has(what)
+    const wrong = comparisons.flatMap(({ what, linux }, index) => {
+      const value = theirs[index];
+      return value === undefined || value === ours[index] || expected.has(what)
         ? []
-        : [`${what}: ${model}, but ${linux} is ${value}`];
+        : [`${what}: ${ours[index] ?? "?"}, but ${linux} is ${value}`];
     });
     expect(wrong).toEqual([]);
   });
 
-  test("most of the older half of the model is there to be compared", () => {
+  test("most of what is old is there to be compared", () => {
     // A typing mistake in the probes would make everything "missing" and this file silent.
-    expect(found.filter((value) => value !== undefined).length).toBeGreaterThan(200);
+    expect(theirs.filter((value) => value !== undefined).length).toBeGreaterThan(1200);
+  });
+
+  test("no field of a struct that both have is missing there, but for the table", () => {
+    const both = new Set(
+      comparisons.flatMap(({ what, names }, index) =>
+        what.startsWith("sizeof ") && theirs[index] !== undefined ? names : [],
+      ),
+    );
+    const missing = new Set(
+      comparisons.flatMap(({ what, names: [tag = "", field = ""] }, index) =>
+        both.has(tag) && theirs[index] === undefined && what === `${field} offset` ? [field] : [],
+      ),
+    );
+    const table = absences.filter(({ field, sometimes }) => sometimes !== true || missing.has(field));
+    expect([...missing].sort()).toEqual(table.map(({ field }) => field).sort());
   });
 
   test("each disagreement makes a difference", () => {
     const idle = disagreements.filter(applies).filter(({ what }) => {
       const index = comparisons.findIndex((comparison) => comparison.what === what);
-      return index < 0 || found[index] === undefined || found[index] === comparisons[index]?.model;
+      return index < 0 || theirs[index] === undefined || theirs[index] === ours[index];
     });
     expect(idle).toEqual([]);
   });
@@ -66,15 +192,17 @@ describe.runIf(present)("the model beside Linux's headers", () => {
     // Without it, something that is found and agrees would not.
     const doubts = renamings.filter(applies).flatMap((renaming) => {
       const without = (spec: string): string => (spec === renaming.spec ? spec : linuxName(spec));
-      const others = deviceNames.flatMap((name) => comparisonsOf(theDevice(name), without));
+      const others = comparisonsOf(texts, without);
       return comparisons.flatMap(({ names }, index) => {
         const other = others[index];
-        return names.includes(renaming.spec) && found[index] !== undefined && other ? [{ renaming, other, index }] : [];
+        return names.includes(renaming.spec) && theirs[index] !== undefined && other
+          ? [{ renaming, other, index }]
+          : [];
       });
     });
     const otherwise = values(doubts.map(({ other }) => other.linux));
     const needed = new Set(
-      doubts.filter(({ index }, at) => otherwise[at] !== found[index]).map(({ renaming }) => renaming),
+      doubts.filter(({ index }, at) => otherwise[at] !== theirs[index]).map(({ renaming }) => renaming),
     );
     expect(renamings.filter(applies).filter((renaming) => !needed.has(renaming))).toEqual([]);
   });
@@ -85,76 +213,37 @@ describe.runIf(present)("the model beside Linux's headers", () => {
       ...Object.entries(DeviceStatus).map(([name, bit]) => [`VIRTIO_CONFIG_S_${name}`, bit] as const),
     ];
     const linux = values(asked.map(([name]) => name));
-    const both = asked.flatMap(([name, ours], index) =>
-      linux[index] === undefined ? [] : [[name, ours, linux[index]]],
+    const both = asked.flatMap(([name, wanted], index) =>
+      linux[index] === undefined ? [] : [[name, wanted, linux[index]]],
     );
-    expect(both.filter(([, ours, theirs]) => ours !== theirs)).toEqual([]);
+    expect(both.filter(([, wanted, found]) => wanted !== found)).toEqual([]);
     expect(both.length).toBeGreaterThan(12);
   });
 
-  test("Linux has nothing else", () => {
-    const { macros, structs } = definedNames();
-    const ours = new Set<string>();
-    for (const name of deviceNames) {
-      const device = theDevice(name);
-      for (const { specName } of [...device.features, ...device.constants, ...device.structs, ...device.requests]) {
-        ours.add(linuxName(specName)).add(specName);
-      }
-      if (device.config) ours.add(device.config.specName);
-    }
-    const isOurs = /^VIRTIO_(NET|BLK|CONSOLE)_|^virtio_(net|blk|console)_|^virtio_scsi_/;
-    const added = [...macros, ...structs].filter((name) => isOurs.test(name) && !ours.has(name));
-    const expected = additions.filter(({ linux, sometimes }) => sometimes !== true || added.includes(linux));
-    expect(added.sort()).toEqual(expected.map(({ linux }) => linux).sort());
+  describe("Linux has nothing else", () => {
+    const { constants, structs } = present
+      ? definedNames()
+      : { constants: new Set<string>(), structs: new Set<string>() };
+    const has = new Set(comparisons.flatMap(({ linux }) => [...linux.matchAll(/\w+/g)].map(([name]) => name)));
+    for (const text of texts) for (const [name] of text.matchAll(/\b(virt|VIRT|vring)\w+/g)) has.add(name);
+    const devices =
+      "NET|BLK|CONSOLE|BALLOON|SCSI|GPU|INPUT|CRYPTO|VSOCK|FS|IOMMU|MEM|SND|I2C|GPIO|SCMI|PMEM|CAN|RTC|SPI|RPMB|MEDIA|ID";
+    const isOurs = new RegExp(`^VIRTIO_(${devices})_|^virtio_(${devices})_`, "i");
+    const added = [...constants, ...structs].filter(
+      (name) => isOurs.test(name) && !name.endsWith("_H") && !has.has(name),
+    );
+    const matches = (name: string, { linux }: { readonly linux: string }): boolean =>
+      new RegExp(`^(${linux})$`).test(name);
+
+    test("but for the table", () => {
+      expect(added.filter((name) => !additions.some((addition) => matches(name, addition))).sort()).toEqual([]);
+    });
+
+    test("and each entry of the table is needed", () => {
+      const idle = additions.filter(
+        (addition) => addition.sometimes !== true && !added.some((name) => matches(name, addition)),
+      );
+      expect(idle).toEqual([]);
+    });
   });
 });
-
-/** All numbers of a device, as questions to the headers. */
-function comparisonsOf(device: DeviceModel, linuxName: (spec: string) => string): readonly Comparison[] {
-  const asked: Comparison[] = [];
-  const constant = (specName: string, model: number): void => {
-    asked.push({ what: specName, model, linux: linuxName(specName), names: [specName] });
-  };
-  constant(
-    `VIRTIO_ID_${device.name === "entropy" ? "RNG" : device.name === "blk" ? "BLOCK" : device.name.toUpperCase()}`,
-    device.id ?? -1,
-  );
-  for (const { specName, bit } of device.features) constant(specName, bit);
-  for (const each of device.constants) {
-    // Offloads share the names of features, and two of them not their numbers.
-    if (each.of !== "GuestOffloads") constant(each.specName, Number(each.value));
-  }
-  for (const { specName, variants } of device.requests) {
-    // The fields in front of the data, which Linux has a struct for.
-    for (const field of variants[0]?.readable ?? []) {
-      const spec = `${specName}.${field.specName}`;
-      const path = linuxName(spec) === spec ? field.specName : linuxName(spec);
-      const linux = `offsetof(struct ${linuxName(specName)}, ${path})`;
-      if (field.offset !== null)
-        asked.push({ what: `${spec} offset`, model: field.offset, linux, names: [specName, spec] });
-    }
-  }
-  for (const struct of [...device.structs, ...(device.config ? [device.config] : [])]) {
-    const { specName, size } = struct;
-    if (specName === "") continue;
-    const type = `struct ${linuxName(specName)}`;
-    const ask = (path: string, what: string, model: number, linux: (field: string) => string): void => {
-      const spec = `${specName}.${path}`;
-      const field = linuxName(spec);
-      asked.push({
-        what: `${spec} ${what}`,
-        model,
-        linux: linux(field === spec ? path : field),
-        names: [specName, spec],
-      });
-    };
-    if (size !== null)
-      asked.push({ what: `sizeof ${specName}`, model: size, linux: `sizeof(${type})`, names: [specName] });
-    for (const [path, [offset, length, shift]] of layoutOf(struct.fields, [device, theModel().shared])) {
-      if (shift !== undefined) continue;
-      if (offset !== null) ask(path, "offset", offset, (field) => `offsetof(${type}, ${field})`);
-      if (length !== null) ask(path, "size", length, (field) => `sizeof(((${type} *)0)->${field})`);
-    }
-  }
-  return asked;
-}
