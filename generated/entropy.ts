@@ -46,6 +46,10 @@ const ENTROPY_DEFINITION: DeviceDefinition = {
 
 // ---- The device side ----
 
+/**
+ * A buffer for random bytes. The device fills at least one byte of it and may leave the rest untouched.
+ * (`virtio_entropy_request`, section 5.4.6)
+ */
 export interface EntropyRequest extends Pick<
   RequestSlot,
   "readable" | "writable" | "queueIndex" | "position" | "live"

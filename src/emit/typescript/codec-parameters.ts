@@ -54,7 +54,7 @@ export interface CodecContext {
   readonly formulas: FormulaContext;
   /** Bytes of the fields behind a field whose length is the rest of the stream. */
   tailOf?(field: FieldModel): number;
-  /** At the top of a request, bytes are not copied: the expression that points a window at `length` of them. */
+  /** Reads bytes that may be cut short: the expression for `length` of them. */
   window?(field: FieldModel, length: Code): Code;
 }
 

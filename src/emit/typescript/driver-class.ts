@@ -258,13 +258,13 @@ function receiveFactory(queue: QueueShape, scope: DeviceScope): Code {
   const { holdsTree, postedTree, merged, many } = queue.model;
   const fixed = fixedSize({ kind: "struct", struct, arguments: [] });
   const least = holdsTree === null ? undefined : count(holdsTree, context);
-  const isPlain = holdsTree?.op === "number";
+  const isPlain = holdsTree === null || holdsTree.op === "number";
   const size =
-    fixed !== null
-      ? code`${constantCase(name)}_SIZE`
-      : least === undefined || isPlain
-        ? code`${DEFAULT_BUFFER}`
-        : least;
+    least !== undefined && !isPlain
+      ? least
+      : fixed !== null
+        ? code`${constantCase(name)}_SIZE`
+        : code`${DEFAULT_BUFFER}`;
   const more = codecArguments(struct, [], messageContext(queue, scope, code`features`, code`config`));
   const offset = mergedOffset(queue, scope);
   const posted = postedTree === null ? undefined : count(postedTree, context);

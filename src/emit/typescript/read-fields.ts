@@ -129,8 +129,14 @@ export function readFields(
     } else {
       const { local, setup } = readField(field, shape, site);
       statements.push(...setup);
-      if (shape.kind === "scalar" && shape.meaning.kind !== "enum" && !isOptional(field, shape)) {
-        numbers.set(field.name, { code: code`${local}`, type: isWide(shape, field) ? "bigint" : "number" });
+      if (shape.kind === "scalar" && shape.meaning.kind !== "enum") {
+        const wide = isWide(shape, field);
+        const missing = isOptional(field, shape);
+        // Those that may be missing are looked up with the others, but for counts: nobody else has them.
+        if (!missing || !isVisible(field)) {
+          const number = missing ? code`(${local} ?? ${wide ? "0n" : "0"})` : code`${local}`;
+          numbers.set(field.name, { code: number, type: wide ? "bigint" : "number" });
+        }
       }
       locals.set(field, code`${local}`);
       if (isVisible(field)) properties.push(propertyOf(field, local));
@@ -212,6 +218,7 @@ function variableType(shape: Shape, field: FieldModel, owner: string, scope: Cod
 /** `sized`: the field has so many bytes, whatever is in it. */
 function sizedRead(field: FieldModel, shape: Shape, site: ReadSite): ReadValue {
   if (shape.kind === "bytes" && shape.length.kind !== "fixed" && site.context.window !== undefined) {
+    if (shape.length.kind === "rest") return readShape(shape, field, site, propertyName(field));
     return { setup: [], value: site.context.window(field, lengthOf(shape.length, field, site)) };
   }
   const nested = shape.kind === "struct" || shape.kind === "match";

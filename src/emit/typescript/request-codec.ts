@@ -4,7 +4,7 @@ import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
 import { valueAtPath } from "./field-paths.js";
-import { count } from "./formulas.js";
+import { condition, count } from "./formulas.js";
 import { givenFields } from "./flat-requests.js";
 import { runtime, runtimeType } from "./imports.js";
 import { readFields } from "./read-fields.js";
@@ -12,6 +12,7 @@ import { capacityFields, capacityName, inputName, isWish, replyUnionName } from 
 import {
   isOptionalReply,
   isTag,
+  isWindow,
   patternsOf,
   replyParts,
   tagLabel,
@@ -135,14 +136,23 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
   const context = codecContext(variant, request.typeName, variant.writable, scope);
   let total: Size = { fixed: 0, varying: [] };
   for (const field of variant.writable) {
-    if (capacities.has(field)) total = plus(total, { fixed: 0, varying: [capacityOf(field, variant, scope)] });
+    if (!capacities.has(field)) continue;
+    const capacity = capacityOf(field, variant, scope);
+    const there =
+      field.conditionTree === null || field.optional
+        ? capacity
+        : code`(${condition(field.conditionTree, context.formulas)} ? (${capacity} ?? 0) : 0)`;
+    total = plus(total, { fixed: 0, varying: [there] });
   }
   const known = variant.writable.filter((field) => !capacities.has(field));
   const fixed = known.filter((field) => lengthOf(field, scope) === undefined);
   for (const field of known) {
     const length = lengthOf(field, scope);
-    if (length !== undefined)
-      total = plus(total, { fixed: 0, varying: [code`${count(length.formula, context.formulas)}${length.factor}`] });
+    if (length === undefined) continue;
+    const bytes = code`${count(length.formula, context.formulas)}${length.factor}`;
+    const there =
+      field.conditionTree === null ? bytes : code`(${condition(field.conditionTree, context.formulas)} ? ${bytes} : 0)`;
+    total = plus(total, { fixed: 0, varying: [there] });
   }
   return plus(
     sizeOfFields(fixed, () => code`undefined`, context),
@@ -231,6 +241,12 @@ function tagNumber(variant: VariantShape, field: FieldModel, scope: DeviceScope)
   return ofInput(field);
 }
 
+/** Of `name` or `name: local`. */
+function propertyParts(property: Code): { readonly name: string; readonly local: string } {
+  const [name = "", local = name] = render(property).text.split(": ");
+  return { name, local };
+}
+
 /** The reader of a reply: a status at the end was written if anything was, otherwise what was written counts. */
 function replyReader(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
   if (!variant.writable.some(isVisible)) return nothing;
@@ -243,8 +259,14 @@ function replyReader(variant: VariantShape, request: RequestShape, scope: Device
 function decode(variant: VariantShape, request: RequestShape, withReader: boolean, scope: DeviceScope): Code {
   const fields = variant.writable;
   if (!fields.some(isVisible)) return code`return {};`;
-  const context = codecContext(variant, variant.replyType, fields, scope);
-  const optional = fields.filter((field) => isOptionalReply(field, request, variant));
+  const base = codecContext(variant, variant.replyType, fields, scope);
+  const behind = fields.filter((field) => isOptionalReply(field, request, variant));
+  const isOnlyBytes = behind.length > 0 && behind.every((field) => isWindow(field, scope));
+  const optional = isOnlyBytes ? [] : behind;
+  // Of bytes behind all else, the device may have written less than there is room for.
+  const context: CodecContext = isOnlyBytes
+    ? { ...base, window: (_, length) => code`reader.bytes(Math.min(${length}, reader.remaining))` }
+    : base;
   const start = withReader ? replyReader(variant, request, scope) : nothing;
   if (optional.length === 0) {
     const { statements, properties } = readFields(fields, context);
@@ -252,9 +274,18 @@ function decode(variant: VariantShape, request: RequestShape, withReader: boolea
   }
   const always = fields.filter((field) => !optional.includes(field));
   const first = readFields(always, context);
+  if (!optional.some(isVisible))
+    return code`${start} ${first.statements} return reader.error ?? { ${joined(first.properties, ", ")} };`;
   const second = readFields(optional, { ...context, formulas: first.formulas });
+  // What means something only sometimes is there, but nobody should look at it at other times.
+  const valid = optional.filter(isVisible).map((field, index) => {
+    const property = second.properties[index];
+    if (field.validTree === null || property === undefined) return property ?? nothing;
+    const { name, local } = propertyParts(property);
+    return code`${name}: ${condition(field.validTree, second.formulas)} ? ${local} : undefined`;
+  });
   return code`${start} ${first.statements}
     if (reader.remaining === 0) return reader.error ?? { ${joined(first.properties, ", ")} };
     ${second.statements}
-    return reader.error ?? { ${joined([...first.properties, ...second.properties], ", ")} };`;
+    return reader.error ?? { ${joined([...first.properties, ...valid], ", ")} };`;
 }

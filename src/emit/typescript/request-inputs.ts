@@ -9,6 +9,7 @@ import { pascalCase } from "./names.js";
 import {
   isOptionalReply,
   isTag,
+  mayBeMissing,
   patternsOf,
   statusField,
   tagField,
@@ -98,8 +99,9 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
       const doc = docComment({ doc: `Is \`${propertyName(field)}\` wanted in the reply?` });
       return code`${doc}readonly ${name}?: boolean | undefined;`;
     }
-    const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` });
-    return code`${doc}readonly ${name}: number;`;
+    const gate = field.condition === null ? "" : `Only if ${field.condition}.`;
+    const doc = docComment({ doc: `Room for \`${propertyName(field)}\` in the reply, in bytes.` }, gate);
+    return code`${doc}readonly ${name}${field.conditionTree === null ? "" : "?"}: number;`;
   });
   const doc = docComment(
     { doc: tagsDoc(variant, request, scope), since: model.since, within: request.since },
@@ -170,10 +172,12 @@ function replyType(request: RequestShape, variant: VariantShape, scope: DeviceSc
   const name = replyName(variant, request, scope);
   const properties = fields.map((field) => {
     const shape = shapeOf(field, scope);
-    const missing = isOptional(field, shape) || isOptionalReply(field, request, variant);
+    const missing = mayBeMissing(field, request, variant, scope);
     return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyKey(propertyName(field))}${missing ? "?" : ""}: ${typeOf(shape, field, name, scope)}${missing ? " | undefined" : ""};`;
   });
-  const note = fields.some((field) => isOptionalReply(field, request, variant))
+  const note = fields.some(
+    (field) => isOptionalReply(field, request, variant) && mayBeMissing(field, request, variant, scope),
+  )
     ? "Parts that the device left out, as for a failure, are missing."
     : "";
   const doc =

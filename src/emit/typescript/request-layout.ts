@@ -3,7 +3,7 @@ import { code, joined, type Code } from "./code.js";
 import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
-import { count, type FormulaContext, type Value } from "./formulas.js";
+import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { memberName } from "./names.js";
 import { readFields } from "./read-fields.js";
@@ -125,6 +125,8 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
   let index = 0;
   for (; index < headEnd; index++) headPart(index, layout, variant, context);
   let position: Size = { fixed: layout.headSize, varying: [] };
+  // What was decoded so far, for lengths and conditions of what follows.
+  let { formulas } = context;
   const header = fields[index];
   if (header !== undefined && isHeaderView(header, position.fixed, variant, scope)) {
     position = headerPart(header, position.fixed, layout, context);
@@ -136,7 +138,7 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
     if (field === undefined || shape === undefined) break;
     if (shape.kind === "bytes" && isFreeWindow(field, scope)) {
       const tail = shape.length.kind === "rest" ? tailSize(fields, field, scope, context.place) : 0;
-      layout.statements.push(...windowStatements(variant, field, shape, sizeCode(position), tail, context.formulas));
+      layout.statements.push(...windowStatements(variant, field, shape, sizeCode(position), tail, formulas));
       layout.assigned.push(field);
       index++;
       position =
@@ -150,7 +152,9 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
     const run = fields.slice(index, end < 0 ? fields.length : end);
     const reader = runs === 1 ? "reader" : `reader${runs}`;
     const start = sizeCode(position);
-    layout.statements.push(...parsed(run, reader, start, context));
+    const decoded = parsed(run, reader, start, { ...context, formulas });
+    formulas = decoded.formulas;
+    layout.statements.push(...decoded.statements);
     layout.assigned.push(...run.filter(isVisible));
     index += run.length;
     position = plus(position, { fixed: 0, varying: [code`${reader}.offset`] });
@@ -169,7 +173,7 @@ interface LayoutDraft extends ReadableLayout {
 
 /** Bytes that are not copied and that lie at the top of the message. */
 function isFreeWindow(field: FieldModel, scope: DeviceScope): boolean {
-  return isWindow(field, scope) && field.conditionTree === null && field.sizedTree === null;
+  return isWindow(field, scope) && field.sizedTree === null;
 }
 
 /** Number of fields at the start that are always there, always in the same place, and short. */
@@ -287,10 +291,11 @@ function windowStatements(
   formulas: FormulaContext,
 ): Code[] {
   const member = requestMember(field);
+  const ifThere = (length: Code): Code => lengthIfThere(field, length, formulas);
   if (shape.length.kind === "formula") {
     const length = code`${member}Length`;
     return [
-      code`const ${length} = ${count(shape.length.formula, formulas)};`,
+      code`const ${length} = ${ifThere(count(shape.length.formula, formulas))};`,
       code`if (this.readable.length < ${from} + ${length}) return ${truncated("readable")};`,
       code`${pointed(variant, member, "In")}(this.readable, ${from}, ${length});`,
     ];
@@ -303,21 +308,34 @@ function windowStatements(
   ];
   const length =
     before.length === 0 ? code`this.readable.length` : code`this.readable.length - (${joined(before, " + ")})`;
-  return [...check, code`${pointed(variant, member, "In")}(this.readable, ${from}, ${length});`];
+  return [...check, code`${pointed(variant, member, "In")}(this.readable, ${from}, ${ifThere(length)});`];
 }
 
-/** Statements that decode fields with a reader of their own. */
-function parsed(fields: readonly FieldModel[], reader: string, start: Code, context: CodecContext): Code[] {
-  const { statements, properties } = readFields(fields, context, reader);
+/** Bytes that are not there are none. */
+export function lengthIfThere(field: FieldModel, length: Code, formulas: FormulaContext): Code {
+  return field.conditionTree === null ? length : code`${condition(field.conditionTree, formulas)} ? ${length} : 0`;
+}
+
+/** Statements that decode fields with a reader of their own, and the fields as formulas behind them see them. */
+function parsed(
+  fields: readonly FieldModel[],
+  reader: string,
+  start: Code,
+  context: CodecContext,
+): { readonly statements: Code[]; readonly formulas: FormulaContext } {
+  const { statements, properties, formulas } = readFields(fields, context, reader);
   const assignments = fields
     .filter(isVisible)
     .map((field, index) => code`this.${requestMember(field)} = ${localOf(properties[index])};`);
-  return [
-    code`const ${reader} = this.readerFrom(${start});`,
-    ...statements,
-    code`if (${reader}.error !== undefined) return ${reader}.error;`,
-    ...assignments,
-  ];
+  return {
+    formulas,
+    statements: [
+      code`const ${reader} = this.readerFrom(${start});`,
+      ...statements,
+      code`if (${reader}.error !== undefined) return ${reader}.error;`,
+      ...assignments,
+    ],
+  };
 }
 
 /** The variable in a property such as `name` or `name: variable`. */

@@ -7,10 +7,11 @@ import { valueFunction } from "./enums.js";
 import { count } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { interpret } from "./read-fields.js";
-import { pointed, replyMember, requestMember, slotContext, truncated } from "./request-layout.js";
+import { lengthIfThere, pointed, replyMember, requestMember, slotContext, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
+  replyPadding,
   replyParts,
   statusField,
   valueFields,
@@ -18,7 +19,7 @@ import {
   type VariantShape,
 } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
-import { hasAnswerType } from "./request-types.js";
+import { canBeUnknown, hasAnswerType } from "./request-types.js";
 import { fixedSize, minimumSize, scalarSize, shapeOf } from "./shapes.js";
 import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
@@ -44,18 +45,20 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
   let position: Size = { fixed: 0, varying: [] };
   let needed: Size = { fixed: tailSize, varying: [] };
   const windows: Code[] = [];
+  const padding = replyPadding(request, variant, scope);
   for (const field of front) {
     const shape = shapeOf(field, scope);
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = replyMember(field, variant);
-      lengths.push(code`const ${member}Length = ${count(shape.length.formula, context.formulas)};`);
+      const known = lengthIfThere(field, count(shape.length.formula, context.formulas), context.formulas);
+      lengths.push(code`const ${member}Length = ${known};`);
       windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
       const length: Size = { fixed: 0, varying: [code`${member}Length`] };
       position = plus(position, length);
       needed = plus(needed, length);
       continue;
     }
-    if (isOptionalReply(field, request, variant)) break;
+    if (isOptionalReply(field, request, variant) && !padding.includes(field)) break;
     if (field.optional) break;
     const size = fixedSize(shape);
     needed = plus(needed, { fixed: size ?? minimumSize(shape, scope), varying: [] });
@@ -69,7 +72,8 @@ export function decodeWritable(variant: VariantShape, request: RequestShape, sco
       length.fixed === 0 && length.varying.length === 0
         ? code`this.writable.length`
         : code`this.writable.length - ${parenthesised(length)}`;
-    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${room});`);
+    const there = lengthIfThere(rest, room, context.formulas);
+    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${there});`);
   }
   return { lengths, needed, windows };
 }
@@ -82,7 +86,14 @@ export function roomCheck(needed: Size): Code {
 
 /** Bytes that every reply has. */
 export function commonReplySize(request: RequestShape, scope: DeviceScope): number {
-  return fixedTotal(request.prefix.length > 0 ? request.prefix : request.suffix, scope);
+  return fixedTotal(request.prefix.length > 0 ? request.prefix : request.suffix, scope) + commonPadding(request, scope);
+}
+
+/** Bytes of padding, if all replies have as much. */
+function commonPadding(request: RequestShape, scope: DeviceScope): number {
+  const sizes = new Set(request.variants.map((variant) => fixedTotal(replyPadding(request, variant, scope), scope)));
+  const [size] = sizes;
+  return sizes.size === 1 ? (size ?? 0) : 0;
 }
 
 function parenthesised(size: Size): Code {
@@ -119,8 +130,11 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
   let start = position;
   const end = (): void => {
     if (fields.some(isVisible)) {
+      const padding = replyPadding(request, variant, scope);
       const sizes = fields.map((field) =>
-        field.optional || isOptionalReply(field, request, variant) ? null : fixedSize(shapeOf(field, scope)),
+        field.optional || (isOptionalReply(field, request, variant) && !padding.includes(field))
+          ? null
+          : fixedSize(shapeOf(field, scope)),
       );
       const size = sizes.every((each) => each !== null) ? fixedTotal(fields, scope) : null;
       runs.push({ fields, at: sizeCode(start), size, limit: tailBytes });
@@ -153,14 +167,11 @@ function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope
 /** Room that a slot keeps for encoding replies of fixed size. */
 export function replyScratchSize(variant: VariantShape, request: RequestShape, scope: DeviceScope): number {
   const status = statusField(request, scope);
-  const statusSize = status === undefined ? 0 : scalarBytes(status, scope);
-  const sizes = runsOf(variant, request, scope).map((run) => (isByte(run, scope) ? 0 : (run.size ?? 0)));
+  const statusSize = status === undefined ? 0 : commonReplySize(request, scope);
+  const isStatusAlone = status !== undefined && !hasAnswerType(variant, scope);
+  const runs = isStatusAlone ? [] : runsOf(variant, request, scope);
+  const sizes = runs.map((run) => (isByte(run, scope) ? 0 : (run.size ?? 0)));
   return Math.max(0, statusSize > 1 ? statusSize : 0, ...sizes);
-}
-
-function scalarBytes(field: FieldModel, scope: DeviceScope): number {
-  const shape = shapeOf(field, scope);
-  return shape.kind === "scalar" ? scalarSize(shape.scalar) : 0;
 }
 
 /** A single number of one byte, which needs no encoder. */
@@ -203,13 +214,17 @@ export function completeMethods(
   for (const { variants } of objects) for (const variant of variants) types.push(code`${variant.answerType}`);
   if (types.length === 0) return code`complete(): ${completion} { return this.finish(this.writable.written); }`;
   const unique = [...new Map(types.map((type) => [JSON.stringify(type.parts), type])).values()];
-  const optional = types.some((type) => type.parts[0] === "undefined") || status === undefined;
+  const optional =
+    types.some((type) => type.parts[0] === "undefined") || (status === undefined && canBeUnknown(request));
   const union = unique
     .filter((type) => type.parts[0] !== "undefined")
     .map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
   const statusCase =
     status === undefined ? nothing : code`if (typeof reply !== "object") return this.#completeStatus(reply);`;
-  const cast = (variant: VariantShape): Code => answerCast(variant, request.prefix, objects, scope);
+  const cast = (variant: VariantShape): Code =>
+    status === undefined && (scalars.length > 0 || optional)
+      ? code` as ${variant.answerType}`
+      : answerCast(variant, request.prefix, objects, scope);
   const cases = objects.map(
     ({ name, variant }) => code`case ${quoted(name)}: return this.#complete${name}(reply${cast(variant)});`,
   );
@@ -238,13 +253,13 @@ export function completeMethods(
     }),
   ];
   if (status !== undefined && cases.length + others.length === 0) {
-    return code`complete(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }`;
+    return code`complete(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, groups, status, scope)} }`;
   }
   return paragraphs([
     code`complete(reply${optional ? "?" : ""}: ${union}): ${completion} { ${statusCase} ${dispatch} }`,
     status === undefined
       ? nothing
-      : code`#completeStatus(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, status, scope)} }`,
+      : code`#completeStatus(reply: ${scalarAnswer(status, scope)}): ${completion} { ${statusStatements(request, groups, status, scope)} }`,
     ...bodies,
   ]);
 }
@@ -296,7 +311,12 @@ function written(variant: VariantShape, request: RequestShape, scope: DeviceScop
 }
 
 /** Only the status: all that is known of a request that nothing fits, and enough for a failure. */
-function statusStatements(request: RequestShape, status: FieldModel, scope: DeviceScope): Code {
+function statusStatements(
+  request: RequestShape,
+  groups: readonly LayoutGroup[],
+  status: FieldModel,
+  scope: DeviceScope,
+): Code {
   const atEnd = request.suffix.length > 0;
   const ends = atEnd ? request.suffix : request.prefix;
   const size = fixedTotal(ends, scope);
@@ -309,8 +329,25 @@ function statusStatements(request: RequestShape, status: FieldModel, scope: Devi
       writable.setByte(length - 1, ${byteValue(status, code`reply`, scope)});
       return this.finish(length);`;
   }
-  return code`${writeRun(run, (field) => (field === status || field.name === status.name ? code`reply` : code`0`), anyContext(request, scope), scope)}
+  const padding = commonPadding(request, scope);
+  const access = (field: FieldModel): Code => (field.name === status.name ? code`reply` : code`0`);
+  return code`${writeRun(run, access, anyContext(request, scope), scope, padding)}
+    ${padding === 0 && kindPadding(request, groups, size, scope)}
     return this.finish(${atEnd ? code`this.writable.length` : code`this.writable.written`});`;
+}
+
+/** Zeroes behind the status, in those replies that have them. */
+function kindPadding(request: RequestShape, groups: readonly LayoutGroup[], at: number, scope: DeviceScope): Code {
+  const cases = groups.flatMap(({ name, variant }) => {
+    const size = fixedTotal(replyPadding(request, variant, scope), scope);
+    return size === 0 ? [] : [{ name, size }];
+  });
+  const sizes = [...new Set(cases.map(({ size }) => size))];
+  if (sizes.length === 0) return nothing;
+  return code`switch (this.#kind) { ${sizes.map((size) => {
+    const labels = cases.filter((each) => each.size === size).map(({ name }) => code`case ${quoted(name)}:`);
+    return code`${labels} this.writable.fill(0, ${at}, ${size}); break;`;
+  })} default: break; }`;
 }
 
 function anyContext(request: RequestShape, scope: DeviceScope): CodecContext {
@@ -323,30 +360,54 @@ function replyStatements(variant: VariantShape, request: RequestShape, isObject:
   const context = slotContext(variant, scope);
   const access = (field: FieldModel): Code => (isObject ? code`reply.${propertyName(field)}` : code`reply`);
   const runs = runsOf(variant, request, scope).map((run) => {
+    const padding = replyPadding(request, variant, scope);
     const optional = run.fields.filter((field) => isOptionalReply(field, request, variant));
-    return optional.length > 0
-      ? writeOptionalRun(run, optional, access, context)
-      : writeRun(run, access, context, scope);
+    if (padding.length === 0 && optional.length > 0) return writeOptionalRun(run, optional, access, context);
+    return writeRun(run, access, context, scope);
   });
   return code`${runs} return this.finish(${written(variant, request, scope)});`;
 }
 
-function writeRun(run: Run, access: (field: FieldModel) => Code, context: CodecContext, scope: DeviceScope): Code {
+function writeRun(
+  run: Run,
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+  scope: DeviceScope,
+  padding = 0,
+): Code {
   const [field] = run.fields;
-  if (isByte(run, scope) && field !== undefined) {
+  if (padding === 0 && isByte(run, scope) && field !== undefined) {
     return code`this.writable.setByte(${run.at}, ${byteValue(field, access(field), scope)});`;
   }
   if (run.size !== null) {
-    return code`const writer = this.#replyWriter.reset(this.#replyBytes, 0, ${run.size});
-      ${writeFields(run.fields, access, context)}
+    const size = run.size + padding;
+    return code`const writer = this.#replyWriter.reset(this.#replyBytes, 0, ${size});
+      ${writeOrZero(run.fields, access, context, scope)}
+      ${padding > 0 && code`writer.zero(${padding});`}
       if (writer.error !== undefined) throw writer.error;
-      this.writable.write(this.#replyBytes, 0, ${run.at}, ${run.size});`;
+      this.writable.write(this.#replyBytes, 0, ${run.at}, ${size});`;
   }
   return writeVarying(
     run,
     sizeCode(sizeOfFields(run.fields, access, context)),
     code`${writeFields(run.fields, access, context)}`,
   );
+}
+
+/** What means something only sometimes is zero where it is not given. */
+function writeOrZero(
+  fields: readonly FieldModel[],
+  access: (field: FieldModel) => Code,
+  context: CodecContext,
+  scope: DeviceScope,
+): Code {
+  const first = fields.findIndex((field) => field.validTree !== null && isVisible(field));
+  const field = fields[first];
+  if (field === undefined) return code`${writeFields(fields, access, context)}`;
+  const size = fixedSize(shapeOf(field, scope)) ?? 0;
+  return code`${writeFields(fields.slice(0, first), access, context)}
+    if (${access(field)} === undefined) writer.zero(${size}); else { ${writeFields([field], access, context)} }
+    ${writeOrZero(fields.slice(first + 1), access, context, scope)}`;
 }
 
 function writeVarying(run: Run, size: Code, body: Code): Code {

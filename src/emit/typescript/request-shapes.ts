@@ -6,7 +6,7 @@ import { isWideEnum, memberOf } from "./enums.js";
 import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
 import { fixedSize, goesToEnd, shapeOf } from "./shapes.js";
-import { isVisible, shortName } from "./struct-types.js";
+import { isOptional, isVisible, shortName } from "./struct-types.js";
 
 /** A request, or a struct that the driver sends, with its variants and the names of its types. */
 export interface RequestShape {
@@ -251,6 +251,32 @@ export function valueFields(fields: readonly FieldModel[], scope: DeviceScope): 
 /** Fields behind those that every reply begins with: a device that reports a failure leaves them out. */
 export function isOptionalReply(field: FieldModel, request: RequestShape, variant: VariantShape): boolean {
   return request.prefix.length > 0 && variant.writable.indexOf(field) >= request.prefix.length;
+}
+
+/** Can a driver find the field missing from a reply? Bytes that were not written are none. */
+export function mayBeMissing(
+  field: FieldModel,
+  request: RequestShape,
+  variant: VariantShape,
+  scope: DeviceScope,
+): boolean {
+  if (isOptional(field, shapeOf(field, scope))) return true;
+  if (!isOptionalReply(field, request, variant)) return false;
+  const others = variant.writable.filter((other) => isOptionalReply(other, request, variant));
+  return !others.every((other) => isWindow(other, scope));
+}
+
+/**
+ * Fields behind those that every reply begins with, up to the end, which are there whatever became of the request:
+ * reserved ones, and those that mean something only sometimes. In a failure they are zero.
+ */
+export function replyPadding(request: RequestShape, variant: VariantShape, scope: DeviceScope): readonly FieldModel[] {
+  const behind = variant.writable.slice(request.prefix.length);
+  const isPadding = (field: FieldModel): boolean =>
+    field.conditionTree === null &&
+    fixedSize(shapeOf(field, scope)) !== null &&
+    (field.reserved || field.validTree !== null);
+  return request.prefix.length > 0 && behind.every(isPadding) ? behind : [];
 }
 
 /** The one number that all replies have, such as a status. */

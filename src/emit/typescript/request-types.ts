@@ -10,6 +10,7 @@ import {
   isTag,
   isWindow,
   patternsOf,
+  replyPadding,
   statusField,
   tagField,
   tagType,
@@ -69,6 +70,8 @@ export function unknownName(request: RequestShape): string {
 /** What a variant is for: what its tags say of themselves, and what it says itself. */
 function variantDoc(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
   const { model } = variant;
+  if (request.struct === undefined && request.discriminators.length === 0)
+    return docComment({ doc: request.doc, spec: request.spec, specName: request.specName });
   const note = request.struct === undefined ? "" : `A {@link ${scopeName(request)}} in a buffer of the driver.`;
   return docComment(
     { doc: tagsDoc(variant, request, scope), since: model.since, specName: model.specName, within: request.since },
@@ -129,7 +132,8 @@ function variantBody(
 
 function requestProperty(field: FieldModel, owner: string, within: string, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
-  const optional = isOptional(field, shape);
+  // Bytes that are not there are none.
+  const optional = isOptional(field, shape) && !isWindow(field, scope);
   const type = memberType(field, shape, owner, scope);
   const property = code`${fieldDoc(field, scope, within)}readonly ${requestMember(field)}: ${type}${optional ? " | undefined" : ""};`;
   if (
@@ -227,8 +231,9 @@ function answerType(request: RequestShape, variant: VariantShape, scope: DeviceS
     const missing = isOptionalReply(field, request, variant) || isOptional(field, shapeOf(field, scope));
     return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
   });
+  const left = replyPadding(request, variant, scope).length > 0 ? "zero" : "not written, as for a failure";
   const note = valueFields(variant.writable, scope).some((field) => isOptionalReply(field, request, variant))
-    ? "What is left out is not written, as for a failure."
+    ? `What is left out is ${left}.`
     : "";
   return code`${docComment({ doc: `Reply of the device to {@link ${variant.requestType}}.` }, note)}export interface ${variant.answerType} { ${properties} }`;
 }

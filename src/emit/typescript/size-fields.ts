@@ -86,6 +86,7 @@ function fieldSize(
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return noBytes;
   if (!isVisible(field)) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
   const value = access(field);
+  if (shape.kind === "bytes" && conditional) return { fixed: 0, varying: [code`(${value}?.length ?? 0)`] };
   return {
     fixed: 0,
     varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)],

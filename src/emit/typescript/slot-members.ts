@@ -1,5 +1,5 @@
 import type { StructModel } from "../../model/device-model.js";
-import { code, joined, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, nothing, paragraphs, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { runtime, runtimeType } from "./imports.js";
@@ -61,8 +61,9 @@ export function assignedMembers(request: RequestShape, groups: readonly LayoutGr
         add(replyMember(field, variant), code`${runtimeType("WritableBytes")}`, { writable: true });
     }
   }
+  const known = new Set(members.keys());
   for (const field of inconsistentHeads(groups)) {
-    if (!members.has(requestMember(field.field)))
+    if (!known.has(requestMember(field.field)))
       add(requestMember(field.field), memberType(field.field, field.shape, request.typeName, scope));
   }
   return [...members].map(([name, member]) => ({ ...member, name, types: [...member.types.values()] }));
@@ -72,8 +73,15 @@ export function memberDeclaration(member: Member, isPlainRequest: boolean): Code
   if (isPlainRequest && (member.readable || member.writable)) {
     return code`readonly ${member.name} = new ${runtime(member.readable ? "ReadableBytes" : "WritableBytes")}();`;
   }
-  const types = member.initial.parts[0] === "undefined" ? [...member.types, code`undefined`] : member.types;
-  return code`${member.name}: ${joined(types, " | ")} = ${member.initial};`;
+  const all = member.initial.parts[0] === "undefined" ? [...member.types, code`undefined`] : member.types;
+  // Several enums are `A | number` and `B | number`.
+  const types = new Map<string, Code>();
+  for (const type of all) {
+    const { text, symbols } = render(type);
+    if (symbols.length > 0) types.set(text, type);
+    else for (const part of text.split(" | ")) types.set(part, code`${part}`);
+  }
+  return code`${member.name}: ${joined([...types.values()], " | ")} = ${member.initial};`;
 }
 
 /** Fields of the head that are elsewhere, or something else, in another variant. */
