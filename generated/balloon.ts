@@ -403,7 +403,7 @@ export class BalloonDeviceConfig {
  */
 export interface BalloonPagesBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   /** Guest-physical addresses divided by 4096, whatever the guest's page size is. Unit: 4096-byte pages. */
   readonly pages: readonly number[];
@@ -444,7 +444,7 @@ class BalloonPagesBufferSlot extends RequestSlot {
  */
 export interface BalloonStatsBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly stats: readonly BalloonStat[];
   complete(): Completion;
@@ -484,7 +484,7 @@ class BalloonStatsBufferSlot extends RequestSlot {
  */
 export interface BalloonFreePageHint extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly cmdId: BalloonCommandId | number | undefined;
   /** The page itself, whose contents may be lost. Nothing, if there is a command id. */
@@ -526,7 +526,7 @@ class BalloonFreePageHintSlot extends RequestSlot {
  */
 export interface BalloonFreePageReport extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   /** The pages themselves, whose contents may be lost. */
   readonly pages: WritableBytes;
@@ -556,8 +556,11 @@ class BalloonFreePageReportSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type BalloonQueueName = "inflateq" | "deflateq" | "statsq" | "freePageVq" | "reportingVq";
+
 /** What a {@link BalloonDevice} is made from. */
-export interface BalloonDeviceOptions extends VirtioDeviceOptions {
+export interface BalloonDeviceOptions extends VirtioDeviceOptions<BalloonQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (BalloonFeature | CommonFeatureName)[];
   readonly config: BalloonConfigInit;
@@ -629,10 +632,10 @@ export class BalloonDevice extends VirtioDevice {
       plan.push({ name: "statsq", index: 2, position: 0, handler: this.#statsq });
     }
     if (features.has(BalloonFeature.FREE_PAGE_HINT)) {
-      plan.push({ name: "free_page_vq", index: 3, position: 0, handler: this.#freePageVq });
+      plan.push({ name: "freePageVq", index: 3, position: 0, handler: this.#freePageVq });
     }
     if (features.has(BalloonFeature.PAGE_REPORTING)) {
-      plan.push({ name: "reporting_vq", index: 4, position: 0, handler: this.#reportingVq });
+      plan.push({ name: "reportingVq", index: 4, position: 0, handler: this.#reportingVq });
     }
     return plan.sort((left, right) => left.index - right.index);
   }
@@ -792,7 +795,7 @@ export interface BalloonDriverOptions extends VirtioDriverOptions {
  * Traditional memory balloon: the device asks for guest memory, and the driver supplies it or takes it back. The
  * driver side. (section 5.5)
  */
-export class BalloonDriver extends VirtioDriver<BalloonDriverConfig> {
+export class BalloonDriver extends VirtioDriver<BalloonDriverConfig, BalloonQueueName> {
   /** Pages for the balloon. (section 5.5.2) */
   readonly inflateq: DriverTransmitQueue<BalloonPages>;
   /** Pages that the driver wants back. (section 5.5.2) */
@@ -870,10 +873,10 @@ export class BalloonDriver extends VirtioDriver<BalloonDriverConfig> {
       plan.push({ name: "statsq", index: 2, position: 0, handler: this.#statsq });
     }
     if (features.has(BalloonFeature.FREE_PAGE_HINT)) {
-      plan.push({ name: "free_page_vq", index: 3, position: 0, handler: this.#freePageVq });
+      plan.push({ name: "freePageVq", index: 3, position: 0, handler: this.#freePageVq });
     }
     if (features.has(BalloonFeature.PAGE_REPORTING)) {
-      plan.push({ name: "reporting_vq", index: 4, position: 0, handler: this.#reportingVq });
+      plan.push({ name: "reportingVq", index: 4, position: 0, handler: this.#reportingVq });
     }
     return plan;
   }

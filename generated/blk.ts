@@ -1036,7 +1036,7 @@ export function checkBlkConfig(config: BlkDeviceConfig, features: FeatureSet): s
 /** What all variants of {@link BlkRequest} have. */
 export interface BlkRequestBase extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   /** Where to start, in 512-byte sectors; 0 where it has no meaning. Unit: 512-byte sectors. */
   readonly sector: bigint;
@@ -1367,8 +1367,11 @@ class BlkRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type BlkQueueName = "requestq";
+
 /** What a {@link BlkDevice} is made from. */
-export interface BlkDeviceOptions extends VirtioDeviceOptions {
+export interface BlkDeviceOptions extends VirtioDeviceOptions<BlkQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (BlkFeature | CommonFeatureName)[];
   readonly config: BlkConfigInit;
@@ -1797,7 +1800,7 @@ export interface BlkDriverOptions extends VirtioDriverOptions {
 }
 
 /** Block device: a simple virtual disk. The driver side. (section 5.2) */
-export class BlkDriver extends VirtioDriver<BlkDriverConfig> {
+export class BlkDriver extends VirtioDriver<BlkDriverConfig, BlkQueueName> {
   /** Requests are served in any order. The first one. (section 5.2.2) */
   readonly requestq: BlkRequestQueue;
   readonly #requestqs: DriverRequestQueue<BlkRequestInput, BlkRequestReply>[];

@@ -377,7 +377,10 @@ class CanControlOutView implements CanControlOut {
 }
 
 /** (`virtio_can_transmit`, section 5.20.5.2) */
-export interface CanTransmit extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface CanTransmit extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly out: CanTxOut;
   complete(result: CanResult | number): Completion;
 }
@@ -414,7 +417,10 @@ class CanTransmitSlot extends RequestSlot {
 }
 
 /** (`virtio_can_control`, section 5.20.5.1) */
-export interface CanControl extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface CanControl extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly out: CanControlOut;
   complete(result: CanResult | number): Completion;
 }
@@ -448,8 +454,11 @@ class CanControlSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type CanQueueName = "txq" | "rxq" | "controlq";
+
 /** What a {@link CanDevice} is made from. */
-export interface CanDeviceOptions extends VirtioDeviceOptions {
+export interface CanDeviceOptions extends VirtioDeviceOptions<CanQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (CanFeature | CommonFeatureName)[];
   readonly config: CanConfigInit;
@@ -597,7 +606,7 @@ export interface CanDriverOptions extends VirtioDriverOptions {
 }
 
 /** CAN controller. The driver side. (section 5.20) */
-export class CanDriver extends VirtioDriver<CanDriverConfig> {
+export class CanDriver extends VirtioDriver<CanDriverConfig, CanQueueName> {
   /** Frames for the bus. (section 5.20.2) */
   readonly txq: DriverRequestQueue<CanTransmitInput, CanTransmitReply>;
   /** Starts and stops the controller. Messages are processed in order. (section 5.20.2) */

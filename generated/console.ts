@@ -449,7 +449,7 @@ class ConsoleControlView implements ConsoleControl {
  */
 export interface ConsoleDataBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly data: ReadableBytes;
   complete(): Completion;
@@ -483,7 +483,7 @@ class ConsoleDataBufferSlot extends RequestSlot {
  */
 export interface ConsoleControlMessageBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly header: ConsoleControl;
   readonly body: ConsoleControlMessageBody | undefined;
@@ -528,8 +528,11 @@ class ConsoleControlMessageBufferSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type ConsoleQueueName = "receiveq" | "transmitq" | "controlReceiveq" | "controlTransmitq";
+
 /** What a {@link ConsoleDevice} is made from. */
-export interface ConsoleDeviceOptions extends VirtioDeviceOptions {
+export interface ConsoleDeviceOptions extends VirtioDeviceOptions<ConsoleQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (ConsoleFeature | CommonFeatureName)[];
   readonly config?: ConsoleConfigInit;
@@ -607,10 +610,10 @@ export class ConsoleDevice extends VirtioDevice {
       plan.push({ name: "transmitq", index: k === 0 ? 1 : 2 * k + 3, position: k, handler });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
-      plan.push({ name: "control_receiveq", index: 2, position: 0, handler: this.controlReceiveq });
+      plan.push({ name: "controlReceiveq", index: 2, position: 0, handler: this.controlReceiveq });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
-      plan.push({ name: "control_transmitq", index: 3, position: 0, handler: this.#controlTransmitq });
+      plan.push({ name: "controlTransmitq", index: 3, position: 0, handler: this.#controlTransmitq });
     }
     return plan.sort((left, right) => left.index - right.index);
   }
@@ -698,7 +701,7 @@ export interface ConsoleDriverOptions extends VirtioDriverOptions {
  * Console device: data input and output through one or more ports, each with a pair of queues. The driver side.
  * (section 5.3)
  */
-export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
+export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig, ConsoleQueueName> {
   /** Output of a port. The first one. (section 5.3.2) */
   readonly transmitq: DriverTransmitQueue<ConsoleData>;
   readonly #transmitqs: DriverTransmitQueue<ConsoleData>[];
@@ -770,10 +773,10 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig> {
       plan.push({ name: "transmitq", index: k === 0 ? 1 : 2 * k + 3, position: k, handler });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
-      plan.push({ name: "control_receiveq", index: 2, position: 0, handler: this.#newControlReceiveq() });
+      plan.push({ name: "controlReceiveq", index: 2, position: 0, handler: this.#newControlReceiveq() });
     }
     if (features.has(ConsoleFeature.MULTIPORT)) {
-      plan.push({ name: "control_transmitq", index: 3, position: 0, handler: this.#controlTransmitq });
+      plan.push({ name: "controlTransmitq", index: 3, position: 0, handler: this.#controlTransmitq });
     }
     return plan;
   }

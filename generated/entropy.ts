@@ -52,7 +52,7 @@ const ENTROPY_DEFINITION: DeviceDefinition = {
  */
 export interface EntropyRequest extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly data: WritableBytes;
   /** What was written is the reply. */
@@ -81,8 +81,11 @@ class EntropyRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type EntropyQueueName = "requestq";
+
 /** What a {@link EntropyDevice} is made from. */
-export interface EntropyDeviceOptions extends VirtioDeviceOptions {
+export interface EntropyDeviceOptions extends VirtioDeviceOptions<EntropyQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly CommonFeatureName[];
   /** Buffers to be filled with random bytes. (section 5.4.2) */
@@ -153,7 +156,7 @@ export interface EntropyDriverOptions extends VirtioDriverOptions {
 }
 
 /** Entropy device: supplies random bytes to the driver. The driver side. (section 5.4) */
-export class EntropyDriver extends VirtioDriver<undefined> {
+export class EntropyDriver extends VirtioDriver<undefined, EntropyQueueName> {
   /** Buffers to be filled with random bytes. (section 5.4.2) */
   readonly requestq: DriverRequestQueue<EntropyRequestInput, EntropyRequestReply>;
 

@@ -161,7 +161,7 @@ export function checkFsConfig(config: FsDeviceConfig, _features: FeatureSet): st
 /** The same, but the FORGETs have no response. (`virtio_fs_high_priority`, section 5.11.6.2) */
 export interface FsHighPriority extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly in: Uint8Array;
   /** Arguments, by opcode. */
@@ -218,7 +218,10 @@ class FsHighPrioritySlot extends RequestSlot {
  * A FUSE request. "In" and "out" are FUSE's words: what goes into the request, and what comes out of it.
  * (`virtio_fs_req`, section 5.11.6.1)
  */
-export interface FsRequest extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface FsRequest extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly in: Uint8Array;
   /** Arguments, by opcode. */
   readonly datain: ReadableBytes;
@@ -267,8 +270,11 @@ class FsRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type FsQueueName = "hiprio" | "notificationQueue" | "requestQueue";
+
 /** What a {@link FsDevice} is made from. */
-export interface FsDeviceOptions extends VirtioDeviceOptions {
+export interface FsDeviceOptions extends VirtioDeviceOptions<FsQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (FsFeature | CommonFeatureName)[];
   readonly config: FsConfigInit;
@@ -306,13 +312,13 @@ export class FsDevice extends VirtioDevice {
     const plan: QueuePlan[] = [];
     plan.push({ name: "hiprio", index: 0, position: 0, handler: this.#hiprio });
     if (features.has(FsFeature.NOTIFICATION)) {
-      plan.push({ name: "notification_queue", index: 1, position: 0, handler: this.notificationQueue });
+      plan.push({ name: "notificationQueue", index: 1, position: 0, handler: this.notificationQueue });
     }
     const requestQueueCount = Math.min(this.config.numRequestQueues, MOST_QUEUES);
     for (let k = 0; k < requestQueueCount; k++) {
       const handler = (this.#requestQueues[k] ??= this.#newRequestQueue(k));
       plan.push({
-        name: "request_queue",
+        name: "requestQueue",
         index: k + (features.has(FsFeature.NOTIFICATION) ? 2 : 1),
         position: k,
         handler,
@@ -456,7 +462,7 @@ export interface FsDriverOptions extends VirtioDriverOptions {
 }
 
 /** File system device: carries FUSE requests to a file system on the other side. The driver side. (section 5.11) */
-export class FsDriver extends VirtioDriver<FsDriverConfig> {
+export class FsDriver extends VirtioDriver<FsDriverConfig, FsQueueName> {
   /** FUSE_INTERRUPT, FUSE_FORGET and FUSE_BATCH_FORGET, which overtake everything else. (section 5.11.2) */
   readonly hiprio: DriverRequestQueue<FsHighPriorityInput, FsHighPriorityReply>;
   /** All other requests, in any queue. The first one. (section 5.11.2) */
@@ -493,13 +499,13 @@ export class FsDriver extends VirtioDriver<FsDriverConfig> {
     const plan: DriverQueuePlan[] = [];
     plan.push({ name: "hiprio", index: 0, position: 0, handler: this.hiprio });
     if (features.has(FsFeature.NOTIFICATION)) {
-      plan.push({ name: "notification_queue", index: 1, position: 0, handler: this.#newNotificationQueue(config) });
+      plan.push({ name: "notificationQueue", index: 1, position: 0, handler: this.#newNotificationQueue(config) });
     }
     const requestQueueCount = Math.min(config.numRequestQueues, MOST_QUEUES);
     for (let k = 0; k < requestQueueCount; k++) {
       const handler = (this.#requestQueues[k] ??= this.#newRequestQueue());
       plan.push({
-        name: "request_queue",
+        name: "requestQueue",
         index: k + (features.has(FsFeature.NOTIFICATION) ? 2 : 1),
         position: k,
         handler,

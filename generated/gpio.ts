@@ -378,7 +378,7 @@ class GpioIrqRequestView implements GpioIrqRequest {
 /** What all variants of {@link GpioRequest} have. */
 export interface GpioRequestBase extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   /** Number of the line, less than `ngpio`; 0 with GET_LINE_NAMES. */
   readonly gpio: number;
@@ -634,7 +634,10 @@ class GpioRequestSlot extends RequestSlot {
  * Unmasks the interrupt of a line; answered when it occurs, which masks it again. (`virtio_gpio_interrupt`, section
  * 5.18.7)
  */
-export interface GpioInterrupt extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface GpioInterrupt extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly request: GpioIrqRequest;
   complete(status: GpioIrqStatus): Completion;
 }
@@ -668,8 +671,11 @@ class GpioInterruptSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type GpioQueueName = "requestq" | "eventq";
+
 /** What a {@link GpioDevice} is made from. */
-export interface GpioDeviceOptions extends VirtioDeviceOptions {
+export interface GpioDeviceOptions extends VirtioDeviceOptions<GpioQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (GpioFeature | CommonFeatureName)[];
   readonly config: GpioConfigInit;
@@ -981,7 +987,7 @@ export interface GpioDriverOptions extends VirtioDriverOptions {
 }
 
 /** GPIO device: digital lines, each an input or an output. The driver side. (section 5.18) */
-export class GpioDriver extends VirtioDriver<GpioDriverConfig> {
+export class GpioDriver extends VirtioDriver<GpioDriverConfig, GpioQueueName> {
   /** Messages about one line are served in order. (section 5.18.2) */
   readonly requestq: GpioRequestQueue;
   readonly #requestq: DriverRequestQueue<GpioRequestInput, GpioRequestReply>;

@@ -169,7 +169,10 @@ class I2cOutHdrView implements I2cOutHdr {
 }
 
 /** One segment of a transfer; without data it only addresses the I2C device. (`virtio_i2c_req`, section 5.16.6.1) */
-export interface I2cRequest extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface I2cRequest extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly outHdr: I2cOutHdr;
   /** Only if (out_hdr.flags & 2) == 0. */
   readonly buf: ReadableBytes;
@@ -211,8 +214,11 @@ class I2cRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type I2cQueueName = "requestq";
+
 /** What a {@link I2cDevice} is made from. */
-export interface I2cDeviceOptions extends VirtioDeviceOptions {
+export interface I2cDeviceOptions extends VirtioDeviceOptions<I2cQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (I2cFeature | CommonFeatureName)[];
   /** Requests are queued and processed in order. (section 5.16.2) */
@@ -294,7 +300,7 @@ export interface I2cDriverOptions extends VirtioDriverOptions {
 }
 
 /** I2C adapter: transfers to and from devices on an I2C bus. The driver side. (section 5.16) */
-export class I2cDriver extends VirtioDriver<undefined> {
+export class I2cDriver extends VirtioDriver<undefined, I2cQueueName> {
   /** Requests are queued and processed in order. (section 5.16.2) */
   readonly requestq: DriverRequestQueue<I2cRequestInput, I2cRequestReply>;
 

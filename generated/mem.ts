@@ -451,7 +451,10 @@ export function checkMemConfig(config: MemDeviceConfig, _features: FeatureSet): 
 }
 
 /** What all variants of {@link MemRequest} have. */
-export type MemRequestBase = Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live">;
+export type MemRequestBase = Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+>;
 
 /** PLUG: plug blocks that are unplugged. */
 export interface MemPlugRequest extends MemRequestBase {
@@ -619,8 +622,11 @@ class MemRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type MemQueueName = "guestRequest";
+
 /** What a {@link MemDevice} is made from. */
-export interface MemDeviceOptions extends VirtioDeviceOptions {
+export interface MemDeviceOptions extends VirtioDeviceOptions<MemQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (MemFeature | CommonFeatureName)[];
   readonly config: MemConfigInit;
@@ -652,7 +658,7 @@ export class MemDevice extends VirtioDevice {
   }
 
   protected override queuePlan(): readonly QueuePlan[] {
-    return [{ name: "guest_request", index: 0, position: 0, handler: this.#guestRequest }];
+    return [{ name: "guestRequest", index: 0, position: 0, handler: this.#guestRequest }];
   }
 
   #newGuestRequest(position: number): RequestServer<MemRequestSlot> {
@@ -833,7 +839,7 @@ export interface MemDriverOptions extends VirtioDriverOptions {
  * Memory device: a region of guest memory, of which blocks are plugged and unplugged. The driver side. (section
  * 5.15)
  */
-export class MemDriver extends VirtioDriver<MemDriverConfig> {
+export class MemDriver extends VirtioDriver<MemDriverConfig, MemQueueName> {
   /** Requests of the driver. (section 5.15.2) */
   readonly guestRequest: MemRequestQueue;
   readonly #guestRequest: DriverRequestQueue<MemRequestInput, MemRequestReply>;
@@ -857,7 +863,7 @@ export class MemDriver extends VirtioDriver<MemDriverConfig> {
 
   protected override queuePlan(): readonly DriverQueuePlan[] {
     const plan: DriverQueuePlan[] = [];
-    plan.push({ name: "guest_request", index: 0, position: 0, handler: this.#guestRequest });
+    plan.push({ name: "guestRequest", index: 0, position: 0, handler: this.#guestRequest });
     return plan;
   }
 

@@ -4218,7 +4218,7 @@ class NetHdrView implements NetHdr {
 /** Header and Ethernet frame. A {@link NetPacket} in a buffer of the driver. (`virtio_net_packet`) */
 export interface NetPacketBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly hdr: NetHdr;
   readonly data: ReadableBytes;
@@ -4252,7 +4252,10 @@ class NetPacketBufferSlot extends RequestSlot {
 }
 
 /** What all variants of {@link NetControl} have. */
-export type NetControlBase = Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live">;
+export type NetControlBase = Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+>;
 
 /** RX PROMISC: receive every packet. RX ALLMULTI: receive every multicast packet. */
 export interface NetRxPromiscAllmultiControl extends NetControlBase {
@@ -4954,8 +4957,11 @@ class NetControlSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type NetQueueName = "receiveq" | "transmitq" | "controlq";
+
 /** What a {@link NetDevice} is made from. */
-export interface NetDeviceOptions extends VirtioDeviceOptions {
+export interface NetDeviceOptions extends VirtioDeviceOptions<NetQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (NetFeature | CommonFeatureName)[];
   readonly config?: NetConfigInit;
@@ -5636,7 +5642,7 @@ export interface NetDriverOptions extends VirtioDriverOptions {
  * Network device: a virtual Ethernet card with queues in pairs, one to receive and one to transmit. The driver side.
  * (section 5.1)
  */
-export class NetDriver extends VirtioDriver<NetDriverConfig> {
+export class NetDriver extends VirtioDriver<NetDriverConfig, NetQueueName> {
   /** Packets from the driver. The first one. (section 5.1.2) */
   readonly transmitq: DriverTransmitQueue<NetPacket>;
   readonly #transmitqs: DriverTransmitQueue<NetPacket>[];

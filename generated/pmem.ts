@@ -189,7 +189,10 @@ class PmemReqView implements PmemReq {
 }
 
 /** (`virtio_pmem_request`, section 5.19.6) */
-export interface PmemRequest extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface PmemRequest extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly request: PmemReq;
   complete(ret: number): Completion;
 }
@@ -230,8 +233,11 @@ class PmemRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type PmemQueueName = "reqVq";
+
 /** What a {@link PmemDevice} is made from. */
-export interface PmemDeviceOptions extends VirtioDeviceOptions {
+export interface PmemDeviceOptions extends VirtioDeviceOptions<PmemQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (PmemFeature | CommonFeatureName)[];
   readonly config?: PmemConfigInit;
@@ -258,7 +264,7 @@ export class PmemDevice extends VirtioDevice {
   }
 
   protected override queuePlan(): readonly QueuePlan[] {
-    return [{ name: "req_vq", index: 0, position: 0, handler: this.#reqVq }];
+    return [{ name: "reqVq", index: 0, position: 0, handler: this.#reqVq }];
   }
 
   #newReqVq(position: number): RequestServer<PmemRequestSlot> {
@@ -325,7 +331,7 @@ export interface PmemDriverOptions extends VirtioDriverOptions {
 }
 
 /** Persistent memory that the driver accesses directly, with a queue for flushes. The driver side. (section 5.19) */
-export class PmemDriver extends VirtioDriver<PmemDriverConfig> {
+export class PmemDriver extends VirtioDriver<PmemDriverConfig, PmemQueueName> {
   /** Flush requests. (section 5.19.2) */
   readonly reqVq: DriverRequestQueue<PmemRequestInput, PmemRequestReply>;
 
@@ -347,7 +353,7 @@ export class PmemDriver extends VirtioDriver<PmemDriverConfig> {
 
   protected override queuePlan(): readonly DriverQueuePlan[] {
     const plan: DriverQueuePlan[] = [];
-    plan.push({ name: "req_vq", index: 0, position: 0, handler: this.reqVq });
+    plan.push({ name: "reqVq", index: 0, position: 0, handler: this.reqVq });
     return plan;
   }
 

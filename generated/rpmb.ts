@@ -319,7 +319,7 @@ export function checkRpmbConfig(config: RpmbDeviceConfig, _features: FeatureSet)
 /** What all variants of {@link RpmbRequest} have. */
 export interface RpmbRequestBase extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   /** Successful writes so far. */
   readonly writeCounter: number;
@@ -673,8 +673,11 @@ class RpmbRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type RpmbQueueName = "requestq";
+
 /** What a {@link RpmbDevice} is made from. */
-export interface RpmbDeviceOptions extends VirtioDeviceOptions {
+export interface RpmbDeviceOptions extends VirtioDeviceOptions<RpmbQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly CommonFeatureName[];
   readonly config: RpmbConfigInit;
@@ -1038,7 +1041,7 @@ export interface RpmbDriverOptions extends VirtioDriverOptions {
  * Replay protected memory block: storage with authenticated reads and writes, counted so that none can be replayed.
  * The driver side. (section 5.12)
  */
-export class RpmbDriver extends VirtioDriver<RpmbDriverConfig> {
+export class RpmbDriver extends VirtioDriver<RpmbDriverConfig, RpmbQueueName> {
   /** Requests, each with the frames of its response. (section 5.12.2) */
   readonly requestq: RpmbRequestQueue;
   readonly #requestq: DriverRequestQueue<RpmbRequestInput, RpmbRequestReply>;

@@ -144,7 +144,10 @@ const SCMI_DEFINITION: DeviceDefinition = {
 // ---- The device side ----
 
 /** (`virtio_scmi_command`, section 5.17.6.1) */
-export interface ScmiCommand extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface ScmiCommand extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly request: ScmiRequest;
   /**
    * A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is
@@ -190,8 +193,11 @@ class ScmiCommandSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type ScmiQueueName = "cmdq" | "eventq";
+
 /** What a {@link ScmiDevice} is made from. */
-export interface ScmiDeviceOptions extends VirtioDeviceOptions {
+export interface ScmiDeviceOptions extends VirtioDeviceOptions<ScmiQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (ScmiFeature | CommonFeatureName)[];
   /** Commands, each with its response; they may be served in any order. (section 5.17.2) */
@@ -288,7 +294,7 @@ export interface ScmiDriverOptions extends VirtioDriverOptions {
 }
 
 /** SCMI device: messages of the Arm System Control and Management Interface. The driver side. (section 5.17) */
-export class ScmiDriver extends VirtioDriver<undefined> {
+export class ScmiDriver extends VirtioDriver<undefined, ScmiQueueName> {
   /** Commands, each with its response; they may be served in any order. (section 5.17.2) */
   readonly cmdq: DriverRequestQueue<ScmiCommandInput, ScmiCommandReply>;
   readonly #options: ScmiDriverOptions;

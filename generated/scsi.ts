@@ -735,7 +735,10 @@ class ScsiLunView implements ScsiLun {
 }
 
 /** What all variants of {@link ScsiControl} have. */
-export type ScsiControlBase = Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live">;
+export type ScsiControlBase = Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+>;
 
 /** TMF: task management function. Commands that it affects are completed before. (`virtio_scsi_ctrl_tmf`) */
 export interface ScsiTmfControl extends ScsiControlBase {
@@ -886,7 +889,10 @@ class ScsiControlSlot extends RequestSlot {
 }
 
 /** A SCSI command. (`virtio_scsi_req_cmd`, section 5.6.6.1) */
-export interface ScsiCommand extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface ScsiCommand extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly lun: ScsiLun;
   /** Tag of the command. */
   readonly id: bigint;
@@ -1025,8 +1031,11 @@ class ScsiCommandSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type ScsiQueueName = "controlq" | "eventq" | "requestQueue";
+
 /** What a {@link ScsiDevice} is made from. */
-export interface ScsiDeviceOptions extends VirtioDeviceOptions {
+export interface ScsiDeviceOptions extends VirtioDeviceOptions<ScsiQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (ScsiFeature | CommonFeatureName)[];
   readonly config: ScsiConfigInit;
@@ -1072,7 +1081,7 @@ export class ScsiDevice extends VirtioDevice {
     const requestQueueCount = Math.min(this.config.numQueues, MOST_QUEUES);
     for (let k = 0; k < requestQueueCount; k++) {
       const handler = (this.#requestQueues[k] ??= this.#newRequestQueue(k));
-      plan.push({ name: "request_queue", index: k + 2, position: k, handler });
+      plan.push({ name: "requestQueue", index: k + 2, position: k, handler });
     }
     return plan.sort((left, right) => left.index - right.index);
   }
@@ -1373,7 +1382,7 @@ export interface ScsiDriverOptions extends VirtioDriverOptions {
 }
 
 /** SCSI host: carries SCSI commands to targets and their logical units. The driver side. (section 5.6) */
-export class ScsiDriver extends VirtioDriver<ScsiDriverConfig> {
+export class ScsiDriver extends VirtioDriver<ScsiDriverConfig, ScsiQueueName> {
   /** Task management and subscription to events. (section 5.6.2) */
   readonly controlq: ScsiControlQueue;
   readonly #controlq: DriverRequestQueue<ScsiControlInput, ScsiControlReply>;
@@ -1438,7 +1447,7 @@ export class ScsiDriver extends VirtioDriver<ScsiDriverConfig> {
     const requestQueueCount = Math.min(config.numQueues, MOST_QUEUES);
     for (let k = 0; k < requestQueueCount; k++) {
       const handler = (this.#requestQueues[k] ??= this.#newRequestQueue());
-      plan.push({ name: "request_queue", index: k + 2, position: k, handler });
+      plan.push({ name: "requestQueue", index: k + 2, position: k, handler });
     }
     return plan;
   }

@@ -519,7 +519,10 @@ class SpiTransferHeadView implements SpiTransferHead {
  * One transfer. Either buffer may be missing; if there are both, they are equally long. (`virtio_spi_transfer_req`,
  * section 5.21.6.1)
  */
-export interface SpiTransfer extends Pick<RequestSlot, "readable" | "writable" | "queueIndex" | "position" | "live"> {
+export interface SpiTransfer extends Pick<
+  RequestSlot,
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
+> {
   readonly headField: SpiTransferHead;
   readonly txBuf: ReadableBytes;
   readonly rxBuf: WritableBytes;
@@ -559,8 +562,11 @@ class SpiTransferSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type SpiQueueName = "requestq";
+
 /** What a {@link SpiDevice} is made from. */
-export interface SpiDeviceOptions extends VirtioDeviceOptions {
+export interface SpiDeviceOptions extends VirtioDeviceOptions<SpiQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly CommonFeatureName[];
   readonly config: SpiConfigInit;
@@ -688,7 +694,7 @@ export interface SpiDriverOptions extends VirtioDriverOptions {
 }
 
 /** SPI controller: transfers to and from peripherals on an SPI bus. The driver side. (section 5.21) */
-export class SpiDriver extends VirtioDriver<SpiDriverConfig> {
+export class SpiDriver extends VirtioDriver<SpiDriverConfig, SpiQueueName> {
   /** Transfers. (section 5.21.2) */
   readonly requestq: DriverRequestQueue<SpiTransferInput, SpiTransferReply>;
 

@@ -432,7 +432,7 @@ class VsockHdrView implements VsockHdr {
 /** A {@link VsockPacket} in a buffer of the driver. (`virtio_vsock_packet`) */
 export interface VsockPacketBuffer extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly hdr: VsockHdr;
   readonly data: ReadableBytes;
@@ -466,8 +466,11 @@ class VsockPacketBufferSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type VsockQueueName = "rx" | "tx" | "event";
+
 /** What a {@link VsockDevice} is made from. */
-export interface VsockDeviceOptions extends VirtioDeviceOptions {
+export interface VsockDeviceOptions extends VirtioDeviceOptions<VsockQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (VsockFeature | CommonFeatureName)[];
   readonly config: VsockConfigInit;
@@ -566,7 +569,7 @@ export interface VsockDriverOptions extends VirtioDriverOptions {
 }
 
 /** Socket device: connections between guest and host without a network. The driver side. (section 5.10) */
-export class VsockDriver extends VirtioDriver<VsockDriverConfig> {
+export class VsockDriver extends VirtioDriver<VsockDriverConfig, VsockQueueName> {
   /** Packets from the guest. (section 5.10.2) */
   readonly tx: DriverTransmitQueue<VsockPacket>;
   readonly #options: VsockDriverOptions;

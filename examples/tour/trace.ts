@@ -52,6 +52,8 @@ function describe(event: TraceEvent): string[] {
       return [row("used", `slot ${String(event.slot)}, ${String(event.written)} bytes written`)];
     case "interrupt":
       return [row("device", `notifies the driver, queue ${String(event.queue)}`)];
+    case "queue-reset":
+      return [row("reset", `queue ${String(event.queue)}, ${event.state}`)];
     case "status":
     case "features":
     case "config-write":

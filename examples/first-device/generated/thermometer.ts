@@ -178,7 +178,7 @@ export class ThermometerDeviceConfig {
 /** What all variants of {@link ThermometerRequest} have. */
 export interface ThermometerRequestBase extends Pick<
   RequestSlot,
-  "readable" | "writable" | "queueIndex" | "position" | "live"
+  "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold"
 > {
   readonly probe: number;
 }
@@ -315,8 +315,11 @@ class ThermometerRequestSlot extends RequestSlot {
   }
 }
 
+/** The queues, by name. */
+export type ThermometerQueueName = "requestq";
+
 /** What a {@link ThermometerDevice} is made from. */
-export interface ThermometerDeviceOptions extends VirtioDeviceOptions {
+export interface ThermometerDeviceOptions extends VirtioDeviceOptions<ThermometerQueueName> {
   /** Features to offer, besides those of the ring, which are always offered. */
   readonly features?: readonly (ThermometerFeature | CommonFeatureName)[];
   readonly config: ThermometerConfigInit;
@@ -468,7 +471,7 @@ export interface ThermometerDriverOptions extends VirtioDriverOptions {
 }
 
 /** A thermometer with several probes: a device that no specification knows. The driver side. */
-export class ThermometerDriver extends VirtioDriver<ThermometerDriverConfig> {
+export class ThermometerDriver extends VirtioDriver<ThermometerDriverConfig, ThermometerQueueName> {
   readonly requestq: ThermometerRequestQueue;
   readonly #requestq: DriverRequestQueue<ThermometerRequestInput, ThermometerRequestReply>;
 

@@ -1,4 +1,4 @@
-import { code, nothing, parameterNames, paragraphs, type Code } from "./code.js";
+import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
 import { configBytesFunction, configInitName, needsInit } from "./config-device.js";
 import { configFields, isReadable, isWritable } from "./config-fields.js";
@@ -18,7 +18,19 @@ import { sizeOfShape } from "./size-fields.js";
 
 /** The device: a class that its author gives configuration and handlers to. */
 export function deviceClass(queues: readonly QueueShape[], scope: DeviceScope): Code {
-  return paragraphs([optionsType(queues, scope), deviceBody(queues, scope)]);
+  return paragraphs([queueNameType(queues, scope), optionsType(queues, scope), deviceBody(queues, scope)]);
+}
+
+/** Names of the queues, for what is done to one of them. */
+function queueNameType(queues: readonly QueueShape[], scope: DeviceScope): Code {
+  const names = queues.map((queue) => code`"${queue.name}"`);
+  return code`/** The queues, by name. */
+    export type ${queueNameName(scope)} = ${names.length === 0 ? "never" : joined(names, " | ")};`;
+}
+
+/** `BlkQueueName`. */
+export function queueNameName(scope: DeviceScope): string {
+  return `${scope.prefix}QueueName`;
 }
 
 const hasConfig = (scope: DeviceScope): boolean => configFields(scope).length > 0;
@@ -46,7 +58,7 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
     ? code`readonly config${needsInit(scope) ? "" : "?"}: ${configInitName(scope)};`
     : nothing;
   return code`/** What a {@link ${scope.prefix}Device} is made from. */
-    export interface ${scope.prefix}DeviceOptions extends ${runtimeType("VirtioDeviceOptions")} {
+    export interface ${scope.prefix}DeviceOptions extends ${runtimeType("VirtioDeviceOptions")}<${queueNameName(scope)}> {
       /** Features to offer, besides those of the ring, which are always offered. */
       readonly features?: readonly ${featureNames(scope)}[];
       ${init}
@@ -144,7 +156,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const isStatic = queues.every((queue) => !queue.model.many && queue.model.conditionTree === null);
   const entry = (queue: QueueShape, position: Code, index: Code): Code => {
     const handler = queue.direction === "toDevice" ? code`this.#${queue.name}` : code`this.${queue.name}`;
-    return code`{ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} }`;
+    return code`{ name: "${queue.name}", index: ${index}, position: ${position}, handler: ${handler} }`;
   };
   if (isStatic) {
     const usesFeatures = queues.some((queue) => JSON.stringify(queue.model.indexTree).includes('"op":"feature"'));
@@ -156,7 +168,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
     planStatements(queue, context, (position, index) => {
       if (!queue.model.many) return code`plan.push(${entry(queue, position, index)});`;
       return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}(k));
-        plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
+        plan.push({ name: "${queue.name}", index: ${index}, position: k, handler });`;
     }),
   );
   return code`protected override queuePlan(${usesFeatures(queues) && code`features: ${runtimeType("FeatureSet")}`}): readonly ${runtimeType("QueuePlan")}[] {

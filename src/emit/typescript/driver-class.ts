@@ -1,5 +1,6 @@
 import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { queueNameName } from "./device-class.js";
 import { driverConfigName, writeConfigMethod } from "./config-driver.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
@@ -50,7 +51,7 @@ function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
     config === "undefined"
       ? code`protected override decodeConfig(): undefined { return undefined; }`
       : code`protected override decodeConfig(bytes: Uint8Array, features: ${runtimeType("FeatureSet")}): ${config} { return read${config}(bytes, features); }`;
-  return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The driver side.")}export class ${name} extends ${runtime("VirtioDriver")}<${config}> {
+  return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The driver side.")}export class ${name} extends ${runtime("VirtioDriver")}<${config}, ${queueNameName(scope)}> {
       ${sending.map(queueFields)}
       ${usesOptions && code`readonly #options: ${scope.prefix}DriverOptions;`}
 
@@ -168,7 +169,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const statements = queues.map((queue) =>
     planStatements(queue, queueContext(scope, code`config`, false), (position, index) => {
       const at = (handler: Code): Code =>
-        code`plan.push({ name: "${queue.model.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
+        code`plan.push({ name: "${queue.name}", index: ${index}, position: ${position}, handler: ${handler} });`;
       if (queue.direction === "toDriver") {
         const extra = receiveParameters(queue, scope);
         const values = [queue.model.many && position, extra.features && code`features`, extra.config && code`config`];
@@ -180,7 +181,7 @@ function planMethod(queues: readonly QueueShape[], scope: DeviceScope): Code {
         );
       }
       if (!queue.model.many) return at(handlerOf(queue));
-      return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}()); plan.push({ name: "${queue.model.name}", index: ${index}, position: k, handler });`;
+      return code`const handler = (this.#${queue.plural}[k] ??= this.#new${capital(queue.name)}()); plan.push({ name: "${queue.name}", index: ${index}, position: k, handler });`;
     }),
   );
   const body = code`${statements}`;

@@ -61,7 +61,7 @@ export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
   ]);
 }
 
-const slotMembers = code`Pick<${runtimeType("RequestSlot")}, "readable" | "writable" | "queueIndex" | "position" | "live">`;
+const slotMembers = code`Pick<${runtimeType("RequestSlot")}, "readable" | "writable" | "queueIndex" | "position" | "live" | "signal" | "hold">`;
 
 export function unknownName(request: RequestShape): string {
   return `${request.typeName}Unknown`;

@@ -48,6 +48,23 @@ export interface QueueHandler {
    * and is then called again in a later turn of the event loop.
    */
   notified(): boolean;
-  /** The queue was reset; all its chains are stale. */
-  stop(): void;
+  /**
+   * The queue was reset, alone or with the device: all its chains are stale and their windows empty. A promise: work that
+   * holds on to guest memory is still on its way, and the reset is not complete before it settles. `reason` is for those
+   * who wait for something.
+   */
+  stop(reason: Error): void | Promise<void>;
+  /** Takes no more buffers and uses none; done when every buffer that is being worked on has been used. */
+  pause(): void | Promise<void>;
+  /** Goes on after {@link pause}; {@link notified} is called next. */
+  resume(): void;
+}
+
+/** Which queue of a device. */
+export interface QueueIdentity<Name extends string = string> {
+  readonly name: Name;
+  /** The virtqueue index. */
+  readonly index: number;
+  /** Which one it is of the queues with this name, from 0. */
+  readonly position: number;
 }

@@ -2,8 +2,9 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import { createDeviceQueue, type DeviceQueue, type QueueAddresses, type RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
-import type { QueuePlan } from "./device-definition.js";
+import type { QueueIdentity, QueuePlan } from "./device-definition.js";
 import { nextTurn } from "../transport/next-turn.js";
+import { allDone } from "./pending-work.js";
 import { TracedDeviceQueue } from "./traced-device-queue.js";
 
 /** What a queue asks of the device it belongs to. */
@@ -19,15 +20,22 @@ export interface QueueOwner {
   report(error: Error): void;
   /** The device cannot go on without a reset. */
   needsReset(error: Error): void;
+  /** What the author does when a queue is reset. */
+  queueReset(queue: QueueIdentity): void | Promise<void>;
 }
 
 /**
  * The transport's handle on one queue of a device: configure, enable, notify, reset. What a hostile driver asks for is
  * checked and refused by returning false; the reason goes to the device's `onProtocolError`.
+ *
+ * As registers: `enabled` is what queue_enable (QueueReady) reads, `resetting` what queue_reset (QueueReset) reads. Both
+ * read 1 from the start of a reset to its end, and 0 after it. What the driver selected before it is configured (size,
+ * addresses, vector) is the transport's to keep.
  */
-export class DeviceQueueControl {
+export class DeviceQueueControl implements QueueIdentity {
   readonly name: string;
   readonly index: number;
+  readonly position: number;
   /** Largest size that the driver may configure, in descriptors. */
   readonly maxSize: number;
   readonly #owner: QueueOwner;
@@ -35,17 +43,35 @@ export class DeviceQueueControl {
   #addresses: QueueAddresses | undefined;
   #queue: DeviceQueue | undefined;
   #started = false;
+  /** A reset is under way: done when this settles. */
+  #ending: Promise<void> | undefined;
+  #epoch = 0;
+  /** The device was reset: another object stands for the queue now. */
+  #released = false;
 
   constructor(owner: QueueOwner, plan: QueuePlan, maxSize: number) {
     this.#owner = owner;
     this.#plan = plan;
     this.name = plan.name;
     this.index = plan.index;
+    this.position = plan.position;
     this.maxSize = maxSize;
+    this.#addresses = undefined;
+    this.#queue = undefined;
+    this.#ending = undefined;
   }
 
+  /** The queue is in use. Stays true until a reset is complete. */
   get enabled(): boolean {
-    return this.#queue !== undefined;
+    return this.#queue !== undefined || this.resetting;
+  }
+  /** A reset was accepted and is not complete: somebody still holds on to guest memory. */
+  get resetting(): boolean {
+    return this.#ending !== undefined;
+  }
+  /** Counts the resets of the queue, by itself, since the last reset of the device. */
+  get epoch(): number {
+    return this.#epoch;
   }
   /** What the driver configured. */
   get addresses(): QueueAddresses | undefined {
@@ -54,8 +80,7 @@ export class DeviceQueueControl {
 
   /** Takes over size and addresses. They are checked against guest memory when the queue is enabled. */
   configure(addresses: QueueAddresses): boolean {
-    if (!this.#owner.featuresOk) return this.#refuse("queue-phase", Clause.initialization, "FEATURES_OK is not set");
-    if (this.#queue !== undefined) return this.#refuse("queue-already-enabled", Clause.queues, "it is enabled");
+    if (!this.#mayBeSetUp()) return false;
     const { size } = addresses;
     if (!Number.isInteger(size) || size < 1 || size > this.maxSize) {
       return this.#refuse("queue-size", Clause.queues, `size ${String(size)} is not in 1 ... ${String(this.maxSize)}`);
@@ -69,13 +94,13 @@ export class DeviceQueueControl {
 
   /** Enables the queue; it is served from DRIVER_OK on. A ring that does not lie in guest memory breaks the device. */
   enable(): boolean {
-    if (!this.#owner.featuresOk) return this.#refuse("queue-phase", Clause.initialization, "FEATURES_OK is not set");
-    if (this.#queue !== undefined) return this.#refuse("queue-already-enabled", Clause.queues, "it is enabled");
+    if (!this.#mayBeSetUp()) return false;
     const { transport } = this.#owner;
     const addresses = this.#addresses;
     if (addresses === undefined || transport === undefined) {
       return this.#refuse("queue-not-configured", Clause.queues, "it has no size and addresses yet");
     }
+    const epoch = this.#epoch;
     try {
       const queue = createDeviceQueue({
         index: this.index,
@@ -83,7 +108,7 @@ export class DeviceQueueControl {
         addresses,
         features: this.#owner.ringFeatures,
         notifyDriver: () => {
-          if (this.#started) transport.notifyDriver(this.index);
+          if (this.#started && this.#epoch === epoch) transport.notifyDriver(this.index);
         },
         onBroken: (error) => this.#owner.needsReset(error),
       });
@@ -135,29 +160,93 @@ export class DeviceQueueControl {
   };
 
   /**
-   * The driver resets this queue alone. Its chains become stale, and it is as it was before it was configured.
-   * Refused unless RING_RESET was negotiated.
+   * The driver resets this queue alone (2.6.1). From here on the device neither looks at the ring nor notifies, the chains
+   * in flight are stale, and their windows empty. When nobody holds on to guest memory any more, the queue is as it was
+   * before it was configured, and the transport is told (`queueReset`): mostly at once, otherwise `resetting` is true until
+   * then. A queue that was not enabled forgets what was configured. Another reset during one changes nothing.
+   *
+   * False, and nothing happens, unless RING_RESET was negotiated. If what the author does for the reset fails, nobody can
+   * say that guest memory is left alone: the device needs a reset then, and this one stays incomplete.
    */
   reset(): boolean {
-    if (!this.#owner.ringReset) {
+    if (this.#released || !this.#owner.ringReset) {
       return this.#refuse("queue-reset-refused", Clause.queueReset, "RING_RESET was not negotiated");
     }
-    this.release();
+    if (this.resetting) return true;
+    this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "started" });
+    const ending = this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${this.#label()} was reset`));
+    if (ending === undefined) {
+      this.#ended();
+      return true;
+    }
+    this.#ending = ending;
+    ending.then(
+      () => {
+        if (!this.#released) this.#ended();
+      },
+      (error: unknown) => {
+        if (!this.#released) this.#owner.needsReset(new HandlerError(`reset of ${this.#label()}`, error));
+      },
+    );
     return true;
   }
 
-  /** Lets go of the ring, as part of a reset. */
-  release(): void {
+  /** Lets go of the ring for good, as part of a reset of the device. A promise: somebody still holds on to memory. */
+  release(reason: Error): Promise<void> | undefined {
+    this.#released = true;
+    return this.#ending ?? this.#end(reason);
+  }
+
+  /** Stops taking buffers; done when those being worked on have been used. */
+  pause(): void | Promise<void> {
+    return this.#started ? this.#plan.handler.pause() : undefined;
+  }
+  /** The device is live again. */
+  resume(): void {
+    if (!this.#started) this.start();
+    else {
+      this.#plan.handler.resume();
+      queueMicrotask(this.#look);
+    }
+  }
+
+  /** The epoch is over: chains are stale, windows empty. Returns what is left to wait for. */
+  #end(reason: Error): Promise<void> | undefined {
+    const wasEnabled = this.#queue !== undefined;
+    this.#epoch++;
     this.#queue?.dispose();
     this.#queue = undefined;
-    this.#addresses = undefined;
-    if (!this.#started) return;
+    const started = this.#started;
     this.#started = false;
+    if (!wasEnabled) return undefined;
+    const stop = (): void | Promise<void> => (started ? this.#plan.handler.stop(reason) : undefined);
+    const hook = (): void | Promise<void> => this.#owner.queueReset(this);
+    return allDone([this.#attempt(stop), this.#attempt(hook)]);
+  }
+
+  #ended(): void {
+    this.#ending = undefined;
+    this.#addresses = undefined;
+    this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "complete" });
+    this.#owner.transport?.queueReset?.(this.index);
+  }
+
+  /** What is thrown becomes a rejection. */
+  #attempt(work: () => void | Promise<void>): void | Promise<void> {
     try {
-      this.#plan.handler.stop();
+      return work();
     } catch (error) {
-      this.#owner.report(new HandlerError(`stop of ${this.#label()}`, error));
+      return Promise.reject(error instanceof Error ? error : new HandlerError(this.#label(), error));
     }
+  }
+
+  #mayBeSetUp(): boolean {
+    if (this.#released || !this.#owner.featuresOk) {
+      return this.#refuse("queue-phase", Clause.initialization, "FEATURES_OK is not set");
+    }
+    if (this.resetting) return this.#refuse("queue-resetting", Clause.queueReset, "its reset is not complete");
+    if (this.#queue !== undefined) return this.#refuse("queue-already-enabled", Clause.queues, "it is enabled");
+    return true;
   }
 
   #label(): string {

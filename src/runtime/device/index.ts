@@ -2,6 +2,7 @@ export type {
   ConfigPhase,
   DeviceDefinition,
   QueueHandler,
+  QueueIdentity,
   QueuePlan,
   WritableConfigRange,
 } from "./device-definition.js";

@@ -34,6 +34,7 @@ export class MessageSender<Message> implements QueueHandler {
   #queue: DeviceQueue | undefined;
   #features = FeatureSet.none;
   #merging = false;
+  #paused = false;
   /** Buffers taken and not yet filled, oldest first: a ring of `queue.size` entries. */
   #held: (DeviceChain | undefined)[] = [];
   #first = 0;
@@ -63,14 +64,14 @@ export class MessageSender<Message> implements QueueHandler {
   }
 
   /**
-   * Sends a message. False if there is no buffer, or too few; then nothing was sent and nothing is lost. Likewise if the
+   * Sends a message. False while the queue is disabled, being reset or suspended. False if there is no buffer, or too few; then nothing was sent and nothing is lost. Likewise if the
    * next buffer is too small, which is reported once for each such buffer; it is kept for a message that fits.
    *
    * @throws CodecError if the message cannot be encoded
    */
   send(message: Message): boolean {
     const queue = this.#queue;
-    if (queue === undefined) return false;
+    if (queue === undefined || this.#paused) return false;
     const size = this.#options.size(message, this.#features);
     this.#collect(this.#merging ? Math.max(1, size) : 1);
     const first = this.#held[this.#first];
@@ -97,11 +98,12 @@ export class MessageSender<Message> implements QueueHandler {
     this.#features = features;
     this.#merging = this.#options.merged?.active(features) ?? false;
     this.#held = new Array<DeviceChain | undefined>(queue.size).fill(undefined);
+    this.#paused = false;
     this.#forget();
   }
 
   notified(): boolean {
-    if (this.onAvailable === undefined || this.available === 0) return false;
+    if (this.#paused || this.onAvailable === undefined || this.available === 0) return false;
     try {
       this.onAvailable();
     } catch (error) {
@@ -113,7 +115,15 @@ export class MessageSender<Message> implements QueueHandler {
   stop(): void {
     this.#queue = undefined;
     this.#held = [];
+    this.#paused = false;
     this.#forget();
+  }
+  /** Buffers at hand are not being worked on: they stay where they are. */
+  pause(): void {
+    this.#paused = true;
+  }
+  resume(): void {
+    this.#paused = false;
   }
 
   // ---- buffers ----
@@ -128,7 +138,7 @@ export class MessageSender<Message> implements QueueHandler {
   /** Takes buffers that the driver has posted, until there are `bytes` bytes of room or no more buffers. */
   #collect(bytes: number): void {
     const queue = this.#queue;
-    if (queue === undefined) return;
+    if (queue === undefined || this.#paused) return;
     // Bounded whatever the driver does; one more than there can be, so that the queue asks for notifications again.
     for (let left = queue.size + 1; left > 0 && this.#room < bytes; left--) {
       const chain = queue.take();

@@ -56,10 +56,18 @@ export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
   notified(): boolean {
     return this.#session?.notified() ?? false;
   }
-  stop(): void {
+  stop(reason: Error): void | Promise<void> {
     // The slots in flight stay with the handlers that hold them: their chains are stale, and so are they. New ones are
     // made for the next session, so that a late completion can never hit another request.
+    const session = this.#session;
     this.#session = undefined;
+    return session?.stop(reason);
+  }
+  pause(): void | Promise<void> {
+    return this.#session?.pause();
+  }
+  resume(): void {
+    this.#session?.resume();
   }
 }
 
@@ -74,6 +82,13 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   readonly #slots: (Slot | undefined)[];
   #batching = false;
   #inFlight = 0;
+  #paused = false;
+  #over = false;
+  /** Pieces of work that hold on to guest memory. */
+  #holds = 0;
+  /** Who waits for the last request, or for the last hold. */
+  #idle: (() => void) | undefined;
+  #released: (() => void) | undefined;
 
   constructor(
     queue: DeviceQueue,
@@ -89,6 +104,8 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     this.#trace = trace;
     this.#options = options;
     this.#slots = new Array<Slot | undefined>(queue.size).fill(undefined);
+    this.#idle = undefined;
+    this.#released = undefined;
   }
 
   get inFlight(): number {
@@ -102,7 +119,7 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     this.#batching = true;
     let left = this.#queue.size;
     try {
-      for (; left > 0; left--) {
+      for (; left > 0 && !this.#paused; left--) {
         const chain = this.#queue.take();
         if (chain === undefined) break;
         this.#inFlight++;
@@ -115,12 +132,47 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     return left === 0;
   }
 
+  /** The queue was reset. A promise if somebody still holds on to guest memory. */
+  stop(reason: Error): Promise<void> | undefined {
+    this.#over = true;
+    this.#idle?.();
+    for (const slot of this.#slots) slot?.cancel(reason);
+    if (this.#holds === 0) return undefined;
+    return new Promise((resolve) => {
+      this.#released = resolve;
+    });
+  }
+
+  /** Takes nothing more. A promise if there are requests in flight: until they are completed, or the queue is reset. */
+  pause(): Promise<void> | undefined {
+    this.#paused = true;
+    if (this.#inFlight === 0 || this.#over) return undefined;
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#idle = undefined;
+  }
+
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds++;
+    try {
+      return await work();
+    } finally {
+      this.#holds--;
+      if (this.#holds === 0) this.#released?.();
+    }
+  }
+
   finish(slot: RequestSlot, chain: DeviceChain, written: number): Completion {
     if (this.#trace !== undefined && chain.live) this.#traceReply(slot, this.#trace);
     const outcome = this.#queue.complete(chain, written);
     if (outcome === "completed") {
-      this.#inFlight--;
       if (!this.#batching) this.#queue.flush();
+      this.#completed();
     }
     return outcome;
   }
@@ -129,10 +181,15 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     this.#options.report(error);
   }
 
+  #completed(): void {
+    this.#inFlight--;
+    if (this.#inFlight === 0 && this.#idle !== undefined) this.#idle();
+  }
+
   #serve(chain: DeviceChain): void {
     const request = this.#load(chain);
     if (request === undefined) {
-      if (this.#queue.complete(chain, 0) === "completed") this.#inFlight--;
+      if (this.#queue.complete(chain, 0) === "completed") this.#completed();
       return;
     }
     const { serial } = request;
@@ -167,6 +224,8 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   #failed(request: Slot, serial: number, error: unknown): void {
     // The slot may be serving another request by now.
     if (request.serial === serial) request.abandon();
+    // Work that ended because it was asked to is no mistake.
+    if (this.#over && isAbort(error)) return;
     this.#options.report(new HandlerError(`handler of queue ${String(this.queueIndex)}`, error));
   }
 
@@ -191,4 +250,9 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
       this.#options.report(new HandlerError("trace", error));
     }
   }
+}
+
+function isAbort(error: unknown): boolean {
+  if (error instanceof ProtocolError) return error.rule === "queue-reset";
+  return error instanceof Error && error.name === "AbortError";
 }

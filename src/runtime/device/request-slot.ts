@@ -13,6 +13,8 @@ export interface SlotHost {
   readonly position: number;
   readonly queueIndex: number;
   finish(slot: RequestSlot, chain: DeviceChain, written: number): Completion;
+  /** Runs work that holds on to guest memory: no reset of the queue is complete before it has settled. */
+  hold<T>(work: () => Promise<T>): Promise<T>;
   /** Tells the device of something that the driver did wrong. */
   report?(error: Error): void;
 }
@@ -38,6 +40,8 @@ export abstract class RequestSlot {
   readonly #host: SlotHost;
   #chain: DeviceChain | undefined;
   #serial = 0;
+  /** Made when somebody asks for the signal of the present request. */
+  #abort: AbortController | undefined;
   /** Empty before the first request arrives. */
   #readable = new ReadableBytes();
   #writable = new WritableBytes();
@@ -49,6 +53,7 @@ export abstract class RequestSlot {
     this.headBytes = new Uint8Array(headSize);
     this.head = new DataView(this.headBytes.buffer);
     this.#chain = undefined;
+    this.#abort = undefined;
   }
 
   /** The device-readable bytes, head included. */
@@ -73,6 +78,32 @@ export abstract class RequestSlot {
   get live(): boolean {
     return this.#chain?.live ?? false;
   }
+  /**
+   * Aborted when the queue or the device is reset while the request is in flight; its reason is a ProtocolError. For work
+   * that takes a while, so that it can end early: the request is stale by then and nothing can be written any more.
+   */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (!this.live && !this.#abort.signal.aborted) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  /**
+   * Runs asynchronous work that touches guest memory other than through `readable` and `writable`: with the bytes of
+   * `segmentBytes`, as DMA would. Those windows are empty after a reset, such bytes cannot be taken back; so a reset of the
+   * queue or the device is not complete before this work has settled. It should end soon when `signal` is aborted.
+   * Undefined if the request is not live: then nothing was started.
+   */
+  hold<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    if (!this.live) return Promise.resolve(undefined);
+    return this.#host.hold(() => work(this.signal));
+  }
+
+  /** The request is stale: aborts its signal, if anybody has asked for it. Called by the server. */
+  cancel(reason: Error): void {
+    this.#abort?.abort(reason);
+  }
+
   /** Differs for each request that uses the slot. */
   get serial(): number {
     return this.#serial;
@@ -84,6 +115,7 @@ export abstract class RequestSlot {
     this.#readable = chain.readable;
     this.#writable = chain.writable;
     this.#serial = (this.#serial + 1) | 0;
+    if (this.#abort !== undefined) this.#abort = undefined;
     const { headBytes } = this;
     this.headLength = chain.readable.read(headBytes, 0, 0, headBytes.length);
     if (this.headLength < headBytes.length) headBytes.fill(0, this.headLength);
@@ -96,7 +128,11 @@ export abstract class RequestSlot {
   /** Completes the request; `written` bytes from the start of the writable part are valid. */
   protected finish(written: number): Completion {
     const chain = this.#chain;
-    return chain === undefined ? "stale" : this.#host.finish(this, chain, written);
+    if (chain === undefined) return "stale";
+    const outcome = this.#host.finish(this, chain, written);
+    // Over: whoever keeps the signal is not told of a reset that comes later.
+    if (outcome === "completed" && this.#abort !== undefined) this.#abort = undefined;
+    return outcome;
   }
 
   /** Completes the request without a written byte: what a driver gets for a message that makes no sense. */

@@ -4,17 +4,25 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
 import type { RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
+import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
-import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
+import type { DeviceDefinition, QueueIdentity, QueuePlan } from "./device-definition.js";
 import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
 import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
+import { allDone } from "./pending-work.js";
 
-export interface VirtioDeviceOptions {
+export interface VirtioDeviceOptions<QueueName extends string = string> {
   /** Largest size of a queue whose plan does not say otherwise: a power of two up to 32768. 256 if absent. */
   readonly queueSize?: number;
   /** Features that are offered by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
+  /**
+   * Called when a queue in use is reset, alone or with the device: its requests are stale by now. A promise, if work that
+   * the device does on the queue's buffers behind the back of `request.hold` has to end first: the reset is complete when
+   * it settles. If it rejects the device needs a reset.
+   */
+  queueReset?(queue: QueueIdentity<QueueName>): void | Promise<void>;
 }
 
 /**
@@ -35,12 +43,19 @@ export abstract class VirtioDevice {
   readonly #config: ConfigSpace;
   readonly #queueSize: number;
   readonly #owner: QueueOwner;
+  readonly #complaints: Complaints;
   #transport: DeviceTransport | undefined;
   #status = 0;
   #driverFeatures = FeatureSet.none;
   #negotiated = FeatureSet.none;
   #queues: Map<number, DeviceQueueControl> | undefined;
-  #complained = false;
+  /** A reset is under way: done when this settles. */
+  #ending: Promise<void> | undefined;
+  /** Counts resets, so that what was begun before one does nothing after it. */
+  #epoch = 0;
+  #suspending = false;
+  /** A change of the configuration that the driver has not been told of. */
+  #owesConfigChange = false;
 
   /**
    * @param features names from the definition or of common features, besides those that are always offered
@@ -59,9 +74,12 @@ export abstract class VirtioDevice {
     this.definition = definition;
     this.offered = offeredFeatures(definition, features, options.withhold);
     this.onProtocolError = undefined;
+    this.#complaints = new Complaints(definition.name);
     this.#config = new ConfigSpace(configBytes, definition.writableConfig);
     this.#queueSize = queueSize;
-    this.#owner = this.#makeOwner();
+    this.#owner = this.#makeOwner(options);
+    this.#queues = undefined;
+    this.#ending = undefined;
   }
 
   // ---- for the author of the device ----
@@ -81,7 +99,11 @@ export abstract class VirtioDevice {
   /** The driver is ready and has not given up: queues are served, all but those whose ring is broken. */
   get live(): boolean {
     const { DRIVER_OK, FAILED } = DeviceStatus;
-    return (this.#status & (DRIVER_OK | FAILED)) === DRIVER_OK;
+    return (this.#status & (DRIVER_OK | FAILED)) === DRIVER_OK && !this.resetting;
+  }
+  /** A reset of the device is under way: somebody still holds on to guest memory, and the status reads as before. */
+  get resetting(): boolean {
+    return this.#ending !== undefined;
   }
 
   /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
@@ -90,7 +112,7 @@ export abstract class VirtioDevice {
   /** To be called after the device changed its configuration: a new generation, and the driver is told if it is ready. */
   protected configChanged(): void {
     this.#config.changed();
-    if ((this.#status & DeviceStatus.DRIVER_OK) !== 0) this.#notifyConfig();
+    this.#notifyConfig();
   }
 
   /** The driver wrote these bytes of the configuration. */
@@ -98,6 +120,11 @@ export abstract class VirtioDevice {
 
   /** The device was reset: fields with a value after reset get it here. */
   protected deviceReset?(): void;
+
+  /** The driver wants the device to be suspended, and all requests are done. A promise: what else has to end first. */
+  protected deviceSuspend?(): void | Promise<void>;
+  /** The driver resumes the device: queues are served again from now on. */
+  protected deviceResume?(): void;
 
   /** The driver set DRIVER_OK: the queues are being served from now on. */
   protected driverReady?(): void;
@@ -109,28 +136,15 @@ export abstract class VirtioDevice {
   protected needsReset(error: Error): void {
     this.report(error);
     if ((this.#status & DeviceStatus.NEEDS_RESET) !== 0) return;
+    if (this.resetting) return;
     this.#status |= DeviceStatus.NEEDS_RESET;
-    if ((this.#status & DeviceStatus.DRIVER_OK) !== 0) this.#notifyConfig();
+    this.#transport?.statusChanged?.(this.#status);
+    this.#notifyConfig();
   }
 
   /** Tells `onProtocolError`. */
   protected report(error: Error): void {
-    const listener = this.onProtocolError;
-    if (listener === undefined) {
-      // What a peer does wrong is its own business, but a failing handler is a mistake that the author must see. Once:
-      // the peer may be able to make it fail at will.
-      if (!(error instanceof HandlerError) || this.#complained) return;
-      this.#complained = true;
-      console.error(`${this.definition.name}:`, error);
-      return;
-    }
-    try {
-      listener(error);
-    } catch (failure) {
-      if (this.#complained) return;
-      this.#complained = true;
-      console.error(`${this.definition.name}: onProtocolError failed:`, failure);
-    }
+    this.#complaints.tell(this.onProtocolError, error);
   }
 
   // ---- for the transport ----
@@ -146,21 +160,39 @@ export abstract class VirtioDevice {
     this.#transport = undefined;
   }
 
-  /** Everything back to the start: status 0, no features, no queues; all chains in flight are stale. */
+  /**
+   * Everything back to the start: no features, no queues, all chains in flight stale, no more notifications. The status
+   * reads 0 at once or, if somebody still holds on to guest memory, when that is over (2.4.1); until then `resetting` is
+   * true and whatever the driver writes is ignored.
+   */
   reset(): void {
-    // Not live from here on, so that a handler that still completes something notifies nobody.
-    this.#status = 0;
-    for (const queue of this.#queues?.values() ?? []) queue.release();
+    if (this.resetting) return;
+    this.#epoch++;
+    const queues = [...(this.#queues?.values() ?? [])];
     this.#queues = undefined;
+    this.#suspending = false;
+    this.#owesConfigChange = false;
     this.#driverFeatures = FeatureSet.none;
     this.#negotiated = FeatureSet.none;
-    this.#guard("deviceReset", () => this.deviceReset?.());
+    // Not live from here on, so that a handler that still completes something notifies nobody.
+    const status = this.#status;
+    this.#status = 0;
+    const reason = new ProtocolError("device-resetting", Clause.reset, "the device was reset");
+    const ending = allDone(queues.map((queue) => queue.release(reason)));
+    if (ending === undefined) {
+      this.#ended();
+      return;
+    }
+    this.#status = status;
+    this.#ending = ending
+      .catch((error: unknown) => this.report(new HandlerError("queueReset", error)))
+      .then(() => this.#ended());
   }
 
   /** A write of the driver to the device status field; 0 is a reset. */
   writeStatus(written: number): void {
     if (written === 0) this.reset();
-    else this.#advance(written);
+    else if (!this.resetting) this.#advance(written);
     this.#transport?.trace?.({ kind: "status", written, status: this.#status });
   }
 
@@ -171,6 +203,7 @@ export abstract class VirtioDevice {
 
   /** The driver's features, as a whole. Ignored from FEATURES_OK on. */
   setDriverFeatures(features: FeatureSet): boolean {
+    if (this.resetting) return false;
     if ((this.#status & DeviceStatus.FEATURES_OK) !== 0) {
       this.report(new ProtocolError("features-frozen", Clause.initialization, "features written after FEATURES_OK"));
       return false;
@@ -193,6 +226,13 @@ export abstract class VirtioDevice {
 
   /** A write of the driver to the configuration; bytes that it may not write now are left alone. */
   writeConfig(offset: number, source: Uint8Array): void {
+    if (this.resetting) return;
+    if ((this.#status & DeviceStatus.SUSPEND) !== 0) {
+      this.report(
+        new ProtocolError("suspended", Clause.suspend, "configuration written while the device is suspended"),
+      );
+      return;
+    }
     const negotiating = (this.#status & DeviceStatus.FEATURES_OK) === 0;
     const features = negotiating ? this.offered : this.#negotiated;
     const { changed, error } = this.#config.write(offset, source, this.#status, features);
@@ -215,7 +255,10 @@ export abstract class VirtioDevice {
 
   #advance(written: number): void {
     const before = this.#status;
-    const { status, errors } = writeDeviceStatus(before, written, () => this.#refusal());
+    const { status, action, errors } = writeDeviceStatus(before, written, {
+      featuresRefused: () => this.#refusal(),
+      suspendable: this.#negotiated.has(CommonFeature.SUSPEND),
+    });
     const added = status & ~before;
     this.#status = status;
     for (const error of errors) this.report(error);
@@ -223,9 +266,55 @@ export abstract class VirtioDevice {
       this.#negotiated = this.#driverFeatures;
       this.#queues = undefined;
     }
+    if (action === "suspend") this.#suspend();
+    else if (action === "resume") this.#resume();
     if ((added & DeviceStatus.DRIVER_OK) === 0 || !this.live) return;
     for (const queue of this.#planned().values()) if (queue.enabled) queue.start();
     this.#guard("driverReady", () => this.driverReady?.());
+  }
+
+  /** No buffer is taken any more; when all that were taken have been used, the status says that the device is suspended. */
+  #suspend(): void {
+    if (this.#suspending) return;
+    this.#suspending = true;
+    const epoch = this.#epoch;
+    const isPresent = (): boolean => this.#epoch === epoch;
+    const suspended = async (): Promise<void> => {
+      await allDone([...this.#planned().values()].map((queue) => queue.pause()));
+      if (isPresent()) await this.deviceSuspend?.();
+    };
+    suspended().then(
+      () => {
+        if (!isPresent()) return;
+        this.#suspending = false;
+        this.#status = (this.#status | DeviceStatus.SUSPEND) & ~DeviceStatus.DRIVER_OK;
+        this.#transport?.statusChanged?.(this.#status);
+      },
+      (error: unknown) => {
+        if (isPresent()) this.needsReset(new HandlerError("deviceSuspend", error));
+      },
+    );
+  }
+
+  #resume(): void {
+    this.#status = (this.#status | DeviceStatus.DRIVER_OK) & ~DeviceStatus.SUSPEND;
+    if (!this.live) return;
+    try {
+      this.deviceResume?.();
+    } catch (error) {
+      this.needsReset(new HandlerError("deviceResume", error));
+    }
+    for (const queue of this.#planned().values()) if (queue.enabled) queue.resume();
+    if (this.#owesConfigChange) this.#notifyConfig();
+  }
+
+  /** The reset is complete. */
+  #ended(): void {
+    const waited = this.resetting;
+    this.#ending = undefined;
+    this.#status = 0;
+    this.#guard("deviceReset", () => this.deviceReset?.());
+    if (waited) this.#transport?.statusChanged?.(0);
   }
 
   #refusal(): ProtocolError | undefined {
@@ -241,7 +330,7 @@ export abstract class VirtioDevice {
 
   #planned(): Map<number, DeviceQueueControl> {
     if (this.#queues !== undefined) return this.#queues;
-    const featuresOk = (this.#status & DeviceStatus.FEATURES_OK) !== 0;
+    const { featuresOk } = this.#owner;
     const queues = new Map<number, DeviceQueueControl>();
     this.#guard("queuePlan", () => {
       for (const plan of this.queuePlan(featuresOk ? this.#negotiated : this.offered)) {
@@ -253,7 +342,10 @@ export abstract class VirtioDevice {
     return queues;
   }
 
+  /** Tells the driver, if it is ready; when the device is suspended, it does so when it is resumed (3.4.2). */
   #notifyConfig(): void {
+    this.#owesConfigChange = (this.#status & DeviceStatus.SUSPEND) !== 0;
+    if ((this.#status & DeviceStatus.DRIVER_OK) === 0 || this.resetting) return;
     this.#transport?.trace?.({ kind: "config-change", generation: this.#config.generation });
     this.#transport?.notifyConfig();
   }
@@ -267,14 +359,14 @@ export abstract class VirtioDevice {
     }
   }
 
-  #makeOwner(): QueueOwner {
+  #makeOwner(options: VirtioDeviceOptions): QueueOwner {
     const device = (): VirtioDevice => this;
     return {
       get transport() {
         return device().#transport;
       },
       get featuresOk() {
-        return (device().#status & DeviceStatus.FEATURES_OK) !== 0;
+        return (device().#status & DeviceStatus.FEATURES_OK) !== 0 && !device().resetting;
       },
       get live() {
         return device().live;
@@ -296,6 +388,7 @@ export abstract class VirtioDevice {
       },
       report: (error) => this.report(error),
       needsReset: (error) => this.needsReset(error),
+      queueReset: (queue) => options.queueReset?.(queue),
     };
   }
 }

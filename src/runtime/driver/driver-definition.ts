@@ -44,6 +44,13 @@ export interface DriverQueueHandler {
   used(): boolean;
   /** Nothing comes back any more: rejects what is outstanding. The device may still write to its buffers. */
   fail(reason: Error): void;
-  /** The device has let go of the queue: rejects what is outstanding and frees all memory, exactly once. */
-  stop(reason: Error): void;
+  /** Makes no more buffers available and does not notify; what the program sends waits. Used buffers still come. */
+  pause(): void;
+  /** Goes on after {@link pause}. */
+  resume(): void;
+  /**
+   * The device has let go of the queue: rejects what is outstanding and frees all memory, exactly once. With `reopens` the
+   * queue is started again soon: what the device has never been given waits for that.
+   */
+  stop(reason: Error, reopens?: boolean): void;
 }

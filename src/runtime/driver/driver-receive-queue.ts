@@ -28,6 +28,9 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
   /** Address of the buffer in flight, by token; -1 if none. */
   #posted: number[] = [];
   #closed = false;
+  #paused = false;
+  /** Buffers that wait to be posted again. */
+  #unposted: number[] = [];
   /** Parts of a message that spans several buffers, and how many are to come. */
   #parts: Uint8Array[] = [];
   #missing = 0;
@@ -44,6 +47,8 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
     const { bufferSize } = this.#options;
     this.#context = context;
     this.#closed = false;
+    this.#paused = false;
+    this.#unposted = [];
     this.#addresses = [];
     this.#posted = new Array<number>(queue.size).fill(-1);
     this.#dropParts();
@@ -74,7 +79,7 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
       this.#take(context, token, queue.lastWritten);
     }
     // A handler may have stopped the driver meanwhile.
-    this.#context?.queue.kick();
+    if (!this.#paused) this.#context?.queue.kick();
     return left === 0;
   }
 
@@ -83,12 +88,24 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
     this.#dropParts();
   }
 
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const address of this.#unposted.splice(0)) this.#post(address);
+    this.#context?.queue.kick();
+  }
+
   stop(): void {
     this.fail();
     const allocator = this.#context?.allocator;
     for (const address of this.#addresses) allocator?.free(address);
     this.#addresses = [];
     this.#posted = [];
+    this.#unposted = [];
     this.#context = undefined;
   }
 
@@ -97,6 +114,10 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
   #post(address: number): void {
     const context = this.#context;
     if (context === undefined || this.#closed) return;
+    if (this.#paused) {
+      this.#unposted.push(address);
+      return;
+    }
     const { queue } = context;
     queue.begin();
     queue.addWritable(address, this.#options.bufferSize);

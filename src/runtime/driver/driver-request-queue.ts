@@ -54,6 +54,8 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   #idle: BufferSlot<Input>[] = [];
   readonly #waiting: Waiting<Input>[] = [];
   #inFlight = 0;
+  /** Nothing is made available: the queue is being reset, or the device is suspended. */
+  #paused = false;
 
   constructor(codec: RequestCodec<Input, Reply>) {
     this.#codec = codec;
@@ -73,7 +75,7 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   /**
    * Sends a request; the promise gives the decoded reply. Waits for room when the ring is full, first come first served.
    * Rejects with a CodecError if the request or the reply does not fit its layout, with a RingError or ProtocolError if
-   * the queue breaks or the driver is stopped.
+   * the queue breaks, is reset (`queue-reset`: the device may have served the request or not), or the driver is stopped.
    */
   submit(input: Input): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
@@ -97,7 +99,7 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
 
   /** Tells the device of all posted requests. */
   kick(): void {
-    this.#context?.queue.kick();
+    if (!this.#paused) this.#context?.queue.kick();
   }
 
   // ---- for the driver ----
@@ -105,8 +107,10 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   start(context: DriverQueueContext): void {
     this.#context = context;
     this.#closed = undefined;
+    this.#paused = false;
     this.#busy = new Array<BufferSlot<Input> | undefined>(context.queue.size).fill(undefined);
     this.#idle = [];
+    this.#sendWaiting();
   }
 
   used(): boolean {
@@ -128,13 +132,28 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
 
   fail(reason: Error): void {
     this.#closed ??= reason;
-    for (const slot of this.#busy) if (slot !== undefined) this.#reject(slot, reason);
+    this.#rejectBusy(reason);
     for (const { input, sink } of this.#waiting.splice(0)) this.#tell(() => sink.failed(input, reason));
-    this.#inFlight = 0;
   }
 
-  stop(reason: Error): void {
-    this.fail(reason);
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.kick();
+    this.#sendWaiting();
+  }
+
+  stop(reason: Error, reopens = false): void {
+    if (reopens && this.#closed === undefined) {
+      this.#paused = true;
+      this.#rejectBusy(reason);
+    } else {
+      this.fail(reason);
+    }
     const allocator = this.#context?.allocator;
     for (const slot of [...this.#busy, ...this.#idle]) {
       if (slot === undefined || slot.address < 0) continue;
@@ -144,6 +163,12 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
     this.#busy = [];
     this.#idle = [];
     this.#context = undefined;
+  }
+
+  #rejectBusy(reason: Error): void {
+    // First none is in flight, then they are told: who is told may send again.
+    this.#inFlight = 0;
+    for (const slot of this.#busy) if (slot !== undefined) this.#reject(slot, reason);
   }
 
   // ---- sending ----
@@ -159,6 +184,7 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   }
 
   #sendWaiting(): void {
+    if (this.#paused) return;
     let sent = 0;
     for (const { input, sink } of this.#waiting) {
       const outcome = this.#post(input, sink);
@@ -173,6 +199,7 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
 
   #post(input: Input, sink: ReplySink<Input>): "posted" | "full" | Error {
     const context = this.#context;
+    if (this.#paused && this.#closed === undefined) return "full";
     if (this.#closed !== undefined || context === undefined) {
       return this.#closed ?? new ProtocolError("stopped", Clause.cleanup, "the driver has not started the queue");
     }

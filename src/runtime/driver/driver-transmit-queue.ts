@@ -54,7 +54,13 @@ export class DriverTransmitQueue<Message> implements DriverQueueHandler {
   fail(reason: Error): void {
     this.#requests.fail(reason);
   }
-  stop(reason: Error): void {
-    this.#requests.stop(reason);
+  pause(): void {
+    this.#requests.pause();
+  }
+  resume(): void {
+    this.#requests.resume();
+  }
+  stop(reason: Error, reopens = false): void {
+    this.#requests.stop(reason, reopens);
   }
 }

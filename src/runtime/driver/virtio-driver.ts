@@ -1,4 +1,4 @@
-import { SUPPORTED_COMMON_FEATURES, type CommonFeatureName } from "../negotiation/common-feature.js";
+import { CommonFeature, SUPPORTED_COMMON_FEATURES, type CommonFeatureName } from "../negotiation/common-feature.js";
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
@@ -8,25 +8,28 @@ import { readConfigSnapshot } from "./config-snapshot.js";
 import type { DriverDefinition, DriverQueuePlan } from "./driver-definition.js";
 import { DriverQueueSet } from "./driver-queue-set.js";
 import { negotiate } from "./feature-negotiation.js";
+import type { OwnQueue } from "./own-queue.js";
+import { pollUntil } from "./poll.js";
 
 export interface VirtioDriverOptions {
   /** Wanted size of a queue whose plan does not say otherwise; the device may have less. 256 if absent. */
   readonly queueSize?: number;
   /** Features that are accepted by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
+  /** How long the device may take for a reset, of itself or of a queue, or to suspend: in milliseconds. 5000 if absent. */
+  readonly resetTimeout?: number;
   readonly onError?: (error: Error) => void;
 }
 
 /** Accepted wherever they are offered. */
 const ALWAYS_WANTED: readonly CommonFeatureName[] = ["INDIRECT_DESC", "EVENT_IDX", "ACCESS_PLATFORM", "ORDER_PLATFORM"];
-/** Reads of the status until a reset that does not finish is given up. */
-const MOST_RESET_POLLS = 1000;
+const DEFAULT_RESET_TIMEOUT = 5000;
 
 /**
  * What all drivers share: the initialization sequence, feature negotiation, the configuration as last read, and the end.
  * Generated classes add the types and a `start` that constructs and initializes.
  */
-export abstract class VirtioDriver<Config> {
+export abstract class VirtioDriver<Config, QueueName extends string = string> {
   readonly definition: DriverDefinition;
   /** Called with the new configuration after the device changed it. */
   onConfigChange: ((config: Config) => void) | undefined;
@@ -36,7 +39,10 @@ export abstract class VirtioDriver<Config> {
   readonly #transport: DriverTransport;
   readonly #queueSize: number;
   readonly #withhold: readonly string[];
-  #state: "new" | "starting" | "running" | "failed" | "stopped" = "new";
+  readonly #resetTimeout: number;
+  #state: "new" | "starting" | "running" | "suspended" | "failed" | "stopped" = "new";
+  /** What was asked for when the driver was started. */
+  #features: readonly string[] = [];
   #negotiated = FeatureSet.none;
   #dropped: readonly string[] = [];
   #config: { readonly value: Config } | undefined;
@@ -53,6 +59,7 @@ export abstract class VirtioDriver<Config> {
     this.#transport = transport;
     this.#queueSize = options.queueSize ?? 256;
     this.#withhold = options.withhold ?? [];
+    this.#resetTimeout = options.resetTimeout ?? DEFAULT_RESET_TIMEOUT;
     this.onError = options.onError;
     this.onConfigChange = undefined;
     this.#config = undefined;
@@ -95,9 +102,90 @@ export abstract class VirtioDriver<Config> {
     return this.#stopping;
   }
 
+  /**
+   * Resets one queue and leaves it disabled, while the others go on (2.6.1). When the promise resolves the device has let go
+   * of the ring and of all buffers: requests that it had used before are answered, all others are rejected with a
+   * ProtocolError `queue-reset` (the device may have served them or not), each of them once. So is what is sent until the
+   * queue is enabled again. A queue that is disabled stays so.
+   *
+   * Rejects with a ProtocolError: `queue-reset-refused` without RING_RESET or if the device does not do it, then nothing has
+   * changed; `queue-reset-incomplete` if the device does not finish in time: nothing comes back then, and the memory stays
+   * with the queue until a later reset of the queue or of the device succeeds.
+   *
+   * @param position which one of the queues with this name, from 0
+   */
+  resetQueue(queue: QueueName, position = 0): Promise<void> {
+    return this.#onQueue(queue, position, (own) => own.reset());
+  }
+
+  /** Enables a queue that was reset, with its last size. Receive buffers are posted again. */
+  enableQueue(queue: QueueName, position = 0): Promise<void> {
+    return this.#onQueue(queue, position, (own) => own.enable());
+  }
+
+  /**
+   * Gives one queue another number of descriptors, while the others go on: a reset as in {@link resetQueue}, after which the
+   * queue is enabled again. Requests that wait for room in the ring, and those sent meanwhile, are sent afterwards. Rejects,
+   * before anything has changed, with a ProtocolError `queue-size` for a size that the queue cannot have.
+   *
+   * @param size from 1 to what the device has at most; a power of two unless the queues are packed
+   * @param position which one of the queues with this name, from 0
+   */
+  resizeQueue(queue: QueueName, size: number, position = 0): Promise<void> {
+    return this.#onQueue(queue, position, (own) => own.resize(size));
+  }
+
+  /**
+   * Suspends the device (3.4): it uses the buffers that it works on, and then touches and tells nothing. What is sent waits
+   * for {@link resume}. Rejects with a ProtocolError: `suspended` without VIRTIO_F_SUSPEND, `suspend-incomplete` if the
+   * device does not get there in time (then it is waited for no more, and a reset is what helps), or `device-needs-reset`.
+   */
+  async suspend(): Promise<void> {
+    this.#require("running", "it can be suspended while it is running");
+    if (!this.#negotiated.has(CommonFeature.SUSPEND)) {
+      throw new ProtocolError("suspended", Clause.suspend, "SUSPEND was not negotiated");
+    }
+    const { SUSPEND, DRIVER_OK } = DeviceStatus;
+    this.#state = "suspended";
+    this.#queues?.pause();
+    await this.#transport.setStatus((await this.#transport.getStatus()) | SUSPEND);
+    await this.#awaitStatus((status) => (status & (SUSPEND | DRIVER_OK)) === SUSPEND);
+  }
+
+  /** Resumes the device after {@link suspend}; sends what has been waiting. */
+  async resume(): Promise<void> {
+    this.#require("suspended", "it can be resumed while it is suspended");
+    const { SUSPEND, DRIVER_OK } = DeviceStatus;
+    await this.#transport.setStatus(((await this.#transport.getStatus()) | DRIVER_OK) & ~SUSPEND);
+    await this.#awaitStatus((status) => (status & (SUSPEND | DRIVER_OK)) === DRIVER_OK);
+    this.#state = "running";
+    this.#queues?.resume();
+  }
+
+  /**
+   * Gets a device going again that has set DEVICE_NEEDS_RESET (2.1.2), or whose ring broke: resets it and goes through the
+   * initialization with the same features and queues. What is outstanding is rejected with `device-needs-reset`: the device
+   * may have served it or not. On failure it is as if the driver had failed to start.
+   */
+  async recover(): Promise<void> {
+    if (this.#state !== "running" && this.#state !== "suspended") {
+      throw this.#stateError("it can recover while it is running or suspended");
+    }
+    this.#state = "starting";
+    const reason = this.#needsReset();
+    this.#unhook();
+    this.#queues?.fail(reason);
+    await this.#run(async () => {
+      await this.#reset();
+      this.#queues?.stop(reason);
+      this.#queues = undefined;
+      await this.#initialize(this.#features);
+    });
+  }
+
   /** Generated: the configuration as an object. */
   protected abstract decodeConfig(bytes: Uint8Array, features: FeatureSet): Config;
-  /** Generated: the queues to set up, with their handlers. Called once. */
+  /** Generated: the queues to set up, with their handlers. Called once for each initialization. */
   protected abstract queuePlan(features: FeatureSet, config: Config): readonly DriverQueuePlan[];
 
   /**
@@ -105,22 +193,15 @@ export abstract class VirtioDriver<Config> {
    * and the reason is thrown: a ProtocolError, or what the transport threw.
    */
   protected async initialize(features: readonly string[]): Promise<void> {
-    if (this.#state !== "new") throw this.#stateError("it can be initialized only once");
+    this.#require("new", "it can be initialized only once");
     this.#state = "starting";
-    try {
-      await this.#initialize(features);
-      this.#state = "running";
-    } catch (error) {
-      this.#state = "failed";
-      await this.#giveUp(error instanceof Error ? error : new HandlerError("initialization", error));
-      throw error;
-    }
-    this.#queues?.release();
+    this.#features = features;
+    await this.#run(() => this.#initialize(features));
   }
 
   /** Writes configuration bytes and reads the configuration again. */
   protected async writeConfigBytes(offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.#state !== "running") throw this.#stateError("the configuration can be written while it is running");
+    this.#require("running", "the configuration can be written while it is running");
     await this.#transport.writeConfig(offset, bytes);
     await this.refreshConfig();
   }
@@ -139,6 +220,18 @@ export abstract class VirtioDriver<Config> {
   }
 
   // ---- initialization ----
+
+  async #run(initialize: () => Promise<void>): Promise<void> {
+    try {
+      await initialize();
+      this.#state = "running";
+    } catch (error) {
+      this.#state = "failed";
+      await this.#giveUp(error instanceof Error ? error : new HandlerError("initialization", error));
+      throw error;
+    }
+    this.#queues?.release();
+  }
 
   async #initialize(features: readonly string[]): Promise<void> {
     const transport = this.#transport;
@@ -163,10 +256,14 @@ export abstract class VirtioDriver<Config> {
     transport.onQueueUsed = (index) => this.#queues?.used(index);
     transport.onConfigChange = () => this.#configChanged();
     const config = await this.refreshConfig();
-    this.#queues = new DriverQueueSet(transport, (error) => this.report(error));
-    for (const plan of this.queuePlan(accepted, config)) {
-      await this.#queues.add(plan, this.#queueSize, accepted);
-    }
+    this.#queues = new DriverQueueSet({
+      transport,
+      features: accepted,
+      defaultSize: this.#queueSize,
+      resetTimeout: this.#resetTimeout,
+      report: (error) => this.report(error),
+    });
+    for (const plan of this.queuePlan(accepted, config)) await this.#queues.add(plan);
     await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
     if (((await transport.getStatus()) & DeviceStatus.NEEDS_RESET) !== 0) throw this.#needsReset();
     // The device notifies of changes from DRIVER_OK on; this is for what changed just before.
@@ -183,11 +280,9 @@ export abstract class VirtioDriver<Config> {
   }
 
   async #reset(): Promise<void> {
-    await this.#transport.setStatus(0);
-    for (let polls = 0; polls < MOST_RESET_POLLS; polls++) {
-      if ((await this.#transport.getStatus()) === 0) return;
-      await new Promise<void>((resolve) => nextTurn(resolve));
-    }
+    const transport = this.#transport;
+    await transport.setStatus(0);
+    if (await pollUntil(this.#resetTimeout, async () => (await transport.getStatus()) === 0)) return;
     throw new ProtocolError("reset-incomplete", Clause.reset, "the device does not finish its reset");
   }
 
@@ -227,6 +322,29 @@ export abstract class VirtioDriver<Config> {
 
   // ---- while running ----
 
+  #onQueue(name: string, position: number, work: (queue: OwnQueue) => Promise<void>): Promise<void> {
+    try {
+      this.#require("running", "its queues can be reset while it is running");
+      const queue = this.#queues?.find(name, position);
+      return queue === undefined ? Promise.resolve() : work(queue);
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new HandlerError("queue", error));
+    }
+  }
+
+  /** Waits for a status after suspending or resuming. */
+  async #awaitStatus(reached: (status: number) => boolean): Promise<void> {
+    let status = 0;
+    const inTime = await pollUntil(this.#resetTimeout, async () => {
+      status = await this.#transport.getStatus();
+      return reached(status) || (status & DeviceStatus.NEEDS_RESET) !== 0 || this.#state === "stopped";
+    });
+    if (reached(status)) return;
+    if (inTime) throw this.#state === "stopped" ? this.#stateError("it was stopped") : this.#needsReset();
+    const text = "the device does not follow a write to its status";
+    throw new ProtocolError("suspend-incomplete", Clause.suspend, text);
+  }
+
   #configChanged(): void {
     this.#stale = true;
     this.#refreshing ??= this.#refresh().finally(() => {
@@ -259,6 +377,9 @@ export abstract class VirtioDriver<Config> {
     return new ProtocolError("device-needs-reset", Clause.status, "the device has met an error and needs a reset");
   }
 
+  #require(state: "new" | "running" | "suspended", text: string): void {
+    if (this.#state !== state) throw this.#stateError(text);
+  }
   #stateError(text: string): TypeError {
     return new TypeError(`${this.definition.name} driver (${this.#state}): ${text}`);
   }

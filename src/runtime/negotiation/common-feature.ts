@@ -40,7 +40,9 @@ export const SUPPORTED_COMMON_FEATURES: readonly CommonFeatureName[] = [
   "VERSION_1",
   "ACCESS_PLATFORM",
   "ORDER_PLATFORM",
+  "NOTIFICATION_DATA",
   "RING_RESET",
+  "SUSPEND",
 ];
 
 /** Is this the name of a feature that all device types have? */

@@ -14,6 +14,9 @@ export type ProtocolRule =
   | "status-after-failed"
   | "reset-incomplete"
   | "device-needs-reset"
+  | "device-resetting"
+  | "suspended"
+  | "suspend-incomplete"
   // config
   | "config-read-only"
   | "config-phase"
@@ -27,6 +30,9 @@ export type ProtocolRule =
   | "queue-not-configured"
   | "queue-already-enabled"
   | "queue-reset-refused"
+  | "queue-reset"
+  | "queue-reset-incomplete"
+  | "queue-resetting"
   | "queue-enable-refused"
   | "notify-before-driver-ok"
   | "notify-disabled-queue"
@@ -76,5 +82,6 @@ export const Clause = {
   initialization: "3.1 Device Initialization",
   operation: "3.2 Device Operation",
   cleanup: "3.3 Device Cleanup",
+  suspend: "3.4 Device Suspend",
   reservedFeatures: "6 Reserved Feature Bits",
 } as const;

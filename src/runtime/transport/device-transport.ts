@@ -9,6 +9,18 @@ export interface DeviceTransport {
   notifyDriver(queueIndex: number): void;
   /** Sends a configuration change notification. Must not call the driver before it returns. */
   notifyConfig(): void;
+  /**
+   * A reset of this queue is complete: `resetting` and `enabled` of it are false now, and what the transport keeps for the
+   * queue (size, addresses, MSI-X vector) goes back to its initial values. Called once for each reset that was accepted,
+   * possibly before the call that asked for it returns. Must not call the driver before it returns.
+   */
+  queueReset?(queueIndex: number): void;
+  /**
+   * The device itself changed its status: it needs a reset, a reset of it is complete (0), or it is suspended. For
+   * transports that have to tell somebody; a driver that reads the status finds out without. Must not call the driver
+   * before it returns.
+   */
+  statusChanged?(status: number): void;
   /** Told of chains taken and completed. Costs nothing when absent. */
   readonly trace?: Trace | undefined;
 }

@@ -23,10 +23,21 @@ export interface DriverTransport {
   /** Largest size of a queue, in descriptors; 0 if there is no such queue. */
   queueMaxSize(index: number): MaybePromise<number>;
   enableQueue(index: number, addresses: QueueAddresses): MaybePromise<void>;
-  /** Resets one queue; done when the device has let go of it. */
+  /** Is the queue enabled? What queue_enable (QueueReady) reads. */
+  queueEnabled(index: number): MaybePromise<boolean>;
+  /**
+   * Asks the device to reset one queue: writes 1 to queue_reset (QueueReset). The driver calls it only if RING_RESET was
+   * negotiated. Done when the request was made; the reset is complete when neither {@link queueResetting} nor
+   * {@link queueEnabled} is true, which the driver polls. May throw if the transport knows that the device refuses.
+   */
   resetQueue(index: number): MaybePromise<void>;
-  /** Sends an available buffer notification. Never calls the driver before it returns. */
-  notify(index: number): void;
+  /** Is a reset of the queue under way? What queue_reset (QueueReset) reads. */
+  queueResetting(index: number): MaybePromise<boolean>;
+  /**
+   * Sends an available buffer notification. Never calls the driver before it returns. `next` is the upper half of its data
+   * with NOTIFICATION_DATA (2.9): next_off in bits 0 ... 14 and next_wrap in bit 15.
+   */
+  notify(index: number, next: number): void;
   /** Set by the driver: the device may have used buffers of this queue. */
   onQueueUsed: ((index: number) => void) | undefined;
   /** Set by the driver: the configuration, or DEVICE_NEEDS_RESET, changed. */

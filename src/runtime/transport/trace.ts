@@ -18,6 +18,8 @@ export type TraceEvent =
   | { readonly kind: "driver-notify"; readonly queue: number }
   /** The device notified the driver of used buffers. */
   | { readonly kind: "interrupt"; readonly queue: number }
+  /** The driver reset a queue, and when that was complete. */
+  | { readonly kind: "queue-reset"; readonly queue: number; readonly state: "started" | "complete" }
   /** The device took a chain. */
   | {
       readonly kind: "chain";

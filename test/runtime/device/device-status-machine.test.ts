@@ -13,6 +13,10 @@ interface Transition {
   readonly rules?: readonly string[];
   /** The device refuses the features. */
   readonly refuse?: boolean;
+  /** SUSPEND was negotiated. */
+  readonly suspend?: boolean;
+  /** What the device has to do. */
+  readonly action?: "suspend" | "resume";
 }
 
 /** Each transition that the text of "Device Status Field" (2.1) and "Device Initialization" (3.1) speaks of. */
@@ -100,14 +104,73 @@ const transitions: readonly Transition[] = [
     to: A | D | F | OK,
     rules: ["status-bit-reserved"],
   },
+  {
+    what: "SUSPEND of a live device: the bits change when it is suspended",
+    from: A | D | F | OK,
+    write: A | D | F | OK | SUSPEND,
+    to: A | D | F | OK,
+    suspend: true,
+    action: "suspend",
+  },
+  {
+    what: "SUSPEND before DRIVER_OK: ignored (3.4.2)",
+    from: A | D | F,
+    write: A | D | F | SUSPEND,
+    to: A | D | F,
+    rules: ["status-order"],
+    suspend: true,
+  },
+  {
+    what: "SUSPEND together with DRIVER_OK: the second is taken, the first ignored",
+    from: A | D | F,
+    write: A | D | F | OK | SUSPEND,
+    to: A | D | F | OK,
+    rules: ["status-order"],
+    suspend: true,
+  },
+  {
+    what: "resumed with SUSPEND left out",
+    from: A | D | F | SUSPEND,
+    write: A | D | F | OK,
+    to: A | D | F | SUSPEND,
+    suspend: true,
+    action: "resume",
+  },
+  {
+    what: "resumed with SUSPEND left in",
+    from: A | D | F | SUSPEND,
+    write: A | D | F | OK | SUSPEND,
+    to: A | D | F | SUSPEND,
+    suspend: true,
+    action: "resume",
+  },
+  {
+    what: "SUSPEND cleared without DRIVER_OK",
+    from: A | D | F | SUSPEND,
+    write: A | D | F,
+    to: A | D | F | SUSPEND,
+    rules: ["status-bit-cleared"],
+    suspend: true,
+  },
+  {
+    what: "FAILED while suspended",
+    from: A | D | F | SUSPEND,
+    write: A | D | F | SUSPEND | X,
+    to: A | D | F | SUSPEND | X,
+    suspend: true,
+  },
   { what: "a bit without a meaning", from: A, write: A | 32, to: A, rules: ["status-bit-reserved"] },
 ];
 
 describe("writeDeviceStatus", () => {
-  it.each(transitions)("$what", ({ from, write, to, rules = [], refuse = false }) => {
+  it.each(transitions)("$what", ({ from, write, to, rules = [], refuse = false, suspend = false, action = "none" }) => {
     const refusal = new ProtocolError("feature-not-offered", "2.2 Feature Bits", "bit 5");
-    const decision = writeDeviceStatus(from, write, () => (refuse ? refusal : undefined));
+    const decision = writeDeviceStatus(from, write, {
+      featuresRefused: () => (refuse ? refusal : undefined),
+      suspendable: suspend,
+    });
     expect(decision.status).toBe(to);
+    expect(decision.action).toBe(action);
     expect(decision.errors.map((error) => error instanceof ProtocolError && error.rule)).toEqual(rules);
   });
 
@@ -118,15 +181,19 @@ describe("writeDeviceStatus", () => {
     for (let from = 0; from < 256; from++) {
       for (let write = 1; write < 256; write++) {
         let asked = 0;
-        const { status } = writeDeviceStatus(from, write, () => {
-          asked++;
-          return undefined;
+        const { status, action } = writeDeviceStatus(from, write, {
+          featuresRefused: () => {
+            asked++;
+            return undefined;
+          },
+          suspendable: false,
         });
         const kept = (status & from) === from && (status & ~(from | write)) === 0;
         const needed = (from & F) === 0 && (write & F) !== 0;
         const early = (status & OK) !== 0 && (from & (OK | F)) === 0;
         const reserved = (status & ~from & (SUSPEND | N | 32)) !== 0;
-        if (!kept || asked > (needed ? 1 : 0) || early || reserved) wrong.push([from, write]);
+        const suspends = action === "suspend" || (action === "resume" && (from & SUSPEND) === 0);
+        if (!kept || suspends || asked > (needed ? 1 : 0) || early || reserved) wrong.push([from, write]);
       }
     }
     Error.stackTraceLimit = stackTraceLimit;

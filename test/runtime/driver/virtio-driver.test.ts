@@ -46,7 +46,11 @@ async function rejection(work: Promise<unknown>): Promise<unknown> {
 
 async function start(transport: RecordingTransport, options: EchoDriverOptions = {}) {
   const errors: Error[] = [];
-  const driver = await EchoDriver.start(transport, { onError: (error) => errors.push(error), ...options });
+  const driver = await EchoDriver.start(transport, {
+    onError: (error) => errors.push(error),
+    resetTimeout: 50,
+    ...options,
+  });
   return { driver, errors };
 }
 

@@ -97,8 +97,12 @@ export class LoopbackTransport implements DriverTransport {
       const text = `the device does not reset queue ${String(index)}`;
       throw new ProtocolError("queue-reset-refused", Clause.queueReset, text);
     }
-    this.#notifications.drop(2 * index);
-    this.#notifications.drop(2 * index + 1);
+  }
+  queueEnabled(index: number): boolean {
+    return this.#device.queue(index)?.enabled ?? false;
+  }
+  queueResetting(index: number): boolean {
+    return this.#device.queue(index)?.resetting ?? false;
   }
   notify(index: number): void {
     this.#trace?.({ kind: "driver-notify", queue: index });
@@ -113,6 +117,11 @@ export class LoopbackTransport implements DriverTransport {
         this.#notifications.send(2 * index + 1);
       },
       notifyConfig: () => this.#notifications.send(CONFIG_CHANGE),
+      queueReset: (index) => {
+        // What was on its way before a reset is of no interest after it.
+        this.#notifications.drop(2 * index);
+        this.#notifications.drop(2 * index + 1);
+      },
       trace: this.#trace,
     };
   }
