@@ -1363,7 +1363,7 @@ class BlkRequestSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { status: blkStatusName(this.writable.byteAt(this.writable.length - 1)) };
+    return { status: blkStatusName(this.writable.peekByte(this.writable.length - 1)) };
   }
 }
 

@@ -4953,7 +4953,7 @@ class NetControlSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { ack: netAckName(this.writable.byteAt(0)) };
+    return { ack: netAckName(this.writable.peekByte(0)) };
   }
 }
 

@@ -42,17 +42,18 @@ class SameRequests implements DeviceQueue {
     });
   }
 
-  #fill({ slot, segments }: DescriptorChain): void {
+  #fill(chain: DescriptorChain): void {
+    const { slot } = chain;
     const address = slot * 1024;
     const type = [0, 1, 4][slot % 3] ?? 0;
     const view = this.memory.regions[0]?.view;
     view?.setUint32(address, type, true);
     view?.setUint32(address + 8, slot * 8, true);
-    segments.begin();
-    segments.append(address, 0, 16, false);
-    if (type !== 4) segments.append(address + 16, 0, 512, type === 0);
-    segments.append(address + 528, 0, 1, true);
-    segments.live = true;
+    chain.begin();
+    chain.append(address, 0, 16, false);
+    if (type !== 4) chain.append(address + 16, 0, 512, type === 0);
+    chain.append(address + 528, 0, 1, true);
+    chain.live = true;
   }
 
   restart(): void {

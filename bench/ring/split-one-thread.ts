@@ -18,7 +18,7 @@ const bufferAddress = 0x8000;
 const bufferLength = 64;
 
 export function createPair(): Pair {
-  const memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(new SharedArrayBuffer(1 << 16)) }]);
+  const memory = GuestMemory.flat(1 << 16);
   const addresses = { size: 256, descriptor: 0x1000, driver: 0x3000, device: 0x4000 };
   const features = { indirect: false, eventIdx: true, packed: false, inOrder: false };
   const notifications = { ofDevice: 0, ofDriver: 0 };
@@ -44,7 +44,7 @@ export function run({ driver, device }: Pair, batch: number, items: number): num
     }
     driver.kick();
     for (let chain = device.take(); chain !== undefined; chain = device.take()) {
-      const { length } = chain.writable;
+      const length = chain.writableLength;
       sum += length;
       device.complete(chain, length);
     }

@@ -311,7 +311,7 @@ class ThermometerRequestSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { status: thermometerStatusName(this.writable.byteAt(this.writable.length - 1)) };
+    return { status: thermometerStatusName(this.writable.peekByte(this.writable.length - 1)) };
   }
 }
 

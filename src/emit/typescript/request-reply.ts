@@ -469,14 +469,14 @@ export function replyToJson(request: RequestShape, scope: DeviceScope): Code {
   const size = scalarSize(shape.scalar);
   const at = atEnd ? code`this.writable.length - ${fixedTotal(ends, scope) - before}` : code`${before}`;
   if (size === 1) {
-    const number = code`this.writable.byteAt(${at})`;
+    const number = code`this.writable.peekByte(${at})`;
     const value = interpret(number, shape, scope);
     return code`override replyToJSON(): object { return { ${requestMember(status)}: ${value} }; }`;
   }
   const view = code`new DataView(bytes.buffer)`;
   return code`override replyToJSON(): object {
     const bytes = new Uint8Array(${size});
-    this.writable.read(bytes, 0, ${at});
+    this.writable.peek(bytes, 0, ${at});
     return { ${requestMember(status)}: ${fieldAt(view, code`0`, status, shape, scope)} };
   }`;
 }

@@ -10,6 +10,30 @@ export interface MemoryRegion {
   readonly view: DataView;
 }
 
+/**
+ * A part of a region whose addresses differ in their lower 31 bits alone, so that a bounds check in it is three
+ * operations on 32-bit integers: with an address as two halves, `offset = (lowHalf - window.low) | 0`, the upper half
+ * must be `window.high`, and 0 <= offset and length <= window.size - offset.
+ */
+export interface MemoryWindow {
+  /** Upper half of its addresses, and the lower half of the first one; both as signed 32-bit integers. */
+  readonly high: number;
+  readonly low: number;
+  /** Bytes; at most 2^31 - 1. Negative: it holds nothing, not even zero bytes. */
+  readonly size: number;
+  /** The bytes of the region, and where the window starts in them. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+export interface GuestMemoryOptions {
+  /**
+   * Nobody outside of this thread reads or writes the memory: no other process, no Worker. Then the rings need no
+   * atomic accesses. False if absent.
+   */
+  readonly oneThread?: boolean;
+}
+
 /** What a region is made from. */
 export interface MemoryRegionInit {
   readonly start: number;
@@ -19,6 +43,8 @@ export interface MemoryRegionInit {
 /** Holds nothing: no length from 0 on fits into it. */
 const emptyBytes = new Uint8Array(0);
 const nowhere: MemoryRegion = { start: 0, size: -1, bytes: emptyBytes, view: new DataView(emptyBytes.buffer) };
+const noWindow: MemoryWindow = { high: 0, low: 0, size: -1, bytes: emptyBytes, offset: 0 };
+const windowBytes = 2 ** 31;
 
 /**
  * Guest-physical memory: sorted regions that do not overlap. Addresses are plain numbers, whole and at most
@@ -26,11 +52,18 @@ const nowhere: MemoryRegion = { start: 0, size: -1, bytes: emptyBytes, view: new
  */
 export class GuestMemory {
   readonly regions: readonly MemoryRegion[];
+  /** See {@link GuestMemoryOptions.oneThread}. */
+  readonly oneThread: boolean;
+  /** Where a buffer was found last; a first guess for the next one. */
+  window: MemoryWindow = noWindow;
+  /** Windows by the addresses that they start at or before, cut at multiples of 2^31. Made when first used. */
+  readonly #windows = new Map<number, MemoryWindow>();
   /** The region that answered last: rings and buffers mostly live together. */
   #recent: MemoryRegion;
 
   /** @throws MemoryError when a region is out of range, or when regions are unsorted or overlap. */
-  constructor(regions: readonly MemoryRegionInit[]) {
+  constructor(regions: readonly MemoryRegionInit[], options: GuestMemoryOptions = {}) {
+    this.oneThread = options.oneThread ?? false;
     let end = 0;
     this.regions = regions.map(({ start, bytes }) => {
       if (!Number.isSafeInteger(start) || start < 0 || !Number.isSafeInteger(start + bytes.length)) {
@@ -44,9 +77,28 @@ export class GuestMemory {
     this.#recent = this.regions[0] ?? nowhere;
   }
 
-  /** One zeroed region of `size` bytes from `start` (0 unless told) on. */
+  /** One zeroed region of `size` bytes from `start` (0 unless told) on, for both sides in one thread. */
   static flat(size: number, start = 0): GuestMemory {
-    return new GuestMemory([{ start, bytes: new Uint8Array(size) }]);
+    return new GuestMemory([{ start, bytes: new Uint8Array(size) }], { oneThread: true });
+  }
+
+  /** Makes `window` the one that holds `address`, which lies in `region`. */
+  moveWindow(address: number, region: MemoryRegion): void {
+    const lower = Math.floor(address / windowBytes) * windowBytes;
+    const start = Math.max(lower, region.start);
+    let window = this.#windows.get(start);
+    if (window === undefined) {
+      const size = Math.min(lower + windowBytes, region.start + region.size) - start;
+      window = {
+        high: Math.floor(start / 2 ** 32) | 0,
+        low: start | 0,
+        size: Math.min(size, windowBytes - 1),
+        bytes: region.bytes,
+        offset: start - region.start,
+      };
+      this.#windows.set(start, window);
+    }
+    this.window = window;
   }
 
   /**

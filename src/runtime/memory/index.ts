@@ -1,4 +1,10 @@
 export { copyBytes } from "./copy-bytes.js";
-export { GuestMemory, type MemoryRegion, type MemoryRegionInit } from "./guest-memory.js";
+export {
+  GuestMemory,
+  type GuestMemoryOptions,
+  type MemoryRegion,
+  type MemoryRegionInit,
+  type MemoryWindow,
+} from "./guest-memory.js";
 export { MemoryAllocator } from "./memory-allocator.js";
 export { MemoryError, OutOfGuestMemory, type MemoryRule } from "./memory-error.js";

@@ -39,49 +39,13 @@ abstract class ChainBytes {
     const { segments } = this;
     const part = this.#part;
     if (part === "none" || !segments.live) return 0;
+    segments.spread();
     this.#epoch = segments.epoch;
     this.#first = part === "readable" ? 0 : segments.readableCount;
     this.#size = part === "readable" ? segments.readableLength : segments.writableLength;
     this.#cursor = this.#first;
     this.#cursorStart = 0;
     return this.#size;
-  }
-
-  /**
-   * Copies min(length, this.length - from, target.length - targetOffset) bytes into `target`; returns how many.
-   * Allocates nothing when the pieces are short.
-   */
-  read(target: Uint8Array, targetOffset = 0, from = 0, length = this.length): number {
-    const count = this.clampCount(target.length - targetOffset, from, length, targetOffset);
-    if (count === 0) return 0;
-    const { bytes, offsets, lengths } = this.segments;
-    let segment = this.seek(from);
-    let within = from - this.#cursorStart;
-    let done = 0;
-    for (;;) {
-      const part = Math.min(count - done, (lengths[segment] ?? 0) - within);
-      const source = bytes[segment];
-      if (source === undefined) return done;
-      copyBytes(target, targetOffset + done, source, (offsets[segment] ?? 0) + within, part);
-      done += part;
-      if (done === count) return done;
-      segment++;
-      within = 0;
-    }
-  }
-
-  /** The byte at `offset`, or 0 outside of the window. */
-  byteAt(offset: number): number {
-    if (!(offset >= 0 && offset < this.length)) return 0;
-    const segment = this.seek(offset);
-    return this.segments.bytes[segment]?.[(this.segments.offsets[segment] ?? 0) + offset - this.#cursorStart] ?? 0;
-  }
-
-  /** A copy of all bytes. */
-  toUint8Array(): Uint8Array {
-    const copy = new Uint8Array(this.length);
-    this.read(copy);
-    return copy;
   }
 
   /** Pieces of the window that lie contiguous in memory. */
@@ -134,6 +98,32 @@ abstract class ChainBytes {
     return this.#part !== "none";
   }
 
+  /** Copies bytes out of the window; see {@link ReadableBytes.read}. */
+  protected copyOut(target: Uint8Array, targetOffset: number, from: number, length: number): number {
+    const count = this.clampCount(target.length - targetOffset, from, length, targetOffset);
+    if (count === 0) return 0;
+    const { bytes, offsets, lengths } = this.segments;
+    let segment = this.seek(from);
+    let within = from - this.#cursorStart;
+    let done = 0;
+    for (;;) {
+      const part = Math.min(count - done, (lengths[segment] ?? 0) - within);
+      const source = bytes[segment];
+      if (source === undefined) return done;
+      copyBytes(target, targetOffset + done, source, (offsets[segment] ?? 0) + within, part);
+      done += part;
+      if (done === count) return done;
+      segment++;
+      within = 0;
+    }
+  }
+
+  protected byteOut(offset: number): number {
+    if (!(offset >= 0 && offset < this.length)) return 0;
+    const segment = this.seek(offset);
+    return this.segments.bytes[segment]?.[(this.segments.offsets[segment] ?? 0) + offset - this.#cursorStart] ?? 0;
+  }
+
   /** How many bytes an access touches; 0 when a number makes no sense. */
   protected clampCount(room: number, from: number, length: number, otherOffset: number): number {
     const count = Math.min(length, room, this.length - from);
@@ -181,6 +171,26 @@ const emptyBytes = new Uint8Array(0);
 
 /** Device-readable bytes of a chain, or a window on them. */
 export class ReadableBytes extends ChainBytes {
+  /**
+   * Copies min(length, this.length - from, target.length - targetOffset) bytes into `target`; returns how many.
+   * Allocates nothing when the pieces are short.
+   */
+  read(target: Uint8Array, targetOffset = 0, from = 0, length = this.length): number {
+    return this.copyOut(target, targetOffset, from, length);
+  }
+
+  /** The byte at `offset`, or 0 outside of the window. */
+  byteAt(offset: number): number {
+    return this.byteOut(offset);
+  }
+
+  /** A copy of all bytes. */
+  toUint8Array(): Uint8Array {
+    const copy = new Uint8Array(this.length);
+    this.copyOut(copy, 0, 0, copy.length);
+    return copy;
+  }
+
   /** Points this window at [from, from + length) of another one, cut to what is there. Allocates nothing. */
   window(of: ReadableBytes, from: number, length: number): this {
     this.pointAtPart(of, from, length);
@@ -188,7 +198,10 @@ export class ReadableBytes extends ChainBytes {
   }
 }
 
-/** Device-writable bytes of a chain, or a window on them. */
+/**
+ * Device-writable bytes of a chain, or a window on them. A device does not read them (VIRTIO 1.4, 2.7.5.1 and 2.8.15):
+ * the driver may change them at any time, and what it left there is not meant for the device.
+ */
 export class WritableBytes extends ChainBytes {
   /** Bytes written through this window; unused for the window on the whole writable part. */
   #written = 0;
@@ -235,6 +248,16 @@ export class WritableBytes extends ChainBytes {
     }
     this.#wroteTo(at + done);
     return done;
+  }
+
+  /** For traces and diagnostics alone: what stands in the bytes now. Copies like {@link ReadableBytes.read}. */
+  peek(target: Uint8Array, targetOffset = 0, from = 0): number {
+    return this.copyOut(target, targetOffset, from, this.length);
+  }
+
+  /** Like {@link peek}: the byte at `offset`, or 0 outside of the window. */
+  peekByte(offset: number): number {
+    return this.byteOut(offset);
   }
 
   /** Writes one byte; outside of the window it does nothing. */

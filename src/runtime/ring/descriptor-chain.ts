@@ -3,29 +3,36 @@ import { ReadableBytes, WritableBytes } from "./chain-bytes.js";
 import type { DeviceChain } from "./queue-types.js";
 import { SegmentList, type SegmentBudget } from "./segment-list.js";
 
-/** The chain of one slot, whatever the ring format. The queue fills `segments`; the windows follow. */
-export class DescriptorChain implements DeviceChain {
+/**
+ * The chain of one slot, whatever the ring format. The queue fills in what it took; the windows, made when somebody asks
+ * for them, follow. Its lengths are 0 while it is not live.
+ */
+export class DescriptorChain extends SegmentList implements DeviceChain {
   readonly slot: number;
-  readonly readable: ReadableBytes;
-  readonly writable: WritableBytes;
-  readonly segments: SegmentList;
-  /** Chains taken before this one. */
+  /** What names the buffer in the ring: the head of a split chain, the id of a packed one. */
+  id = 0;
+  /** Entries of the ring that its used entry stands for. */
+  entries = 1;
+  /** Chains that were taken before this one, with 32 bits. */
   order = 0;
+  /** In-order use: completed with `written` bytes out of `capacity`, but its turn has not come. */
+  done = false;
+  written = 0;
+  capacity = 0;
+  #readable: ReadableBytes | undefined;
+  #writable: WritableBytes | undefined;
 
   constructor(slot: number, memory: GuestMemory, budget: SegmentBudget, longestChain: number) {
+    super(memory, budget, longestChain);
     this.slot = slot;
-    this.segments = new SegmentList(memory, budget, longestChain);
-    this.readable = new ReadableBytes(this.segments, "readable");
-    this.writable = new WritableBytes(this.segments, "writable");
+    this.#readable = undefined;
+    this.#writable = undefined;
   }
 
-  get readableLength(): number {
-    return this.segments.live ? this.segments.readableLength : 0;
+  get readable(): ReadableBytes {
+    return (this.#readable ??= new ReadableBytes(this, "readable"));
   }
-  get writableLength(): number {
-    return this.segments.live ? this.segments.writableLength : 0;
-  }
-  get live(): boolean {
-    return this.segments.live;
+  get writable(): WritableBytes {
+    return (this.#writable ??= new WritableBytes(this, "writable"));
   }
 }

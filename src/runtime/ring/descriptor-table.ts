@@ -1,5 +1,6 @@
 import type { GuestMemory } from "../memory/index.js";
 import type { RingRule } from "./ring-errors.js";
+import type { SegmentList } from "./segment-list.js";
 
 /** Bytes of one descriptor, in a split table, in a packed ring and in indirect tables. */
 export const descriptorBytes = 16;
@@ -13,6 +14,10 @@ export class IndirectTable {
   /** Where the table starts in `view`. */
   offset = 0;
   entries = 0;
+  /** After a walk that found a rule broken: the entry, and what is in it. */
+  entry = 0;
+  address = 0;
+  length = 0;
 
   /**
    * Points this at the table of an indirect descriptor. The numbers are the driver's, read once. Returns the rule
@@ -30,5 +35,54 @@ export class IndirectTable {
     this.offset = address - region.start;
     this.entries = length / descriptorBytes;
     return undefined;
+  }
+
+  /**
+   * Copies and checks the entries of a split queue's table, in the order in which they are chained. `most`: descriptors
+   * that the chain may still have. Returns the rule that is broken, if any.
+   */
+  walkChained(segments: SegmentList, most: number): RingRule | undefined {
+    let index = 0;
+    for (let steps = 1; ; steps++) {
+      const flags = this.#read(index, 12);
+      if (steps > this.entries) return "descriptor-loop";
+      if (steps > most) return "chain-too-long";
+      if ((flags & DescriptorFlag.INDIRECT) !== 0) return "indirect-nested";
+      const rule = this.#append(segments, index, (flags & DescriptorFlag.WRITE) !== 0);
+      if (rule !== undefined) return rule;
+      if ((flags & DescriptorFlag.NEXT) === 0) return undefined;
+      index = flags >>> 16;
+      if (index >= this.entries) {
+        this.entry = index;
+        return "next-out-of-range";
+      }
+    }
+  }
+
+  /** Copies and checks the entries of a packed queue's table, one after the other; only WRITE means something (2.8.7). */
+  walkInOrder(segments: SegmentList, most: number): RingRule | undefined {
+    if (this.entries > most) return "chain-too-long";
+    for (let index = 0; index < this.entries; index++) {
+      const writable = ((this.#read(index, 12) >>> 16) & DescriptorFlag.WRITE) !== 0;
+      const rule = this.#append(segments, index, writable);
+      if (rule !== undefined) return rule;
+    }
+    return undefined;
+  }
+
+  #append(segments: SegmentList, index: number, writable: boolean): RingRule | undefined {
+    const low = this.#read(index, 0);
+    const high = this.#read(index, 4);
+    const length = this.#read(index, 8);
+    const rule = segments.append(low, high, length, writable);
+    if (rule === undefined) return undefined;
+    this.entry = index;
+    this.address = (high >>> 0) * 2 ** 32 + (low >>> 0);
+    this.length = length >>> 0;
+    return rule;
+  }
+
+  #read(index: number, field: number): number {
+    return this.view.getInt32(this.offset + index * descriptorBytes + field, true);
   }
 }

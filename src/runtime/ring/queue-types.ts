@@ -60,6 +60,11 @@ export interface InFlightChain {
    * can do (in a packed one, used descriptors may have overwritten them).
    */
   readonly segments?: readonly SavedSegment[];
+  /**
+   * Only with VIRTIO_F_IN_ORDER: it was completed with so many bytes and waits for its turn. It is not to be taken again,
+   * but keeps its place among the others.
+   */
+  readonly completed?: number;
 }
 
 /**

@@ -50,6 +50,10 @@ const ringRules = {
   // What a device can do wrong in the buffers that it hands back.
   "used-index-jump": { clause: "2.7.8", says: "the used index moved on by more than the buffers in flight" },
   "used-id-out-of-range": { clause: "2.7.8", says: "the used ring names a descriptor past the end of the table" },
+  "used-batch-too-long": {
+    clause: "2.7.9",
+    says: "the used entry stands for more buffers than the used index has moved on",
+  },
   "used-id-not-a-head": { clause: "2.7.8", says: "the used ring names the middle of a buffer" },
   "used-id-not-in-flight": { clause: "2.7.8", says: "the used ring names a buffer that the device does not hold" },
 

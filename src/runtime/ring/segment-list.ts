@@ -1,4 +1,4 @@
-import { GuestMemory } from "../memory/index.js";
+import { GuestMemory, type MemoryWindow } from "../memory/index.js";
 import type { SavedSegment } from "./queue-types.js";
 import type { RingRule } from "./ring-errors.js";
 
@@ -56,12 +56,16 @@ export class SegmentList {
   /** End of the furthest byte written, from the start of the writable part. */
   furthestWritten = 0;
 
+  /** Where the only segment lies, while it is kept aside. */
+  #single: MemoryWindow | undefined;
+  #singleOffset = 0;
   readonly #memory: GuestMemory;
   readonly #budget: SegmentBudget;
   readonly #mostSegments: number;
 
   /** `longestChain`: descriptors that a chain can have; each boundary between regions can cut one more in two. */
   constructor(memory: GuestMemory, budget: SegmentBudget, longestChain: number) {
+    this.#single = undefined;
     this.#memory = memory;
     this.#budget = budget;
     this.#mostSegments = longestChain + Math.max(0, memory.regions.length - 1);
@@ -74,27 +78,70 @@ export class SegmentList {
     this.readableLength = 0;
     this.writableLength = 0;
     this.furthestWritten = 0;
+    this.#single = undefined;
   }
 
   /**
-   * Appends the buffer of one descriptor. The numbers are the driver's, read once: the 64-bit address as two halves
-   * (0 .. 2^32 - 1 each) and the length (0 .. 2^32 - 1). Returns the rule that it breaks, if any.
+   * The whole chain is one segment, found in `window` of the memory: kept aside until somebody looks at its bytes.
+   * `offset` and `length` were checked.
+   */
+  single(window: MemoryWindow, offset: number, length: number, writable: boolean): void {
+    this.#single = window;
+    this.#singleOffset = offset;
+    this.furthestWritten = 0;
+    if (writable) {
+      this.readableLength = 0;
+      this.writableLength = length;
+    } else {
+      this.readableLength = length;
+      this.writableLength = 0;
+    }
+  }
+
+  /** Puts a single segment among the others. Called before anything but the lengths is looked at. */
+  spread(): void {
+    const window = this.#single;
+    if (window === undefined) return;
+    const { readableLength, writableLength } = this;
+    const { furthestWritten } = this;
+    this.begin();
+    this.furthestWritten = furthestWritten;
+    this.#push(window.bytes, window.offset + this.#singleOffset, readableLength + writableLength, writableLength !== 0);
+  }
+
+  /**
+   * Appends the buffer of one descriptor. The numbers are the driver's, read once, as 32-bit integers, signed or not:
+   * the address as two halves, and the length. Returns the rule that it breaks, if any.
    * A buffer of no bytes is accepted wherever it points and adds no segment.
    */
-  append(addressLow: number, addressHigh: number, length: number, writable: boolean): RingRule | undefined {
+  append(addressLow: number, addressHigh: number, signedLength: number, writable: boolean): RingRule | undefined {
     if (!writable && this.count !== this.readableCount) return "readable-after-writable";
+    const window = this.#memory.window;
+    const offset = (addressLow - window.low) | 0;
+    if (
+      offset >= 0 &&
+      signedLength > 0 &&
+      signedLength <= window.size - offset &&
+      (addressHigh | 0) === window.high &&
+      this.readableLength + this.writableLength <= window.size
+    ) {
+      return this.#push(window.bytes, window.offset + offset, signedLength, writable)
+        ? undefined
+        : "chain-too-scattered";
+    }
+    return this.#appendAnywhere(addressLow >>> 0, addressHigh >>> 0, signedLength >>> 0, writable);
+  }
+
+  #appendAnywhere(low: number, high: number, length: number, writable: boolean): RingRule | undefined {
     if (length === 0) return undefined;
     if (this.readableLength + this.writableLength + length > mostBytes) return "chain-too-many-bytes";
-
-    let address = addressLow;
-    if (addressHigh !== 0) {
-      if (addressHigh === 0xffff_ffff && addressLow + length > mostBytes) return "address-wraps";
-      // No region ends above 2^53 - 1, and above that numbers would round.
-      if (addressHigh > 0x1f_ffff) return "address-outside-memory";
-      address = addressHigh * 2 ** 32 + addressLow;
-    }
+    if (high === 0xffff_ffff && low + length > mostBytes) return "address-wraps";
+    // No region ends above 2^53 - 1, and above that numbers would round.
+    if (high > 0x1f_ffff) return "address-outside-memory";
+    const address = high * 2 ** 32 + low;
     const region = this.#memory.locate(address, length);
     if (region === undefined) return this.#appendAcrossRegions(address, length, writable);
+    this.#memory.moveWindow(address, region);
     return this.#push(region.bytes, address - region.start, length, writable) ? undefined : "chain-too-scattered";
   }
 
@@ -147,6 +194,7 @@ export class SegmentList {
 
   /** The segments as plain data. */
   save(): SavedSegment[] {
+    this.spread();
     return Array.from({ length: this.count }, (_, index) => ({
       address: this.#startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
       length: this.lengths[index] ?? 0,
@@ -161,6 +209,8 @@ export class SegmentList {
   /** The chain ends: its windows become empty. A list that grew large lets go of its room when room is scarce. */
   end(): void {
     this.live = false;
+    this.readableLength = 0;
+    this.writableLength = 0;
     this.epoch = (this.epoch + 1) | 0;
     if (this.offsets.length > initialCapacity && this.#budget.scarce) {
       this.#budget.giveBack(this.offsets.length);

@@ -1,20 +1,14 @@
 import type { GuestMemory } from "../../memory/index.js";
+import { CompletionOrder } from "../completion-order.js";
 import { DescriptorFlag, IndirectTable } from "../descriptor-table.js";
 import { DescriptorChain } from "../descriptor-chain.js";
 import { passedEvent } from "../event-index.js";
 import { checkSplitPosition } from "../queue-position.js";
 import type { DeviceChain, DeviceQueue, DeviceQueueOptions, InFlightChain, QueuePosition } from "../queue-types.js";
+import { appendSaved, Resubmission, savedChains } from "../resubmission.js";
 import { RingError, type RingRule } from "../ring-errors.js";
-import { SegmentBudget, type SegmentList } from "../segment-list.js";
-import {
-  availableEntries,
-  flagsWord,
-  indexWord,
-  locateSplitRing,
-  noNotification,
-  usedEntries,
-  type SplitRing,
-} from "./split-ring.js";
+import { SegmentBudget } from "../segment-list.js";
+import { availableEntries, flagsWord, indexWord, locateSplitRing, noNotification, usedEntries } from "./split-ring.js";
 
 /**
  * Device side of a split virtqueue (VIRTIO 1.4, 2.7).
@@ -28,10 +22,12 @@ export class SplitDeviceQueue implements DeviceQueue {
   readonly memory: GuestMemory;
   readonly #options: DeviceQueueOptions;
   readonly #eventIdx: boolean;
-  readonly #descriptors: Uint32Array;
+  /** Nobody else can see the ring while we run: plain accesses do. */
+  readonly #oneThread: boolean;
+  readonly #descriptors: Int32Array;
   readonly #available: Uint16Array;
   readonly #used: Uint16Array;
-  readonly #usedElements: Uint32Array;
+  readonly #usedElements: Int32Array;
   readonly #usedEventWord: number;
   readonly #availEventWord: number;
   readonly #mask: number;
@@ -40,6 +36,12 @@ export class SplitDeviceQueue implements DeviceQueue {
   readonly #chains: (DescriptorChain | undefined)[];
   readonly #budget = new SegmentBudget();
   readonly #indirectTable = new IndirectTable();
+  /** With in-order use. */
+  readonly #completions: CompletionOrder | undefined;
+  readonly #resubmission: Resubmission;
+  #resubmitting: boolean;
+  /** Chains taken, 32 bits. */
+  #taken = 0;
   /** Next entry of the available ring to take, and how far the driver is known to have filled it. Both 16 bits. */
   #nextAvailable = 0;
   #seenAvailable = 0;
@@ -50,20 +52,17 @@ export class SplitDeviceQueue implements DeviceQueue {
   #armed = false;
   /** The device polls: it never asks to be notified. */
   #polling = false;
-  /** Chains of before a restore, which `take` gives first. */
-  readonly #resubmit: InFlightChain[];
-  /** Counts chains taken, so that those in flight have an order. */
-  #taken = 0;
   #stopped = false;
   #broken: RingError | undefined;
 
   constructor(options: DeviceQueueOptions) {
-    const ring: SplitRing = locateSplitRing(options.memory, options.index, options.addresses);
+    const ring = locateSplitRing(options.memory, options.index, options.addresses);
     this.#options = options;
     this.index = options.index;
     this.size = options.addresses.size;
     this.memory = options.memory;
     this.#eventIdx = options.features.eventIdx;
+    this.#oneThread = options.memory.oneThread;
     this.#descriptors = ring.descriptors;
     this.#available = ring.available;
     this.#used = ring.used;
@@ -72,7 +71,10 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.#availEventWord = ring.availEventWord;
     this.#mask = this.size - 1;
     this.#chains = new Array<DescriptorChain | undefined>(this.size).fill(undefined);
-    this.#resubmit = checkResubmit(options);
+    this.#completions = options.features.inOrder ? new CompletionOrder(this.size) : undefined;
+    this.#resubmission = new Resubmission(options);
+    this.#resubmitting = this.#resubmission.pending;
+    this.#broken = undefined;
     if (options.start !== undefined) {
       const start = checkSplitPosition(options.start, this.size, this.index);
       this.#nextAvailable = this.#seenAvailable = start.available;
@@ -85,88 +87,105 @@ export class SplitDeviceQueue implements DeviceQueue {
   }
 
   get position(): QueuePosition {
+    if (!this.#stopped) this.#useInOrder();
     return { available: this.#nextAvailable, used: this.#nextUsed, availableWrap: 1, usedWrap: 1 };
   }
 
   inFlight(): InFlightChain[] {
-    const live = this.#chains.filter((chain) => chain?.live === true);
-    live.sort((a, b) => ((a?.order ?? 0) - (b?.order ?? 0)) | 0);
-    const saved = live.map((chain) => ({ id: chain?.slot ?? 0, entries: 1, segments: chain?.segments.save() ?? [] }));
-    return [...saved, ...this.#resubmit];
+    if (!this.#stopped) this.#useInOrder();
+    return [...savedChains(this.#chains), ...this.#resubmission.chains];
   }
 
   take(): DeviceChain | undefined {
-    if (this.#resubmit.length > 0 && !this.#stopped) return this.#takeAgain();
+    if (this.#resubmitting) return this.#takeAgain();
     if (this.#nextAvailable === this.#seenAvailable && !this.#lookForAvailable()) return undefined;
-    const entry = availableEntries + (this.#nextAvailable & this.#mask);
-    // Plain: the index that covers this entry was read with Atomics before (acquire).
-    const head = this.#available[entry] ?? 0;
-    if (head >= this.size) {
-      this.#break("head-out-of-range", { head, size: this.size });
-      return undefined;
-    }
+    // Plain: the index that covers this entry was read before (acquire).
+    const head = this.#available[availableEntries + (this.#nextAvailable & this.#mask)] ?? 0;
+    if (head >= this.size) return this.#break("head-out-of-range", { head, size: this.size });
     const chain = this.#chains[head] ?? this.#makeChain(head);
-    const segments = chain.segments;
-    if (segments.live) {
-      this.#break("head-in-flight", { head });
-      return undefined;
+    if (chain.live || chain.done) return this.#break("head-in-flight", { head });
+    const descriptors = this.#descriptors;
+    const word = head * 4;
+    const low = descriptors[word] ?? 0;
+    const high = descriptors[word + 1] ?? 0;
+    const length = descriptors[word + 2] ?? 0;
+    const flags = descriptors[word + 3] ?? 0;
+    const { window } = this.memory;
+    const offset = (low - window.low) | 0;
+    if (
+      (flags & (DescriptorFlag.NEXT | DescriptorFlag.INDIRECT)) === 0 &&
+      offset >= 0 &&
+      length > 0 &&
+      length <= window.size - offset &&
+      high === window.high
+    ) {
+      chain.single(window, offset, length, (flags & DescriptorFlag.WRITE) !== 0);
+    } else {
+      chain.begin();
+      if (!this.#walk(head, low, high, length, flags, chain)) return undefined;
     }
-    segments.begin();
-    if (!this.#walk(head, segments)) return undefined;
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     this.#armed = false;
-    segments.live = true;
-    chain.order = this.#taken++;
-    return chain;
-  }
-
-  /** The next chain of before the restore. */
-  #takeAgain(): DeviceChain | undefined {
-    const saved = this.#resubmit.shift();
-    if (saved === undefined) return undefined;
-    const chain = this.#chains[saved.id] ?? this.#makeChain(saved.id);
-    const { segments } = chain;
-    segments.begin();
-    if (saved.segments === undefined) {
-      if (!this.#walk(saved.id, segments)) return undefined;
-    } else {
-      for (const { address, length, writable } of saved.segments) {
-        const rule = segments.append(address >>> 0, Math.floor(address / 2 ** 32), length, writable);
-        if (rule === undefined) continue;
-        this.#break(rule, { id: saved.id, address, length });
-        return undefined;
-      }
-    }
-    segments.live = true;
-    chain.order = this.#taken++;
+    this.#begin(chain);
     return chain;
   }
 
   complete(chain: DeviceChain, written: number): "completed" | "stale" {
     const slot = chain.slot;
     const own = this.#chains[slot];
-    if (own !== chain || !own.segments.live) return "stale";
-    const most = Math.min(own.segments.writableLength, 0xffff_ffff);
-    own.segments.end();
+    if (own !== chain || !own.live) return "stale";
+    const capacity = own.writableLength;
+    own.end();
+    if (this.#completions !== undefined) {
+      own.written = clampWritten(written, capacity);
+      own.capacity = capacity;
+      own.done = true;
+      return "completed";
+    }
     const element = usedEntries + 2 * (this.#nextUsed & this.#mask);
-    // Plain: the index that covers this entry is stored with Atomics later (release).
+    // Plain: the index that covers this entry is stored in `publish` (release).
     this.#usedElements[element] = slot;
-    this.#usedElements[element + 1] = written > 0 ? Math.min(written, most) : 0;
+    this.#usedElements[element + 1] = clampWritten(written, capacity);
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     return "completed";
   }
 
+  flush(): void {
+    if (this.#stopped) return;
+    this.#useInOrder();
+    const before = this.#publishedUsed;
+    const now = this.#nextUsed;
+    if (now === before) return;
+    this.publish();
+    // Full barrier: the driver first asks for a notification and then looks at the index; we stored the index and now
+    // look at what it asked for. Both steps are sequentially consistent, so one of the two sees the other.
+    if (this.#eventIdx) {
+      const event = this.#oneThread
+        ? (this.#available[this.#usedEventWord] ?? 0)
+        : Atomics.load(this.#available, this.#usedEventWord);
+      if (!passedEvent(event, now, before)) return;
+    } else {
+      const flags = this.#oneThread ? (this.#available[flagsWord] ?? 0) : Atomics.load(this.#available, flagsWord);
+      if ((flags & noNotification) !== 0) return;
+    }
+    this.#options.notifyDriver();
+  }
+
   publish(): void {
-    if (this.#nextUsed === this.#publishedUsed || this.#stopped) return;
-    this.#publishedUsed = this.#nextUsed;
-    // Release, as in `flush`.
-    Atomics.store(this.#used, indexWord, this.#nextUsed);
+    if (this.#stopped) return;
+    this.#useInOrder();
+    const now = this.#nextUsed;
+    if (now === this.#publishedUsed) return;
+    this.#publishedUsed = now;
+    // Release: the driver sees the used entries and the data before it sees the index.
+    if (this.#oneThread) this.#used[indexWord] = now;
+    else Atomics.store(this.#used, indexWord, now);
   }
 
   enableNotifications(): boolean {
     this.#polling = false;
     this.#armed = false;
-    return this.#nextAvailable !== this.#seenAvailable || this.#resubmit.length > 0 || this.#lookForAvailable();
+    return this.#resubmitting || this.#nextAvailable !== this.#seenAvailable || this.#lookForAvailable();
   }
 
   disableNotifications(): void {
@@ -178,27 +197,37 @@ export class SplitDeviceQueue implements DeviceQueue {
     else this.#used[flagsWord] = noNotification;
   }
 
-  flush(): void {
-    const before = this.#publishedUsed;
-    const now = this.#nextUsed;
-    if (now === before || this.#stopped) return;
-    this.#publishedUsed = now;
-    // Release: the driver sees the used entries and the data before it sees the index.
-    Atomics.store(this.#used, indexWord, now);
-    // Full barrier: the driver first asks for a notification and then looks at the index; we store the index and
-    // then look at what it asked for. Both steps are sequentially consistent, so one of the two sees the other.
-    if (this.#eventIdx) {
-      const event = Atomics.load(this.#available, this.#usedEventWord);
-      if (!passedEvent(event, now, before)) return;
-    } else {
-      const flags = Atomics.load(this.#available, flagsWord);
-      if ((flags & noNotification) !== 0) return;
-    }
-    this.#options.notifyDriver();
-  }
-
   dispose(): void {
     this.#stop();
+  }
+
+  #begin(chain: DescriptorChain): void {
+    chain.live = true;
+    chain.order = this.#taken;
+    this.#taken = (this.#taken + 1) | 0;
+    this.#completions?.push(chain);
+  }
+
+  /** The next chain of before the restore. */
+  #takeAgain(): DeviceChain | undefined {
+    for (let saved = this.#resubmission.shift(); saved !== undefined; saved = this.#resubmission.shift()) {
+      this.#resubmitting = this.#resubmission.pending;
+      const { id, segments, completed } = saved;
+      const chain = this.#chains[id] ?? this.#makeChain(id);
+      chain.begin();
+      if (segments === undefined) {
+        const word = id * 4;
+        const [low = 0, high = 0, length = 0, flags = 0] = this.#descriptors.slice(word, word + 4);
+        if (!this.#walk(id, low, high, length, flags, chain)) return undefined;
+      } else {
+        const rule = appendSaved(chain, saved);
+        if (rule !== undefined) return this.#break(rule, { id });
+      }
+      this.#begin(chain);
+      if (completed === undefined) return chain;
+      this.complete(chain, completed);
+    }
+    return this.take();
   }
 
   /** Nothing is known to be available: looks at the driver's index. False: there is nothing, now or ever. */
@@ -206,19 +235,21 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#stopped) return false;
     const next = this.#nextAvailable;
     // Plain: only decides whether to ask for a notification. What is relied on is read again below.
-    if (this.#available[indexWord] === next && !this.#armed && !this.#polling) {
-      // Full barrier between asking and looking again, so that a buffer added meanwhile is not missed.
-      if (this.#eventIdx) Atomics.store(this.#used, this.#availEventWord, next);
-      else Atomics.store(this.#used, flagsWord, 0);
+    let seen = this.#available[indexWord] ?? 0;
+    if (seen === next && !this.#armed && !this.#polling) {
+      this.#ask(next);
       this.#armed = true;
     }
-    // Acquire: entries and descriptors are read after the index.
-    const seen = Atomics.load(this.#available, indexWord);
+    // Acquire: entries and descriptors are read after the index. One thread sees what it saw before.
+    if (!this.#oneThread) seen = Atomics.load(this.#available, indexWord);
     if (seen === next) return false;
     const step = (seen - next) & 0xffff;
     if (step > this.size) {
-      const rule: RingRule = step >= 0x8000 ? "available-index-backwards" : "available-index-jump";
-      this.#break(rule, { before: next, now: seen, size: this.size });
+      this.#break(step >= 0x8000 ? "available-index-backwards" : "available-index-jump", {
+        before: next,
+        now: seen,
+        size: this.size,
+      });
       return false;
     }
     this.#seenAvailable = seen;
@@ -227,30 +258,42 @@ export class SplitDeviceQueue implements DeviceQueue {
     return true;
   }
 
-  /** Copies and checks the chain that starts at `head`. False: it breaks a rule, and the queue is broken now. */
-  #walk(head: number, segments: SegmentList): boolean {
+  /** Asks for a notification about entry `next`. A full barrier between this and looking again, if there are threads. */
+  #ask(next: number): void {
+    if (this.#oneThread) {
+      if (this.#eventIdx) this.#used[this.#availEventWord] = next;
+      else this.#used[flagsWord] = 0;
+    } else if (this.#eventIdx) {
+      Atomics.store(this.#used, this.#availEventWord, next);
+    } else {
+      Atomics.store(this.#used, flagsWord, 0);
+    }
+  }
+
+  /** Copies and checks the chain that starts at `head`, whose descriptor was read. False: the queue is broken now. */
+  #walk(head: number, low: number, high: number, length: number, flags: number, chain: DescriptorChain): boolean {
     const descriptors = this.#descriptors;
     let index = head;
     // Each step reads one descriptor, and a chain without a loop has at most `size` of them.
     for (let steps = 1; ; steps++) {
-      const word = index * 4;
-      const addressLow = descriptors[word] ?? 0;
-      const addressHigh = descriptors[word + 1] ?? 0;
-      const length = descriptors[word + 2] ?? 0;
-      const flagsAndNext = descriptors[word + 3] ?? 0;
-      if ((flagsAndNext & DescriptorFlag.INDIRECT) !== 0) {
-        return this.#walkIndirect(index, addressLow, addressHigh, length, flagsAndNext, steps - 1, segments);
+      if ((flags & DescriptorFlag.INDIRECT) !== 0) {
+        return this.#walkIndirect(index, low, high, length, flags, steps - 1, chain);
       }
-      const rule = segments.append(addressLow, addressHigh, length, (flagsAndNext & DescriptorFlag.WRITE) !== 0);
-      if (rule !== undefined) return this.#breakAt(rule, index, addressLow, addressHigh, length);
-      if ((flagsAndNext & DescriptorFlag.NEXT) === 0) return true;
-      if (steps === this.size) return this.#breakAt("descriptor-loop", index, addressLow, addressHigh, length);
-      const next = flagsAndNext >>> 16;
+      const rule = chain.append(low, high, length, (flags & DescriptorFlag.WRITE) !== 0);
+      if (rule !== undefined) return this.#breakAt(rule, index, low, high, length);
+      if ((flags & DescriptorFlag.NEXT) === 0) return true;
+      if (steps === this.size) return this.#breakAt("descriptor-loop", index, low, high, length);
+      const next = flags >>> 16;
       if (next >= this.size) {
         this.#break("next-out-of-range", { descriptor: index, next, size: this.size });
         return false;
       }
       index = next;
+      const word = index * 4;
+      low = descriptors[word] ?? 0;
+      high = descriptors[word + 1] ?? 0;
+      length = descriptors[word + 2] ?? 0;
+      flags = descriptors[word + 3] ?? 0;
     }
   }
 
@@ -260,77 +303,79 @@ export class SplitDeviceQueue implements DeviceQueue {
    */
   #walkIndirect(
     parent: number,
-    tableLow: number,
-    tableHigh: number,
-    tableLength: number,
-    parentFlags: number,
+    low: number,
+    high: number,
+    length: number,
+    flags: number,
     before: number,
-    segments: SegmentList,
+    chain: DescriptorChain,
   ): boolean {
     const table = this.#indirectTable;
     let rule: RingRule | undefined;
     if (!this.#options.features.indirect) rule = "indirect-not-negotiated";
-    else if ((parentFlags & DescriptorFlag.NEXT) !== 0) rule = "indirect-with-next";
-    else rule = table.locate(this.memory, tableLow, tableHigh, tableLength);
-    if (rule !== undefined) return this.#breakAt(rule, parent, tableLow, tableHigh, tableLength);
+    else if ((flags & DescriptorFlag.NEXT) !== 0) rule = "indirect-with-next";
+    else rule = table.locate(this.memory, low >>> 0, high >>> 0, length >>> 0);
+    if (rule !== undefined) return this.#breakAt(rule, parent, low, high, length);
+    rule = table.walkChained(chain, this.size - before);
+    if (rule === undefined) return true;
+    this.#break(rule, { descriptor: parent, entry: table.entry, address: table.address, length: table.length });
+    return false;
+  }
 
-    const { view, offset, entries } = table;
-    let index = 0;
-    for (let steps = 1; ; steps++) {
-      const at = offset + index * 16;
-      const addressLow = view.getUint32(at, true);
-      const addressHigh = view.getUint32(at + 4, true);
-      const length = view.getUint32(at + 8, true);
-      const flagsAndNext = view.getUint32(at + 12, true);
-      if (steps > entries) rule = "descriptor-loop";
-      else if (before + steps > this.size) rule = "chain-too-long";
-      else if ((flagsAndNext & DescriptorFlag.INDIRECT) !== 0) rule = "indirect-nested";
-      else rule = segments.append(addressLow, addressHigh, length, (flagsAndNext & DescriptorFlag.WRITE) !== 0);
-      if (rule !== undefined) return this.#breakAt(rule, index, addressLow, addressHigh, length);
-      if ((flagsAndNext & DescriptorFlag.NEXT) === 0) return true;
-      const next = flagsAndNext >>> 16;
-      if (next >= entries) {
-        this.#break("next-out-of-range", { descriptor: index, next, size: entries });
-        return false;
+  /** In-order use: writes used entries for what is complete, as long as nothing before it is not. */
+  #useInOrder(): void {
+    const completions = this.#completions;
+    if (completions === undefined) return;
+    let start = this.#nextUsed;
+    for (let chain = completions.ready; chain !== undefined;) {
+      completions.shift();
+      chain.done = false;
+      this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+      const next = completions.ready;
+      // One entry stands for a batch; those before the last count as used completely, so that has to be true (2.7.9).
+      if (next === undefined || chain.written !== chain.capacity) {
+        const element = usedEntries + 2 * (start & this.#mask);
+        this.#usedElements[element] = chain.slot;
+        this.#usedElements[element + 1] = chain.written;
+        start = this.#nextUsed;
       }
-      index = next;
+      chain = next;
     }
   }
 
   #makeChain(slot: number): DescriptorChain {
     const chain = new DescriptorChain(slot, this.memory, this.#budget, this.size);
+    chain.id = slot;
     this.#chains[slot] = chain;
     return chain;
   }
 
-  #breakAt(rule: RingRule, descriptor: number, addressLow: number, addressHigh: number, length: number): false {
-    this.#break(rule, { descriptor, address: addressHigh * 2 ** 32 + addressLow, length });
+  #breakAt(rule: RingRule, descriptor: number, low: number, high: number, length: number): false {
+    this.#break(rule, { descriptor, address: (high >>> 0) * 2 ** 32 + (low >>> 0), length: length >>> 0 });
     return false;
   }
 
-  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): void {
+  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): undefined {
     this.#stop();
     this.#broken = new RingError(rule, this.index, numbers);
     this.#options.onBroken(this.#broken);
+    return undefined;
   }
 
   #stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#resubmitting = false;
     this.#seenAvailable = this.#nextAvailable;
     for (const chain of this.#chains) {
-      if (chain?.live === true) chain.segments.end();
+      if (chain?.live === true) chain.end();
     }
   }
 }
 
-/** @throws RingError unless each chain can have been in flight at the same time as the others. */
-function checkResubmit({ resubmit = [], addresses, index }: DeviceQueueOptions): InFlightChain[] {
-  const ids = new Set<number>();
-  for (const { id, entries } of resubmit) {
-    const valid = Number.isInteger(id) && id >= 0 && id < addresses.size && entries === 1 && !ids.has(id);
-    if (!valid) throw new RingError("resubmit", index, { id, entries, size: addresses.size });
-    ids.add(id);
-  }
-  return [...resubmit];
+/** What a used entry says was written, as 32 bits: at most what there was room for. */
+function clampWritten(written: number, capacity: number): number {
+  if (!(written > 0)) return 0;
+  if (written > capacity) return capacity > 0xffff_ffff ? 0xffff_ffff : capacity;
+  return written > 0xffff_ffff ? 0xffff_ffff : written;
 }

@@ -15,15 +15,15 @@ export const availableEntries = 2;
 /** First element of the used ring's entries, in 32-bit words: id, then length. */
 export const usedEntries = 1;
 
-/** Typed arrays over the three parts of a split virtqueue. */
+/** Typed arrays over the three parts of a split virtqueue. Words are signed, as a small integer costs nothing to keep. */
 export interface SplitRing {
-  readonly descriptors: Uint32Array;
+  readonly descriptors: Int32Array;
   /** The available ring, as 16-bit words. */
   readonly available: Uint16Array;
   /** The used ring, as 16-bit words: flags, index and, at the end, avail_event. */
   readonly used: Uint16Array;
   /** The used ring as 32-bit words, for its entries. */
-  readonly usedElements: Uint32Array;
+  readonly usedElements: Int32Array;
   /** Element of `available` that holds used_event. */
   readonly usedEventWord: number;
   /** Element of `used` that holds avail_event. */
@@ -49,10 +49,10 @@ export function locateSplitRing(memory: GuestMemory, queue: number, addresses: Q
   const driver = locateRingArea(memory, queue, addresses.driver, layout.driverBytes, layout.driverAlignment, 2);
   const device = locateRingArea(memory, queue, addresses.device, layout.deviceBytes, layout.deviceAlignment, 4);
   return {
-    descriptors: new Uint32Array(table.buffer, table.byteOffset, size * 4),
+    descriptors: new Int32Array(table.buffer, table.byteOffset, size * 4),
     available: new Uint16Array(driver.buffer, driver.byteOffset, 3 + size),
     used: new Uint16Array(device.buffer, device.byteOffset, 3 + size * 4),
-    usedElements: new Uint32Array(device.buffer, device.byteOffset, usedEntries + size * 2),
+    usedElements: new Int32Array(device.buffer, device.byteOffset, usedEntries + size * 2),
     usedEventWord: availableEntries + size,
     availEventWord: 2 + size * 4,
   };
