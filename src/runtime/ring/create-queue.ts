@@ -1,5 +1,6 @@
+import { PackedDeviceQueue } from "./packed/packed-device-queue.js";
+import { PackedDriverQueue } from "./packed/packed-driver-queue.js";
 import type { DeviceQueue, DeviceQueueOptions, DriverQueue, DriverQueueOptions } from "./queue-types.js";
-import { checkSupported } from "./ring-layout.js";
 import { SplitDeviceQueue } from "./split/split-device-queue.js";
 import { SplitDriverQueue } from "./split/split-driver-queue.js";
 
@@ -8,8 +9,7 @@ import { SplitDriverQueue } from "./split/split-driver-queue.js";
  * @throws RingError when size or addresses cannot be a virtqueue. They come from the driver: the caller catches it.
  */
 export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
-  checkSupported(options.features, options.index);
-  return new SplitDeviceQueue(options);
+  return options.features.packed ? new PackedDeviceQueue(options) : new SplitDeviceQueue(options);
 }
 
 /**
@@ -17,6 +17,5 @@ export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
  * @throws RingError when size or addresses cannot be a virtqueue.
  */
 export function createDriverQueue(options: DriverQueueOptions): DriverQueue {
-  checkSupported(options.features, options.index);
-  return new SplitDriverQueue(options);
+  return options.features.packed ? new PackedDriverQueue(options) : new SplitDriverQueue(options);
 }

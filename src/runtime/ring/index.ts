@@ -14,5 +14,5 @@ export type {
   RingFeatures,
   SavedSegment,
 } from "./queue-types.js";
-export { RingError, ringErrorRules, type RingRule } from "./ring-errors.js";
+export { RingError, ringErrorRules, type RingRule, type RuleText } from "./ring-errors.js";
 export { legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";

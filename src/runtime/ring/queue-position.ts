@@ -39,7 +39,7 @@ export function checkPackedPosition(position: QueuePosition, size: number, queue
     isIndex(usedWrap, 2) &&
     between >= 0 &&
     between <= size;
-  if (!valid) throw new RingError("position", queue, { available, used, availableWrap, usedWrap, size });
+  if (!valid) throw new RingError("position", queue, { available, used, availableWrap, usedWrap, size }, true);
   return position;
 }
 

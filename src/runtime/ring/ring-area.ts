@@ -21,16 +21,17 @@ export function locateRingArea(
   bytes: number,
   alignment: number,
   elementBytes: number,
+  packed = false,
 ): RingArea {
   if (!isLittleEndianHost) throw new RingError("host-not-little-endian", queue);
   if (!Number.isSafeInteger(address) || address < 0 || address % alignment !== 0) {
-    throw new RingError("ring-alignment", queue, { address, alignment });
+    throw new RingError("ring-alignment", queue, { address, alignment }, packed);
   }
   const region = memory.locate(address, bytes);
-  if (region === undefined) throw new RingError("ring-outside-memory", queue, { address, bytes });
+  if (region === undefined) throw new RingError("ring-outside-memory", queue, { address, bytes }, packed);
   const byteOffset = region.bytes.byteOffset + (address - region.start);
   if (byteOffset % elementBytes !== 0) {
-    throw new RingError("ring-backing-alignment", queue, { byteOffset, alignment: elementBytes });
+    throw new RingError("ring-backing-alignment", queue, { byteOffset, alignment: elementBytes }, packed);
   }
   return { buffer: region.bytes.buffer, byteOffset };
 }

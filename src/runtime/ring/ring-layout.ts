@@ -13,12 +13,27 @@ export interface RingLayout {
 
 /**
  * What a queue of `size` entries needs (VIRTIO 1.4, 2.7 and 2.8).
- * @throws RingError for a size that the format cannot have, or a format that is not supported yet.
+ * @throws RingError for a size that the format cannot have.
  */
 export function ringLayout(size: number, features: RingFeatures): RingLayout {
-  checkSupported(features, 0);
+  if (features.packed) {
+    checkPackedSize(size, 0);
+    return packedLayout(size);
+  }
   checkSplitSize(size, 0);
   return splitLayout(size);
+}
+
+/** What a packed queue of a valid size needs. */
+export function packedLayout(size: number): RingLayout {
+  return {
+    descriptorBytes: 16 * size,
+    descriptorAlignment: 16,
+    driverBytes: 4,
+    driverAlignment: 4,
+    deviceBytes: 4,
+    deviceAlignment: 4,
+  };
 }
 
 /** What a split queue of a valid size needs. */
@@ -69,14 +84,13 @@ function roundUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
 }
 
-/** @throws RingError for features whose ring format or discipline is not there yet. */
-export function checkSupported(features: RingFeatures, queue: number): void {
-  if (features.packed) throw new RingError("packed-not-supported", queue);
-  if (features.inOrder) throw new RingError("in-order-not-supported", queue);
-}
-
 /** @throws RingError unless `size` is a power of two from 1 to 32768. */
 export function checkSplitSize(size: number, queue: number): void {
   const isPowerOfTwo = Number.isInteger(size) && size >= 1 && size <= 32768 && (size & (size - 1)) === 0;
   if (!isPowerOfTwo) throw new RingError("queue-size", queue, { size });
+}
+
+/** @throws RingError unless `size` is a whole number from 1 to 32768. */
+export function checkPackedSize(size: number, queue: number): void {
+  if (!(Number.isInteger(size) && size >= 1 && size <= 32768)) throw new RingError("queue-size", queue, { size }, true);
 }

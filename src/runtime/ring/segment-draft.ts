@@ -23,10 +23,12 @@ export class SegmentDraft {
 
   readonly #queue: number;
   readonly #size: number;
+  readonly #packed: boolean;
 
-  constructor(queue: number, size: number) {
+  constructor(queue: number, size: number, packed: boolean) {
     this.#queue = queue;
     this.#size = size;
+    this.#packed = packed;
   }
 
   begin(): void {
@@ -42,7 +44,7 @@ export class SegmentDraft {
   add(address: number, length: number, flags: number): void {
     if (length === 0) return;
     if (!(address >= 0 && address <= Number.MAX_SAFE_INTEGER && length > 0 && length <= 0xffff_ffff)) {
-      throw new RingError("segment-range", this.#queue, { address, length });
+      throw new RingError("segment-range", this.#queue, { address, length }, this.#packed);
     }
     if (this.count !== 0) this.#setAside(length, flags);
     this.count++;
@@ -57,9 +59,9 @@ export class SegmentDraft {
   /** Makes room for one more segment. */
   #setAside(length: number, flags: number): void {
     const { count } = this;
-    if (count === this.#size) throw new RingError("chain-too-long", this.#queue, { size: this.#size });
+    if (count === this.#size) throw new RingError("chain-too-long", this.#queue, { size: this.#size }, this.#packed);
     if (this.total + length > 2 ** 32) {
-      throw new RingError("chain-too-many-bytes", this.#queue, { total: this.total + length });
+      throw new RingError("chain-too-many-bytes", this.#queue, { total: this.total + length }, this.#packed);
     }
     if (flags === 0 && this.flags !== 0)
       throw new RingError("readable-after-writable", this.#queue, { segment: count });
@@ -83,7 +85,7 @@ export class SegmentDraft {
 
   /** @throws RingError when the buffer has no segment. */
   requireSegment(): void {
-    if (this.count === 0) throw new RingError("chain-empty", this.#queue);
+    if (this.count === 0) throw new RingError("chain-empty", this.#queue, {}, this.#packed);
   }
 
   /** Bytes that the device may write, as they are kept for a buffer in flight: at most 2^32 - 1, as 32 bits. */

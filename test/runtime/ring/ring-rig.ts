@@ -27,6 +27,11 @@ export const addresses = (size: number): QueueAddresses => ({
 export const buffers = 0x8000;
 export const memorySize = 0x2_0000;
 
+/** Memory that other threads may see, so that the rings take no short cut. */
+export function sharedMemory(size = memorySize): GuestMemory {
+  return new GuestMemory([{ start: 0, bytes: new Uint8Array(size) }]);
+}
+
 export interface RigOptions {
   readonly size?: number;
   readonly memory?: GuestMemory;
@@ -152,7 +157,7 @@ export class DeviceRig extends RawRing {
   notifications = 0;
 
   constructor({ size = 8, features, ...options }: RigOptions = {}) {
-    const memory = options.memory ?? GuestMemory.flat(memorySize);
+    const memory = options.memory ?? sharedMemory();
     super(memory, options.addresses ?? addresses(size));
     this.queue = createDeviceQueue({
       index: 3,
@@ -177,7 +182,7 @@ export class DriverRig extends RawRing {
     indirectTable,
     ...options
   }: RigOptions & { indirectTable?: IndirectTableRoom } = {}) {
-    const memory = options.memory ?? GuestMemory.flat(memorySize);
+    const memory = options.memory ?? sharedMemory();
     super(memory, options.addresses ?? addresses(size));
     this.queue = createDriverQueue({
       index: 3,

@@ -153,14 +153,19 @@ describe("asking for notifications", () => {
  * and the size of the batches, all buffers get through: a notification that is lost would leave both asleep.
  */
 describe.each([
-  { eventIdx: true, size: 8 },
-  { eventIdx: false, size: 8 },
-  { eventIdx: true, size: 1 },
-  { eventIdx: true, size: 256 },
-])("no notification is lost: %o", ({ eventIdx, size }) => {
+  { packed: false, eventIdx: true, size: 8 },
+  { packed: false, eventIdx: false, size: 8 },
+  { packed: false, eventIdx: true, size: 1 },
+  { packed: false, eventIdx: true, size: 256, inOrder: true },
+  { packed: true, eventIdx: true, size: 8 },
+  { packed: true, eventIdx: false, size: 8 },
+  { packed: true, eventIdx: true, size: 1 },
+  { packed: true, eventIdx: true, size: 3 },
+  { packed: true, eventIdx: true, size: 251, inOrder: true },
+])("no notification is lost: %o", ({ packed, eventIdx, size, inOrder = false }) => {
   test.each([1, 2, 3])("seed %d", (seed) => {
     const below = random(seed * 7919 + size);
-    const rig = new PairRig({ size, features: { eventIdx } });
+    const rig = new PairRig({ size, features: { packed, eventIdx, inOrder } });
     // The first run goes across the wrap of the indexes.
     const total = seed === 1 ? 70_000 : 10_000;
     let submitted = 0;

@@ -51,17 +51,6 @@ describe("layout", () => {
     expect(() => new DeviceRig({ memory })).toThrow(expect.objectContaining({ rule: "ring-backing-alignment" }));
   });
 
-  test("formats that are not there yet are refused with a type", () => {
-    for (const [feature, rule] of [
-      ["packed", "packed-not-supported"],
-      ["inOrder", "in-order-not-supported"],
-    ] as const) {
-      const features = { [feature]: true };
-      expect(() => new DeviceRig({ features })).toThrow(expect.objectContaining({ rule }));
-      expect(() => new DriverRig({ features })).toThrow(expect.objectContaining({ rule }));
-    }
-  });
-
   test("the driver clears the three parts", () => {
     const memory = GuestMemory.flat(0x2_0000);
     memory.regions[0]?.bytes.fill(0xff);

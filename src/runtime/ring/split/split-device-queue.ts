@@ -8,6 +8,7 @@ import type { DeviceChain, DeviceQueue, DeviceQueueOptions, InFlightChain, Queue
 import { appendSaved, Resubmission, savedChains } from "../resubmission.js";
 import { RingError, type RingRule } from "../ring-errors.js";
 import { SegmentBudget } from "../segment-list.js";
+import { clampWritten } from "../written.js";
 import { availableEntries, flagsWord, indexWord, locateSplitRing, noNotification, usedEntries } from "./split-ring.js";
 
 /**
@@ -371,11 +372,4 @@ export class SplitDeviceQueue implements DeviceQueue {
       if (chain?.live === true) chain.end();
     }
   }
-}
-
-/** What a used entry says was written, as 32 bits: at most what there was room for. */
-function clampWritten(written: number, capacity: number): number {
-  if (!(written > 0)) return 0;
-  if (written > capacity) return capacity > 0xffff_ffff ? 0xffff_ffff : capacity;
-  return written > 0xffff_ffff ? 0xffff_ffff : written;
 }

@@ -76,7 +76,7 @@ export class SplitDriverQueue implements DriverQueue {
     this.#usedEventWord = ring.usedEventWord;
     this.#availEventWord = ring.availEventWord;
     this.#mask = size - 1;
-    this.#draft = new SegmentDraft(options.index, size);
+    this.#draft = new SegmentDraft(options.index, size, false);
     this.#tables = indirectTables(options, "split");
     this.#inFlight = new BuffersInFlight(size);
     this.#rows = this.#inFlight.rows;
