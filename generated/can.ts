@@ -412,7 +412,7 @@ class CanTransmitSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { result: canResultName(this.writable.byteAt(0)) };
+    return { result: canResultName(this.writable.peekByte(0)) };
   }
 }
 
@@ -450,7 +450,7 @@ class CanControlSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { result: canResultName(this.writable.byteAt(0)) };
+    return { result: canResultName(this.writable.peekByte(0)) };
   }
 }
 

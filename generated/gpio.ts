@@ -626,7 +626,7 @@ class GpioRequestSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { status: gpioStatusName(this.writable.byteAt(0)) };
+    return { status: gpioStatusName(this.writable.peekByte(0)) };
   }
 }
 
@@ -667,7 +667,7 @@ class GpioInterruptSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { status: gpioIrqStatusName(this.writable.byteAt(0)) };
+    return { status: gpioIrqStatusName(this.writable.peekByte(0)) };
   }
 }
 

@@ -210,7 +210,7 @@ class I2cRequestSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { status: i2cStatusName(this.writable.byteAt(this.writable.length - 1)) };
+    return { status: i2cStatusName(this.writable.peekByte(this.writable.length - 1)) };
   }
 }
 

@@ -617,7 +617,7 @@ class MemRequestSlot extends RequestSlot {
 
   override replyToJSON(): object {
     const bytes = new Uint8Array(2);
-    this.writable.read(bytes, 0, 0);
+    this.writable.peek(bytes, 0, 0);
     return { type: memResponseTypeName(new DataView(bytes.buffer).getUint16(0, true)) };
   }
 }

@@ -228,7 +228,7 @@ class PmemRequestSlot extends RequestSlot {
 
   override replyToJSON(): object {
     const bytes = new Uint8Array(4);
-    this.writable.read(bytes, 0, 0);
+    this.writable.peek(bytes, 0, 0);
     return { ret: new DataView(bytes.buffer).getUint32(0, true) };
   }
 }

@@ -558,7 +558,7 @@ class SpiTransferSlot extends RequestSlot {
   }
 
   override replyToJSON(): object {
-    return { result: spiResultName(this.writable.byteAt(this.writable.length - 1)) };
+    return { result: spiResultName(this.writable.peekByte(this.writable.length - 1)) };
   }
 }
 

@@ -142,7 +142,10 @@ export class PackedDeviceQueue implements DeviceQueue {
       last = this.#look(at + 3, last);
       if ((last & turnMask) !== this.#availableTurn) return undefined;
     }
-    if (this.#outstanding >= this.size) return this.#overrun(1);
+    if (this.#outstanding >= this.size) {
+      this.#overrun(1);
+      return undefined;
+    }
     const low = words[at] ?? 0;
     const high = words[at + 1] ?? 0;
     const length = words[at + 2] ?? 0;
@@ -247,7 +250,10 @@ export class PackedDeviceQueue implements DeviceQueue {
       const chain = this.#chains[slot] ?? this.#makeChain(slot);
       chain.begin();
       const rule = appendSaved(chain, saved);
-      if (rule !== undefined) return this.#break(rule, { id: saved.id });
+      if (rule !== undefined) {
+        this.#break(rule, { id: saved.id });
+        return undefined;
+      }
       chain.id = saved.id;
       chain.entries = saved.entries;
       this.#begin(chain);
@@ -400,8 +406,8 @@ export class PackedDeviceQueue implements DeviceQueue {
     return chain;
   }
 
-  #overrun(entries: number): undefined {
-    return this.#break("available-overrun", { descriptor: this.#nextAvailable, held: this.#outstanding, entries });
+  #overrun(entries: number): void {
+    this.#break("available-overrun", { descriptor: this.#nextAvailable, held: this.#outstanding, entries });
   }
 
   #breakAt(rule: RingRule, descriptor: number, low: number, high: number, length: number): false {
@@ -409,11 +415,10 @@ export class PackedDeviceQueue implements DeviceQueue {
     return false;
   }
 
-  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): undefined {
+  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): void {
     this.#stop();
     this.#broken = new RingError(rule, this.index, numbers, true);
     this.#options.onBroken(this.#broken);
-    return undefined;
   }
 
   #stop(): void {

@@ -102,9 +102,15 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#nextAvailable === this.#seenAvailable && !this.#lookForAvailable()) return undefined;
     // Plain: the index that covers this entry was read before (acquire).
     const head = this.#available[availableEntries + (this.#nextAvailable & this.#mask)] ?? 0;
-    if (head >= this.size) return this.#break("head-out-of-range", { head, size: this.size });
+    if (head >= this.size) {
+      this.#break("head-out-of-range", { head, size: this.size });
+      return undefined;
+    }
     const chain = this.#chains[head] ?? this.#makeChain(head);
-    if (chain.live || chain.done) return this.#break("head-in-flight", { head });
+    if (chain.live || chain.done) {
+      this.#break("head-in-flight", { head });
+      return undefined;
+    }
     const descriptors = this.#descriptors;
     const word = head * 4;
     const low = descriptors[word] ?? 0;
@@ -222,7 +228,10 @@ export class SplitDeviceQueue implements DeviceQueue {
         if (!this.#walk(id, low, high, length, flags, chain)) return undefined;
       } else {
         const rule = appendSaved(chain, saved);
-        if (rule !== undefined) return this.#break(rule, { id });
+        if (rule !== undefined) {
+          this.#break(rule, { id });
+          return undefined;
+        }
       }
       this.#begin(chain);
       if (completed === undefined) return chain;
@@ -356,11 +365,10 @@ export class SplitDeviceQueue implements DeviceQueue {
     return false;
   }
 
-  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): undefined {
+  #break(rule: RingRule, numbers: Readonly<Record<string, number>>): void {
     this.#stop();
     this.#broken = new RingError(rule, this.index, numbers);
     this.#options.onBroken(this.#broken);
-    return undefined;
   }
 
   #stop(): void {
