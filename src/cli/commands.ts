@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import { emitTargets } from "../compiler/emit-targets.js";
 import { specVersions } from "../model/versions.js";
 import type { BuildFlags } from "./command-build.js";
+import type { ModelFlags } from "./command-check.js";
 import type { DocsFlags } from "./command-docs.js";
 import type { FormatFlags } from "./command-fmt.js";
 import type { NewFlags } from "./command-new.js";
@@ -102,6 +103,11 @@ Examples:
         "schema/model.schema.json in the package describes it.",
     )
     .argument("<paths...>", "definitions, folders, or - for the standard input")
+    .addOption(
+      new Option("--spec-version <version>", "leave out what came after this release of the specification").choices(
+        specVersions,
+      ),
+    )
     .option("--color", "use colours in messages even if nobody is looking")
     .option("--no-color", "use no colours in messages")
     .addHelpText(
@@ -109,9 +115,10 @@ Examples:
       `
 Examples:
   virtio-gen model blk.virtio
-  virtio-gen model dsl | jq '.devices[] | {name, id}'`,
+  virtio-gen model dsl | jq '.devices[] | {name, id}'
+  virtio-gen model dsl --spec-version 1.2`,
     )
-    .action(async (paths: string[], flags: Pick<ReportOptions, "color">) => {
+    .action(async (paths: string[], flags: ModelFlags) => {
       const { modelCommand } = await import("./command-check.js");
       done(await modelCommand(paths, flags, io));
     });

@@ -8,6 +8,7 @@ import type {
   Formula,
   Model,
   QueueModel,
+  RegistersModel,
   ReplyModel,
   RequestModel,
   SharedModel,
@@ -136,9 +137,7 @@ function restrictDevice(device: DeviceModel, shared: SharedModel, version: SpecV
     queues: device.queues.filter(present).flatMap((queue) => restrictQueue(queue, removed)),
     sharedMemory: device.sharedMemory.filter(present).flatMap((region) => conditional(region, removed)),
     tables: device.tables.map((table) => ({ ...table, entries: table.entries.filter(present) })),
-    registers: device.registers
-      .filter(present)
-      .map((registers) => ({ ...registers, fields: restrictFields(registers.fields, removed) })),
+    registers: device.registers.filter(present).map((registers) => restrictRegisters(registers, removed)),
   };
 }
 
@@ -164,6 +163,11 @@ function restrictEnum(declared: EnumModel, present: (item: Dated) => boolean): E
 function restrictConfig(config: ConfigModel, removed: Removed): ConfigModel {
   const fields = restrictFields(config.fields, removed);
   return { ...config, fields, size: sizeOf(config.fields, fields, config.size) };
+}
+
+function restrictRegisters(registers: RegistersModel, removed: Removed): RegistersModel {
+  const fields = restrictFields(registers.fields, removed);
+  return { ...registers, fields, size: sizeOf(registers.fields, fields, registers.size) ?? registers.size };
 }
 
 function restrictStruct(struct: StructModel, removed: Removed): StructModel {

@@ -83,6 +83,15 @@ describe("model", () => {
     expect(JSON.parse(piped.out)).toMatchObject({ modelVersion: 1, devices: [{ name: "alpha", id: 60 }] });
   });
 
+  it("leaves out what came after a release", async () => {
+    const text = "device alpha = 60 {\n  features { OLD = 0; NEW = 1 since 1.3; }\n}\n";
+    const space = new Workspace({ "alpha.virtio": text });
+    const { out } = await space.run(["model", "alpha.virtio", "--spec-version", "1.2"]);
+    expect(JSON.parse(out)).toMatchObject({ devices: [{ features: [{ name: "OLD" }] }] });
+    expect(out).not.toContain("NEW");
+    expect((await space.run(["model", "alpha.virtio", "--spec-version", "1.9"])).code).toBe(2);
+  });
+
   it("prints nothing but messages if there are errors", async () => {
     const { code, out, err } = await new Workspace({ "x.virtio": wrong }).run(["model", "x.virtio"]);
     expect(code).toBe(1);

@@ -1,9 +1,9 @@
-import type { DeviceModel, RegistersModel, TableModel } from "../../model/device-model.js";
+import type { DeviceModel, TableModel } from "../../model/device-model.js";
 import { code, hexadecimal, nothing, paragraphs, propertyKey, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
-import { constantCase, pascalCase } from "./names.js";
-import { isVisible } from "./struct-types.js";
+import { constantCase } from "./names.js";
+import { registerBlock } from "./registers.js";
 
 /** Numbers that belong to no enum. */
 export function constantDeclarations(scope: DeviceScope): Code {
@@ -33,7 +33,7 @@ export function tableDeclarations(scope: DeviceScope): Code {
   return paragraphs([
     ...scope.device.tables.map((table) => tableDeclaration(table, scope)),
     sharedMemory(scope.device, scope),
-    ...scope.device.registers.map((registers) => registerOffsets(registers, scope)),
+    ...scope.device.registers.map((registers) => registerBlock(registers, scope)),
   ]);
 }
 
@@ -57,12 +57,4 @@ function sharedMemory(device: DeviceModel, scope: DeviceScope): Code {
   });
   return code`/** Shared memory regions, by id. */
       export const ${scope.prefix}SharedMemory = { ${entries} } as const;`;
-}
-
-function registerOffsets(registers: RegistersModel, scope: DeviceScope): Code {
-  const entries = registers.fields.filter(isVisible).map((field) => {
-    const access = { ro: "Read-only.", rw: "", wo: "Write-only.", w1c: "Writing a 1 clears." }[field.access];
-    return code`${docComment({ doc: field.doc, since: field.since, was: field.was }, access)}${propertyKey(constantCase(field.name))}: ${hexadecimal(field.offset ?? 0)},`;
-  });
-  return code`${docComment(registers, "Places of the registers, in bytes.")}export const ${scope.prefix}${pascalCase(registers.name)}Register = { ${entries} } as const;`;
 }

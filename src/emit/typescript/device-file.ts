@@ -16,6 +16,7 @@ import { inputTypes } from "./request-inputs.js";
 import { readableLayout } from "./request-layout.js";
 import { requestSlot } from "./request-slot.js";
 import { requestTypes } from "./request-types.js";
+import { fieldOffsets } from "./registers.js";
 import { structReader } from "./structs-read.js";
 import { structSize, structWriter } from "./structs-write.js";
 import { structType } from "./struct-types.js";
@@ -42,6 +43,7 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
       paragraphs([
         structType(struct, scope),
         structSize(struct, scope),
+        device.kind === "core" ? fieldOffsets(struct, scope) : nothing,
         structReader(struct, scope),
         structWriter(struct, scope),
       ]),

@@ -35,6 +35,7 @@ export async function formatTypeScript(file: EmittedFile): Promise<EmittedFile> 
   return { path: file.path, text: await format(file.text) };
 }
 
+/** What all devices share is one file, whatever it is called. */
 function fileName(device: DeviceModel): string {
-  return device.name.replaceAll("_", "-");
+  return device.kind === "core" ? "core" : device.name.replaceAll("_", "-");
 }
