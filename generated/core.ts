@@ -2152,7 +2152,7 @@ export function writeVirtioPvirtqEventSuppressFlags(writer: ByteWriter, value: V
 /**
  * What the driver writes to notify the device that there are buffers in a queue, with NOTIFICATION_DATA. Without it
  * only
- * the first 16 bits. (`notifications-le`, section 2.9)
+ * the first 16 bits. (`virtio_available_notification`, section 2.9)
  */
 export interface VirtioAvailableNotification {
   /** Earlier name: `vqn`. */
@@ -2184,7 +2184,7 @@ export function writeVirtioAvailableNotification(writer: ByteWriter, value: Virt
   writer.u32(value.vqIndex + value.nextOff * 2 ** 16 + Number(value.nextWrap) * 2 ** 31);
 }
 
-/** The same, where the transport is big-endian (ccw). (`notifications-be`, section 4.3.3.2, since 1.1) */
+/** The same, where the transport is big-endian (ccw). (`virtio_big_endian_notification`, section 4.3.3.2, since 1.1) */
 export interface VirtioBigEndianNotification {
   /** Earlier name: `vqn`. */
   readonly vqIndex: number;
@@ -2214,7 +2214,7 @@ export function writeVirtioBigEndianNotification(writer: ByteWriter, value: Virt
 }
 
 /**
- * The same over PCI, where NOTIF_CONFIG_DATA may give another number for the queue. (`notifications-data-le`,
+ * The same over PCI, where NOTIF_CONFIG_DATA may give another number for the queue. (`virtio_pci_notification`,
  * section 4.1.5.2, since 1.2)
  */
 export interface VirtioPciNotification {
