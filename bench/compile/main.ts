@@ -5,7 +5,7 @@
  *   npm run bench:compile -- [--json] [--sizes 1,10,100] [--runs 3]
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,12 +26,12 @@ interface Measurement {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
-async function measureOnce(folder: string, out: string): Promise<Times> {
+async function measureOnce(folder: string, out: string, cache: readonly string[] = ["--no-cache"]): Promise<Times> {
   const started = performance.now();
   const node = ["--import", "tsx", "--conditions=virtio-gen-source", join(root, "src/cli/main.ts")];
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [...node, "build", folder, "--out", out, "--format", "json"],
+    [...node, "build", folder, "--out", out, "--format", "json", ...cache],
     { cwd: root, maxBuffer: 1 << 28 },
   );
   const whole = performance.now() - started;
@@ -50,6 +50,32 @@ async function measure(factor: number, runs: number, work: string): Promise<Meas
   }
   if (!best) throw new Error("--runs must be 1 or more");
   return { factor, files: input.files, bytes: input.bytes, times: best };
+}
+
+/** The same folder again and again with a cache: nothing known, nothing changed, and a comment added to one file. */
+async function measureCache(work: string): Promise<readonly (readonly [string, Times])[]> {
+  const { folder } = scaleInput(join(root, "dsl"), join(work, "input-cached"), 1);
+  const run = (): Promise<Times> =>
+    measureOnce(folder, join(work, "output-cached"), ["--cache-dir", join(work, "cache")]);
+  const cold = await run();
+  const warm = await run();
+  appendFileSync(join(folder, "console.virtio"), "// changed\n");
+  return [
+    ["nothing known", cold],
+    ["nothing changed", warm],
+    ["console.virtio changed", await run()],
+  ];
+}
+
+function cacheTable(rows: readonly (readonly [string, Times])[]): string {
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, index) => cell.padStart(index === 0 ? 24 : 9)).join("");
+  return [
+    line(["with a cache", ...phases, "process"]),
+    ...rows.map(([what, times]) =>
+      line([what, ...phases.map((phase) => times[phase].toFixed(1)), times.process.toFixed(0)]),
+    ),
+  ].join("\n");
 }
 
 const nanosecondsPerByte = (milliseconds: number, { bytes }: Measurement): number => (milliseconds * 1e6) / bytes;
@@ -98,14 +124,21 @@ try {
     // The largest input runs long enough to need no second try.
     measurements.push(await measure(factor, factor >= 100 ? 1 : Number(values.runs), work));
   }
+  const cached = await measureCache(work);
   const ratios = measurements.map((measurement) => ({
     factor: measurement.factor,
     ratio: compileToFormat(measurement),
   }));
   if (values.json) {
-    const report = { measurements, growth: Object.fromEntries(growth(measurements)), compileToFormat: ratios };
+    const report = {
+      measurements,
+      growth: Object.fromEntries(growth(measurements)),
+      compileToFormat: ratios,
+      cached: Object.fromEntries(cached),
+    };
     console.log(JSON.stringify(report, undefined, 2));
   } else {
+    console.log(`${cacheTable(cached)}\n`);
     console.log(`virtio-gen build dsl, milliseconds\n\n${table(measurements)}\n`);
     console.log("time per byte, largest input over smallest (1 or less is linear):");
     console.log(

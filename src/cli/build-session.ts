@@ -7,11 +7,13 @@ import type { Diagnostic } from "../diagnostics/diagnostic.js";
 import type { SourceFile } from "../language/syntax-tree.js";
 import type { SpecVersion } from "../model/device-model.js";
 import { hasErrors } from "../diagnostics/render-text.js";
+import type { BuildCache } from "./build-cache.js";
+import { cachedBuild, type CachedBuildResult } from "./cached-build.js";
 import type { Io } from "./io.js";
 import { load, type Loaded } from "./load.js";
 import { compareOutputs, staleness, type ComparedFile } from "./output-folder.js";
 import { SourceReader } from "./source-reader.js";
-import type { PhaseTimes } from "./summary.js";
+import { countsOf, type ModelCounts, type PhaseTimes } from "./summary.js";
 import { writeFiles, type FileText } from "./write-files.js";
 
 export interface BuildRequest {
@@ -28,7 +30,10 @@ export interface BuildRequest {
 /** What one build found and did. */
 export interface BuildOutcome {
   readonly diagnostics: readonly Diagnostic[];
-  readonly result: BuildResult | undefined;
+  /** Missing if there are errors. */
+  readonly counts: ModelCounts | undefined;
+  /** How many of the files were known from an earlier build; undefined if nobody asked. */
+  readonly reuse: { readonly reused: number; readonly files: number } | undefined;
   /** Orphans among them; `stale` and `missing` ones are written by now unless this was a check. */
   readonly files: readonly ComparedFile[];
   readonly times: PhaseTimes | undefined;
@@ -41,11 +46,14 @@ export class BuildSession {
   readonly #reader: SourceReader;
   readonly #cache = new ParseCache();
   readonly #formatted = new FormatCache();
+  readonly #disk: BuildCache | undefined;
   #folders: readonly string[] = [];
   #last: readonly unknown[] | undefined;
 
-  constructor(request: BuildRequest, io: Io) {
+  /** @param disk Results of earlier runs of the command. */
+  constructor(request: BuildRequest, io: Io, disk?: BuildCache) {
     this.#request = request;
+    this.#disk = disk;
     this.#io = io;
     this.#reader = new SourceReader(io.cwd);
   }
@@ -62,17 +70,39 @@ export class BuildSession {
     const loaded = await load(this.#request.paths, this.#reader, this.#io);
     this.#folders = loaded.folders;
     const read = performance.now() - started;
+    const fromDisk = await this.#fromDisk(loaded);
+    if (fromDisk) {
+      const { outputs, counts, times, reused, files } = fromDisk;
+      return { ...this.#finish(outputs, [], { ...times, read }), counts, reuse: { reused, files } };
+    }
     const compiled = this.#compile(loaded);
     if (!this.#isNew(compiled)) return undefined;
-    if (!compiled.result) {
-      return { diagnostics: compiled.diagnostics, result: undefined, files: [], times: undefined };
-    }
+    const failed = { counts: undefined, reuse: undefined, files: [], times: undefined };
+    if (!compiled.result) return { ...failed, diagnostics: compiled.diagnostics };
     const result = await emitOutputs(compiled.result, { emit: this.#request.emit, formatCache: this.#formatted });
-    if (hasErrors(result.diagnostics)) return { diagnostics: result.diagnostics, result, files: [], times: undefined };
-    const writeStarted = performance.now();
-    const { files, diagnostics } = this.#write(result);
-    const times = { ...result.times, read, write: performance.now() - writeStarted };
-    return { diagnostics: [...result.diagnostics, ...diagnostics], result, files, times };
+    const counts = result.model && countsOf(result.model);
+    if (hasErrors(result.diagnostics)) return { ...failed, counts, diagnostics: result.diagnostics };
+    const finished = this.#finish(result.outputs, result.diagnostics, { ...result.times, read });
+    return { ...finished, counts, reuse: undefined };
+  }
+
+  async #fromDisk({ sources, diagnostics }: Loaded): Promise<CachedBuildResult | undefined> {
+    if (!this.#disk || diagnostics.length > 0) return undefined;
+    const { emit, specVersion } = this.#request;
+    const own = { cache: this.#disk, reader: this.#reader, parsed: this.#cache };
+    return cachedBuild(sources, { ...own, emit, specVersion });
+  }
+
+  /** Writes what came out. */
+  #finish(
+    outputs: BuildResult["outputs"],
+    found: readonly Diagnostic[],
+    before: Omit<PhaseTimes, "write">,
+  ): Pick<BuildOutcome, "diagnostics" | "files" | "times"> {
+    const started = performance.now();
+    const { files, diagnostics } = this.#write(outputs);
+    const times = { ...before, write: performance.now() - started };
+    return { diagnostics: [...found, ...diagnostics], files, times };
   }
 
   #compile({ sources, diagnostics }: Loaded): {
@@ -97,7 +127,7 @@ export class BuildSession {
     return last?.length !== now.length || now.some((item, index) => item !== last[index]);
   }
 
-  #write({ outputs }: BuildResult): { files: readonly ComparedFile[]; diagnostics: readonly Diagnostic[] } {
+  #write(outputs: BuildResult["outputs"]): { files: readonly ComparedFile[]; diagnostics: readonly Diagnostic[] } {
     const { out, check } = this.#request;
     const { cwd } = this.#io;
     const folder = resolve(cwd, out);

@@ -1,13 +1,15 @@
+import { resolve } from "node:path";
 import type { EmitTarget } from "../compiler/emit-targets.js";
 import { countOf, hasErrors } from "../diagnostics/render-text.js";
 import type { SpecVersion } from "../model/device-model.js";
+import { BuildCache, defaultCacheFolder } from "./build-cache.js";
 import { BuildSession, type BuildOutcome, type BuildRequest } from "./build-session.js";
 import { ExitCode } from "./exit-code.js";
 import { shownPath } from "./file-span.js";
 import type { Io } from "./io.js";
 import { refuseStandardInput } from "./load.js";
 import { Reporter, type ReportOptions } from "./reporter.js";
-import { countsOf, countsText, roundedTimes, timesText } from "./summary.js";
+import { countsText, roundedTimes, timesText } from "./summary.js";
 import { watchSources, type Watched } from "./watch.js";
 
 export interface BuildFlags extends ReportOptions {
@@ -16,6 +18,9 @@ export interface BuildFlags extends ReportOptions {
   readonly check?: boolean;
   readonly watch?: boolean;
   readonly specVersion?: SpecVersion;
+  /** False: neither use nor keep results of earlier builds. */
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
 }
 
 /** `virtio-gen build`. */
@@ -23,7 +28,7 @@ export async function buildCommand(paths: readonly string[], flags: BuildFlags, 
   refuseStandardInput(paths, "build");
   const { out, emit, check = false, specVersion } = flags;
   const request: BuildRequest = { paths, out, emit, check, specVersion };
-  const session = new BuildSession(request, io);
+  const session = new BuildSession(request, io, cacheOf(flags, io));
   const reporter = new Reporter(io, flags);
   const first = await session.build();
   const exitCode = first ? report(first, request, reporter, io) : ExitCode.OK;
@@ -41,19 +46,26 @@ export async function buildCommand(paths: readonly string[], flags: BuildFlags, 
   return reporter.diagnostics(problems);
 }
 
+/** While it watches, a session remembers by itself what has not changed. */
+function cacheOf({ watch = false, cache = true, cacheDir }: BuildFlags, { cwd }: Io): BuildCache | undefined {
+  if (watch || !cache) return undefined;
+  const folder = cacheDir === undefined ? defaultCacheFolder(cwd) : resolve(cwd, cacheDir);
+  return folder === undefined ? undefined : new BuildCache(folder);
+}
+
 function watchingText(session: BuildSession): string {
   return `watching ${countOf(session.watched.files.length, "file")} for changes; Ctrl-C stops`;
 }
 
 function report(outcome: BuildOutcome, request: BuildRequest, reporter: Reporter, io: Io): ExitCode {
-  const { diagnostics, result, files, times } = outcome;
-  const counts = result?.model ? countsOf(result.model) : undefined;
+  const { diagnostics, counts, reuse, files, times } = outcome;
   const exitCode = reporter.diagnostics(diagnostics, {
     ...counts,
     files: files.map(({ path, state }) => ({
       path: shownPath(path, io.cwd),
       state: request.check || state === "unchanged" || state === "orphaned" ? state : "written",
     })),
+    ...(reuse ? { reused: reuse.reused } : {}),
     ...(times ? { milliseconds: roundedTimes(times) } : {}),
   });
   if (!counts || !times || hasErrors(diagnostics)) return exitCode;
@@ -64,6 +76,7 @@ function report(outcome: BuildOutcome, request: BuildRequest, reporter: Reporter
     ? `${countOf(unchanged, "file")} in ${request.out} up to date`
     : `${countOf(written, "file")} written to ${request.out}, ${unchanged} unchanged`;
   reporter.note(`${success(countsText(counts))}: ${done}`);
-  reporter.note(faint(timesText(times)));
+  const known = reuse && reuse.reused > 0 ? `; ${reuse.reused} of ${countOf(reuse.files, "file")} from the cache` : "";
+  reporter.note(faint(`${timesText(times)}${known}`));
   return exitCode;
 }

@@ -52,6 +52,8 @@ Exit codes: 0 all is well, 1 errors were found or files are out of date,
         ),
       )
       .option("--check", "write nothing; say what is out of date, missing, or left over")
+      .option("--cache-dir <folder>", "where results are kept for the next build (default: in node_modules/.cache)")
+      .option("--no-cache", "neither use nor keep results of earlier builds")
       .addOption(new Option("-w, --watch", "build again whenever a definition changes").conflicts("check")),
   )
     .addHelpText(

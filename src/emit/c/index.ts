@@ -8,6 +8,8 @@ export interface EmittedHeader {
   /** Relative to the output folder. */
   readonly path: string;
   readonly text: string;
+  /** Name of the device that it is of; missing for what is of several. */
+  readonly device?: string;
 }
 
 /**

@@ -10,6 +10,8 @@ export interface EmittedFile {
   /** Relative to the output folder, with `/`. */
   readonly path: string;
   readonly text: string;
+  /** Name of the device that it is of; missing for what is of several. */
+  readonly device?: string;
 }
 
 export interface TypeScriptOptions {
@@ -27,12 +29,13 @@ export function printTypeScript(model: Model, options: TypeScriptOptions): reado
   return model.devices.map((device) => ({
     path: `${fileName(device)}.ts`,
     text: fileText(device, options.version, deviceFile(device, model)),
+    device: device.name,
   }));
 }
 
 /** Lays a file out. */
 export async function formatTypeScript(file: EmittedFile): Promise<EmittedFile> {
-  return { path: file.path, text: await format(file.text) };
+  return { ...file, text: await format(file.text) };
 }
 
 /** What all devices share is one file, whatever it is called. */
