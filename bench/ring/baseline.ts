@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The C program beside this file, compiled in a temporary folder. */
+/** A C program beside this file, compiled in a temporary folder. */
 export interface Baseline {
   /** Nanoseconds per item. */
   run(batch: number, items: number): number;
@@ -13,8 +13,8 @@ export interface Baseline {
 }
 
 /** Undefined when the machine has no C compiler; a compiler that fails is an error. */
-export function compileBaseline(): Baseline | undefined {
-  const source = fileURLToPath(new URL("baseline.c", import.meta.url));
+export function compileBaseline(format: "split" | "packed"): Baseline | undefined {
+  const source = fileURLToPath(new URL(`baseline-${format}.c`, import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
   const program = join(folder, "baseline");
   try {

@@ -19,9 +19,15 @@ import {
   wantsEvent,
 } from "./packed-ring.js";
 
-const nextBit = DescriptorFlag.NEXT << flagsShift;
-const writeBit = DescriptorFlag.WRITE << flagsShift;
-const indirectBit = DescriptorFlag.INDIRECT << flagsShift;
+// Copies of imported values: the compiler of V8 takes a constant of this module as such, and reads an imported one anew.
+const shift = flagsShift;
+const turns = turnMask;
+const wants = wantsEvent;
+const clamp = clampWritten;
+
+const nextBit = DescriptorFlag.NEXT << shift;
+const writeBit = DescriptorFlag.WRITE << shift;
+const indirectBit = DescriptorFlag.INDIRECT << shift;
 
 /**
  * Device side of a packed virtqueue (VIRTIO 1.4, 2.8).
@@ -138,9 +144,9 @@ export class PackedDeviceQueue implements DeviceQueue {
     const at = this.#nextAvailable * 4;
     // Plain: not available yet, nothing to order. With threads it is read again, and only that counts.
     let last = words[at + 3] ?? 0;
-    if ((last & turnMask) !== this.#availableTurn || !this.#oneThread) {
+    if ((last & turns) !== this.#availableTurn || !this.#oneThread) {
       last = this.#look(at + 3, last);
-      if ((last & turnMask) !== this.#availableTurn) return undefined;
+      if ((last & turns) !== this.#availableTurn) return undefined;
     }
     if (this.#outstanding >= this.size) {
       this.#overrun(1);
@@ -180,12 +186,12 @@ export class PackedDeviceQueue implements DeviceQueue {
     const capacity = own.writableLength;
     own.end();
     if (this.#completions !== undefined) {
-      own.written = clampWritten(written, capacity);
+      own.written = clamp(written, capacity);
       own.capacity = capacity;
       own.done = true;
       return "completed";
     }
-    this.#use(own.id, clampWritten(written, capacity), own.entries);
+    this.#use(own.id, clamp(written, capacity), own.entries);
     this.#freeSlots[this.#freeCount++] = own.slot;
     return "completed";
   }
@@ -199,7 +205,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     // Full barrier: the driver first asks for a notification and then looks at the descriptor; we stored the descriptor
     // and now look at what it asked for. Both steps are sequentially consistent, so one of the two sees the other.
     const event = this.#oneThread ? (this.#driverEvent[0] ?? 0) : Atomics.load(this.#driverEvent, 0);
-    if (!wantsEvent(event, this.#eventIdx, this.#nextUsed, this.#usedWrap, count, this.size)) return;
+    if (!wants(event, this.#eventIdx, this.#nextUsed, this.#usedWrap, count, this.size)) return;
     this.#options.notifyDriver();
   }
 
@@ -220,14 +226,14 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.#armed = false;
     if (this.#resubmitting) return true;
     const last = this.#look(this.#nextAvailable * 4 + 3, ~this.#availableTurn);
-    return (last & turnMask) === this.#availableTurn;
+    return (last & turns) === this.#availableTurn;
   }
 
   disableNotifications(): void {
     this.#polling = true;
     this.#armed = false;
     // Plain: a hint.
-    if (!this.#stopped) this.#deviceEvent[0] = EventFlags.DISABLE << flagsShift;
+    if (!this.#stopped) this.#deviceEvent[0] = EventFlags.DISABLE << shift;
   }
 
   dispose(): void {
@@ -269,7 +275,7 @@ export class PackedDeviceQueue implements DeviceQueue {
    */
   #look(word: number, last: number): number {
     if (this.#stopped) return ~this.#availableTurn;
-    const idle = (last & turnMask) !== this.#availableTurn;
+    const idle = (last & turns) !== this.#availableTurn;
     if (idle && !this.#armed && !this.#polling) {
       const wish = this.#eventIdx ? eventAt(this.#nextAvailable, this.#availableWrap) : EventFlags.ENABLE;
       if (this.#oneThread) this.#deviceEvent[0] = wish;
@@ -279,8 +285,8 @@ export class PackedDeviceQueue implements DeviceQueue {
     }
     const seen = this.#oneThread ? (this.#words[word] ?? 0) : Atomics.load(this.#words, word);
     // Plain: a hint. The driver needs not notify while we are taking; it is asked again before we stop.
-    if (!this.#eventIdx && this.#armed && (seen & turnMask) === this.#availableTurn) {
-      this.#deviceEvent[0] = EventFlags.DISABLE << flagsShift;
+    if (!this.#eventIdx && this.#armed && (seen & turns) === this.#availableTurn) {
+      this.#deviceEvent[0] = EventFlags.DISABLE << shift;
       this.#armed = false;
     }
     return seen;
@@ -323,8 +329,8 @@ export class PackedDeviceQueue implements DeviceQueue {
       const at = this.#nextAvailable * 4;
       // Plain: the driver made the first descriptor available after this one, and we read that one with acquire.
       last = words[at + 3] ?? 0;
-      if ((last & turnMask) !== this.#availableTurn) {
-        this.#break("chain-not-available", { descriptor: this.#nextAvailable, flags: last >>> flagsShift });
+      if ((last & turns) !== this.#availableTurn) {
+        this.#break("chain-not-available", { descriptor: this.#nextAvailable, flags: last >>> shift });
         return false;
       }
       low = words[at] ?? 0;

@@ -16,6 +16,14 @@ import {
   wantsEvent,
 } from "./packed-ring.js";
 
+// Copies of imported values: the compiler of V8 takes a constant of this module as such, and reads an imported one anew.
+const WRITE = DescriptorFlag.WRITE;
+const NEXT = DescriptorFlag.NEXT;
+const INDIRECT = DescriptorFlag.INDIRECT;
+const shift = flagsShift;
+const turns = turnMask;
+const wants = wantsEvent;
+
 /** When publications are numbered anew, so that the number of an old one never comes again. */
 const lastBatch = 0x7fff_ffff;
 
@@ -135,7 +143,7 @@ export class PackedDriverQueue implements DriverQueue {
   }
 
   addWritable(address: number, length: number): void {
-    this.#draft.add(address, length, DescriptorFlag.WRITE);
+    this.#draft.add(address, length, WRITE);
   }
 
   end(): number {
@@ -164,7 +172,7 @@ export class PackedDriverQueue implements DriverQueue {
     const event = this.#oneThread ? (this.#deviceEvent[0] ?? 0) : Atomics.load(this.#deviceEvent, 0);
     const now = this.#nextAvailable;
     const wrap = this.#availableWrap;
-    if (!wantsEvent(event, this.#eventIdx, now, wrap, count, this.size)) return;
+    if (!wants(event, this.#eventIdx, now, wrap, count, this.size)) return;
     this.#options.notifyDevice(now | (wrap << 15));
   }
 
@@ -187,11 +195,11 @@ export class PackedDriverQueue implements DriverQueue {
     const at = this.#nextUsed * 4;
     // Plain: not used yet, nothing to order.
     let last = words[at + 3] ?? 0;
-    if ((last & turnMask) !== this.#usedTurn) return -1;
+    if ((last & turns) !== this.#usedTurn) return -1;
     if (!this.#oneThread) {
       // Acquire: length and data are read after AVAIL and USED. The word counts as it is read now.
       last = Atomics.load(words, at + 3);
-      if ((last & turnMask) !== this.#usedTurn) return -1;
+      if ((last & turns) !== this.#usedTurn) return -1;
     }
     const token = last & 0xffff;
     const written = words[at + 2] ?? 0;
@@ -226,12 +234,12 @@ export class PackedDriverQueue implements DriverQueue {
       Atomics.store(this.#driverEvent, 0, wish);
       last = Atomics.load(this.#words, at);
     }
-    return this.#outstanding > 0 && (last & turnMask) === this.#usedTurn;
+    return this.#outstanding > 0 && (last & turns) === this.#usedTurn;
   }
 
   disableNotifications(): void {
     // Plain: a hint.
-    if (!this.#stopped) this.#driverEvent[0] = EventFlags.DISABLE << flagsShift;
+    if (!this.#stopped) this.#driverEvent[0] = EventFlags.DISABLE << shift;
   }
 
   dispose(): void {
@@ -253,7 +261,7 @@ export class PackedDriverQueue implements DriverQueue {
     words[at] = low;
     words[at + 1] = high;
     words[at + 2] = length;
-    const last = (flags << flagsShift) | this.#availableTurn | token;
+    const last = (flags << shift) | this.#availableTurn | token;
     if (this.#pending === 0) {
       this.#firstPending = offset;
       this.#pendingWord = last;
@@ -289,11 +297,11 @@ export class PackedDriverQueue implements DriverQueue {
     if (indirect) {
       tables.fill(token, draft);
       const address = tables.addressOf(token);
-      this.#put(address | 0, Math.floor(address / 2 ** 32) | 0, count * 16, DescriptorFlag.INDIRECT, token);
+      this.#put(address | 0, Math.floor(address / 2 ** 32) | 0, count * 16, INDIRECT, token);
     } else {
       const { words } = draft;
       for (let left = count, at = 0; left > 0; left--, at += 4) {
-        const flags = (words[at + 3] ?? 0) | (left > 1 ? DescriptorFlag.NEXT : 0);
+        const flags = (words[at + 3] ?? 0) | (left > 1 ? NEXT : 0);
         this.#put(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, flags, token);
       }
     }

@@ -11,6 +11,18 @@ import { SegmentBudget } from "../segment-list.js";
 import { clampWritten } from "../written.js";
 import { availableEntries, flagsWord, indexWord, locateSplitRing, noNotification, usedEntries } from "./split-ring.js";
 
+// Copies of imported values: the compiler of V8 takes a constant of this module as such, and reads an imported one anew.
+const WRITE = DescriptorFlag.WRITE;
+const NEXT = DescriptorFlag.NEXT;
+const INDIRECT = DescriptorFlag.INDIRECT;
+const flagsAt = flagsWord;
+const indexAt = indexWord;
+const noNotice = noNotification;
+const availableStart = availableEntries;
+const usedStart = usedEntries;
+const passed = passedEvent;
+const clamp = clampWritten;
+
 /**
  * Device side of a split virtqueue (VIRTIO 1.4, 2.7).
  *
@@ -101,7 +113,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#resubmitting) return this.#takeAgain();
     if (this.#nextAvailable === this.#seenAvailable && !this.#lookForAvailable()) return undefined;
     // Plain: the index that covers this entry was read before (acquire).
-    const head = this.#available[availableEntries + (this.#nextAvailable & this.#mask)] ?? 0;
+    const head = this.#available[availableStart + (this.#nextAvailable & this.#mask)] ?? 0;
     if (head >= this.size) {
       this.#break("head-out-of-range", { head, size: this.size });
       return undefined;
@@ -120,13 +132,13 @@ export class SplitDeviceQueue implements DeviceQueue {
     const { window } = this.memory;
     const offset = (low - window.low) | 0;
     if (
-      (flags & (DescriptorFlag.NEXT | DescriptorFlag.INDIRECT)) === 0 &&
+      (flags & (NEXT | INDIRECT)) === 0 &&
       offset >= 0 &&
       length > 0 &&
       length <= window.size - offset &&
       high === window.high
     ) {
-      chain.single(window, offset, length, (flags & DescriptorFlag.WRITE) !== 0);
+      chain.single(window, offset, length, (flags & WRITE) !== 0);
     } else {
       chain.begin();
       if (!this.#walk(head, low, high, length, flags, chain)) return undefined;
@@ -144,15 +156,15 @@ export class SplitDeviceQueue implements DeviceQueue {
     const capacity = own.writableLength;
     own.end();
     if (this.#completions !== undefined) {
-      own.written = clampWritten(written, capacity);
+      own.written = clamp(written, capacity);
       own.capacity = capacity;
       own.done = true;
       return "completed";
     }
-    const element = usedEntries + 2 * (this.#nextUsed & this.#mask);
+    const element = usedStart + 2 * (this.#nextUsed & this.#mask);
     // Plain: the index that covers this entry is stored in `publish` (release).
     this.#usedElements[element] = slot;
-    this.#usedElements[element + 1] = clampWritten(written, capacity);
+    this.#usedElements[element + 1] = clamp(written, capacity);
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     return "completed";
   }
@@ -170,10 +182,10 @@ export class SplitDeviceQueue implements DeviceQueue {
       const event = this.#oneThread
         ? (this.#available[this.#usedEventWord] ?? 0)
         : Atomics.load(this.#available, this.#usedEventWord);
-      if (!passedEvent(event, now, before)) return;
+      if (!passed(event, now, before)) return;
     } else {
-      const flags = this.#oneThread ? (this.#available[flagsWord] ?? 0) : Atomics.load(this.#available, flagsWord);
-      if ((flags & noNotification) !== 0) return;
+      const flags = this.#oneThread ? (this.#available[flagsAt] ?? 0) : Atomics.load(this.#available, flagsAt);
+      if ((flags & noNotice) !== 0) return;
     }
     this.#options.notifyDriver();
   }
@@ -185,8 +197,8 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (now === this.#publishedUsed) return;
     this.#publishedUsed = now;
     // Release: the driver sees the used entries and the data before it sees the index.
-    if (this.#oneThread) this.#used[indexWord] = now;
-    else Atomics.store(this.#used, indexWord, now);
+    if (this.#oneThread) this.#used[indexAt] = now;
+    else Atomics.store(this.#used, indexAt, now);
   }
 
   enableNotifications(): boolean {
@@ -201,7 +213,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#stopped) return;
     // Plain: a hint. With event indexes, the furthest away entry is the one that was taken last.
     if (this.#eventIdx) this.#used[this.#availEventWord] = this.#nextAvailable - 1;
-    else this.#used[flagsWord] = noNotification;
+    else this.#used[flagsAt] = noNotice;
   }
 
   dispose(): void {
@@ -245,13 +257,13 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (this.#stopped) return false;
     const next = this.#nextAvailable;
     // Plain: only decides whether to ask for a notification. What is relied on is read again below.
-    let seen = this.#available[indexWord] ?? 0;
+    let seen = this.#available[indexAt] ?? 0;
     if (seen === next && !this.#armed && !this.#polling) {
       this.#ask(next);
       this.#armed = true;
     }
     // Acquire: entries and descriptors are read after the index. One thread sees what it saw before.
-    if (!this.#oneThread) seen = Atomics.load(this.#available, indexWord);
+    if (!this.#oneThread) seen = Atomics.load(this.#available, indexAt);
     if (seen === next) return false;
     const step = (seen - next) & 0xffff;
     if (step > this.size) {
@@ -264,7 +276,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     }
     this.#seenAvailable = seen;
     // Plain: a hint. The driver needs not notify while we are taking; it is asked again before we stop.
-    if (!this.#eventIdx) this.#used[flagsWord] = noNotification;
+    if (!this.#eventIdx) this.#used[flagsAt] = noNotice;
     return true;
   }
 
@@ -272,11 +284,11 @@ export class SplitDeviceQueue implements DeviceQueue {
   #ask(next: number): void {
     if (this.#oneThread) {
       if (this.#eventIdx) this.#used[this.#availEventWord] = next;
-      else this.#used[flagsWord] = 0;
+      else this.#used[flagsAt] = 0;
     } else if (this.#eventIdx) {
       Atomics.store(this.#used, this.#availEventWord, next);
     } else {
-      Atomics.store(this.#used, flagsWord, 0);
+      Atomics.store(this.#used, flagsAt, 0);
     }
   }
 
@@ -286,12 +298,12 @@ export class SplitDeviceQueue implements DeviceQueue {
     let index = head;
     // Each step reads one descriptor, and a chain without a loop has at most `size` of them.
     for (let steps = 1; ; steps++) {
-      if ((flags & DescriptorFlag.INDIRECT) !== 0) {
+      if ((flags & INDIRECT) !== 0) {
         return this.#walkIndirect(index, low, high, length, flags, steps - 1, chain);
       }
-      const rule = chain.append(low, high, length, (flags & DescriptorFlag.WRITE) !== 0);
+      const rule = chain.append(low, high, length, (flags & WRITE) !== 0);
       if (rule !== undefined) return this.#breakAt(rule, index, low, high, length);
-      if ((flags & DescriptorFlag.NEXT) === 0) return true;
+      if ((flags & NEXT) === 0) return true;
       if (steps === this.size) return this.#breakAt("descriptor-loop", index, low, high, length);
       const next = flags >>> 16;
       if (next >= this.size) {
@@ -323,7 +335,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     const table = this.#indirectTable;
     let rule: RingRule | undefined;
     if (!this.#options.features.indirect) rule = "indirect-not-negotiated";
-    else if ((flags & DescriptorFlag.NEXT) !== 0) rule = "indirect-with-next";
+    else if ((flags & NEXT) !== 0) rule = "indirect-with-next";
     else rule = table.locate(this.memory, low >>> 0, high >>> 0, length >>> 0);
     if (rule !== undefined) return this.#breakAt(rule, parent, low, high, length);
     rule = table.walkChained(chain, this.size - before);
@@ -344,7 +356,7 @@ export class SplitDeviceQueue implements DeviceQueue {
       const next = completions.ready;
       // One entry stands for a batch; those before the last count as used completely, so that has to be true (2.7.9).
       if (next === undefined || chain.written !== chain.capacity) {
-        const element = usedEntries + 2 * (start & this.#mask);
+        const element = usedStart + 2 * (start & this.#mask);
         this.#usedElements[element] = chain.slot;
         this.#usedElements[element + 1] = chain.written;
         start = this.#nextUsed;

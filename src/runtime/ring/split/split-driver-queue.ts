@@ -8,6 +8,17 @@ import { RingError, type RingRule } from "../ring-errors.js";
 import { SegmentDraft, type IndirectTables } from "../segment-draft.js";
 import { availableEntries, flagsWord, indexWord, locateSplitRing, noNotification, usedEntries } from "./split-ring.js";
 
+// Copies of imported values: the compiler of V8 takes a constant of this module as such, and reads an imported one anew.
+const WRITE = DescriptorFlag.WRITE;
+const NEXT = DescriptorFlag.NEXT;
+const INDIRECT = DescriptorFlag.INDIRECT;
+const flagsAt = flagsWord;
+const indexAt = indexWord;
+const noNotice = noNotification;
+const availableStart = availableEntries;
+const usedStart = usedEntries;
+const passed = passedEvent;
+
 /** When publications are numbered anew, so that the number of an old one never comes again. */
 const lastBatch = 0x7fff_ffff;
 
@@ -90,8 +101,8 @@ export class SplitDriverQueue implements DriverQueue {
       const { available, used } = checkSplitPosition(options.start, 0, this.index);
       this.#nextAvailable = this.#publishedAvailable = available;
       this.#nextUsed = this.#seenUsed = used;
-      ring.available[indexWord] = available;
-      ring.used[indexWord] = used;
+      ring.available[indexAt] = available;
+      ring.used[indexAt] = used;
     }
   }
 
@@ -116,7 +127,7 @@ export class SplitDriverQueue implements DriverQueue {
   }
 
   addWritable(address: number, length: number): void {
-    this.#draft.add(address, length, DescriptorFlag.WRITE);
+    this.#draft.add(address, length, WRITE);
   }
 
   end(): number {
@@ -141,7 +152,7 @@ export class SplitDriverQueue implements DriverQueue {
     this.free--;
     // Plain: the index that covers this entry is stored in `publish` (release).
     const next = this.#nextAvailable;
-    this.#available[availableEntries + (next & this.#mask)] = head;
+    this.#available[availableStart + (next & this.#mask)] = head;
     this.#nextAvailable = (next + 1) & 0xffff;
     return head;
   }
@@ -157,10 +168,10 @@ export class SplitDriverQueue implements DriverQueue {
       const event = this.#oneThread
         ? (this.#used[this.#availEventWord] ?? 0)
         : Atomics.load(this.#used, this.#availEventWord);
-      if (!passedEvent(event, now, before)) return;
+      if (!passed(event, now, before)) return;
     } else {
-      const flags = this.#oneThread ? (this.#used[flagsWord] ?? 0) : Atomics.load(this.#used, flagsWord);
-      if ((flags & noNotification) !== 0) return;
+      const flags = this.#oneThread ? (this.#used[flagsAt] ?? 0) : Atomics.load(this.#used, flagsAt);
+      if ((flags & noNotice) !== 0) return;
     }
     this.#options.notifyDevice(now);
   }
@@ -172,15 +183,15 @@ export class SplitDriverQueue implements DriverQueue {
     if (this.#batch === lastBatch) this.#inFlight.forgetBatches();
     this.#batch = (this.#batch + 1) & lastBatch;
     // Release: the device sees descriptors and entries before it sees the index.
-    if (this.#oneThread) this.#available[indexWord] = now;
-    else Atomics.store(this.#available, indexWord, now);
+    if (this.#oneThread) this.#available[indexAt] = now;
+    else Atomics.store(this.#available, indexAt, now);
   }
 
   poll(): number {
     const next = this.#nextUsed;
     if (next === this.#seenUsed && !this.#lookForUsed()) return -1;
     if (this.#inOrder) return this.#pollInOrder();
-    const element = usedEntries + 2 * (next & this.#mask);
+    const element = usedStart + 2 * (next & this.#mask);
     // Plain: the index that covers this entry was read before (acquire). Each word is read once.
     const token = this.#usedElements[element] ?? 0;
     const written = this.#usedElements[element + 1] ?? 0;
@@ -206,20 +217,20 @@ export class SplitDriverQueue implements DriverQueue {
     const next = this.#nextUsed;
     if (this.#oneThread) {
       if (this.#eventIdx) this.#available[this.#usedEventWord] = next;
-      else this.#available[flagsWord] = 0;
-      return this.#used[indexWord] !== next;
+      else this.#available[flagsAt] = 0;
+      return this.#used[indexAt] !== next;
     }
     // Full barrier between asking and looking again, so that a buffer used meanwhile is not missed.
     if (this.#eventIdx) Atomics.store(this.#available, this.#usedEventWord, next);
-    else Atomics.store(this.#available, flagsWord, 0);
-    return Atomics.load(this.#used, indexWord) !== next;
+    else Atomics.store(this.#available, flagsAt, 0);
+    return Atomics.load(this.#used, indexAt) !== next;
   }
 
   disableNotifications(): void {
     if (this.#stopped) return;
     // Plain: a hint. With event indexes, the furthest away entry is the one that was used last.
     if (this.#eventIdx) this.#available[this.#usedEventWord] = this.#nextUsed - 1;
-    else this.#available[flagsWord] = noNotification;
+    else this.#available[flagsAt] = noNotice;
   }
 
   dispose(): void {
@@ -243,7 +254,7 @@ export class SplitDriverQueue implements DriverQueue {
       table[head * 4] = address;
       table[head * 4 + 1] = Math.floor(address / 2 ** 32);
       table[head * 4 + 2] = count * 16;
-      table[head * 4 + 3] = DescriptorFlag.INDIRECT;
+      table[head * 4 + 3] = INDIRECT;
       this.#firstFree = this.#rows[head * 4] ?? 0;
     } else {
       this.#fillDescriptors(head, draft);
@@ -254,7 +265,7 @@ export class SplitDriverQueue implements DriverQueue {
     this.#rows[row + 3] = this.#batch;
     draft.begin();
     this.free -= descriptors;
-    this.#available[availableEntries + (this.#nextAvailable & this.#mask)] = head;
+    this.#available[availableStart + (this.#nextAvailable & this.#mask)] = head;
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     return head;
   }
@@ -271,7 +282,7 @@ export class SplitDriverQueue implements DriverQueue {
       table[to] = words[from] ?? 0;
       table[to + 1] = words[from + 1] ?? 0;
       table[to + 2] = words[from + 2] ?? 0;
-      table[to + 3] = left === 1 ? flags : flags | DescriptorFlag.NEXT | (next << 16);
+      table[to + 3] = left === 1 ? flags : flags | NEXT | (next << 16);
       descriptor = next;
     }
     this.#firstFree = descriptor;
@@ -296,7 +307,7 @@ export class SplitDriverQueue implements DriverQueue {
     const next = this.#nextUsed;
     const rows = this.#rows;
     if (this.#batchEnd < 0) {
-      const element = usedEntries + 2 * (next & this.#mask);
+      const element = usedStart + 2 * (next & this.#mask);
       const id = this.#usedElements[element] ?? 0;
       this.#batchWritten = this.#usedElements[element + 1] ?? 0;
       if (id >>> 0 >= this.size) return this.#break("used-id-out-of-range", { id: id >>> 0, size: this.size });
@@ -328,10 +339,10 @@ export class SplitDriverQueue implements DriverQueue {
     if (this.#stopped) return false;
     const next = this.#nextUsed;
     // Plain: nothing new, nothing to order.
-    let seen = this.#used[indexWord] ?? 0;
+    let seen = this.#used[indexAt] ?? 0;
     if (seen === next) return false;
     // Acquire: used entries and data are read after the index.
-    if (!this.#oneThread) seen = Atomics.load(this.#used, indexWord);
+    if (!this.#oneThread) seen = Atomics.load(this.#used, indexAt);
     const inFlight = (this.#publishedAvailable - next) & 0xffff;
     if (((seen - next) & 0xffff) > inFlight) {
       this.#break("used-index-jump", { before: next, now: seen, inFlight });

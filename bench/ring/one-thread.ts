@@ -7,7 +7,9 @@ import {
   type RingError,
 } from "../../src/runtime/ring/index.js";
 
-/** Both sides of one split virtqueue with event indexes, over shared memory. The same as in baseline.c. */
+export type Format = "split" | "packed";
+
+/** Both sides of one virtqueue with event indexes, in memory of one thread. The same as in the baselines. */
 export interface Pair {
   readonly driver: DriverQueue;
   readonly device: DeviceQueue;
@@ -17,10 +19,10 @@ export interface Pair {
 const bufferAddress = 0x8000;
 const bufferLength = 64;
 
-export function createPair(): Pair {
-  const memory = GuestMemory.flat(1 << 16);
-  const addresses = { size: 256, descriptor: 0x1000, driver: 0x3000, device: 0x4000 };
-  const features = { indirect: false, eventIdx: true, packed: false, inOrder: false };
+export function createPair(format: Format, size = 256): Pair {
+  const memory = GuestMemory.flat(0x10_0000);
+  const addresses = { size, descriptor: 0x1_0000, driver: 0x9_1000, device: 0xa_2000 };
+  const features = { indirect: false, eventIdx: true, packed: format === "packed", inOrder: false };
   const notifications = { ofDevice: 0, ofDriver: 0 };
   const onBroken = (error: RingError): void => {
     throw error;
