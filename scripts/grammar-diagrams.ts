@@ -44,6 +44,11 @@ const diagrams: Readonly<Record<string, readonly string[]>> = {
   partArm: ["patterns", "pattern"],
   table: ["entryBlock"],
   registers: ["memberBlock"],
+  protocol: [],
+  protocolMember: ["state", "invariant", "lesson", "counter", "events", "event"],
+  transition: ["events", "event"],
+  answers: [],
+  answerRule: ["path"],
   external: [],
   clause: ["expressionClause", "versionClause", "nameClause", "textClause", "wordClause", "namesClause"],
 };

@@ -7,6 +7,7 @@ import type {
   FieldType,
   Formula,
   Model,
+  ProtocolModel,
   QueueModel,
   RegistersModel,
   ReplyModel,
@@ -19,6 +20,7 @@ import type {
 import { replaceLeaves } from "../model/formula-building.js";
 import { formulaText } from "../model/formula-text.js";
 import { constantOf, numberFormula } from "../model/formula-values.js";
+import { isReservedName } from "../model/spec-names.js";
 import { compareVersions } from "../model/versions.js";
 
 /** What is left out, as far as what stays may mention it. */
@@ -138,6 +140,11 @@ function restrictDevice(device: DeviceModel, shared: SharedModel, version: SpecV
     sharedMemory: device.sharedMemory.filter(present).flatMap((region) => conditional(region, removed)),
     tables: device.tables.map((table) => ({ ...table, entries: table.entries.filter(present) })),
     registers: device.registers.filter(present).map((registers) => restrictRegisters(registers, removed)),
+    protocols: device.protocols.filter(present).flatMap((protocol) => restrictProtocol(protocol, removed)),
+    answers: device.answers.filter(present).map((answers) => ({
+      ...answers,
+      rules: answers.rules.filter(present).flatMap((rule) => conditional(rule, removed)),
+    })),
   };
 }
 
@@ -240,8 +247,55 @@ function restrictQueue(queue: QueueModel, removed: Removed): readonly QueueModel
   return conditional(restricted, removed);
 }
 
+function restrictProtocol(protocol: ProtocolModel, removed: Removed): readonly ProtocolModel[] {
+  const present = isIn(removed.version);
+  const states = protocol.states.filter(present);
+  const left = new Set(["any", ...states.map(({ name }) => name)]);
+  const transitions = protocol.transitions
+    .filter(present)
+    .filter(({ to }) => to === null || left.has(to))
+    .map((step) => ({ ...step, from: step.from.filter((state) => left.has(state)) }))
+    .filter(({ from }) => from.length > 0)
+    .flatMap((step) => conditional(step, removed));
+  const counters = protocol.counters.filter(present).flatMap((counter) => conditional(counter, removed));
+  return conditional({ ...protocol, states, transitions, counters }, removed);
+}
+
 function restrictFields(fields: readonly FieldModel[], removed: Removed): readonly FieldModel[] {
-  return fields.filter(isIn(removed.version)).flatMap((field) => conditional(restrictField(field, removed), removed));
+  return fields
+    .flatMap((field) => inVersion(field, removed.version))
+    .flatMap((field) => conditional(restrictField(field, removed), removed));
+}
+
+/**
+ * A field in an earlier release. `was reserved` on one that came later: the bytes were there before, without a meaning, and
+ * so is what replaced them.
+ */
+function inVersion(field: FieldModel, version: SpecVersion): readonly FieldModel[] {
+  if (isIn(version)(field)) return [field];
+  const isLater = compareVersions(field.since, version) > 0;
+  if (!isLater || field.was === null || !isReservedName(field.was) || field.size === null) return [];
+  return [
+    {
+      ...field,
+      name: field.was,
+      specName: field.was,
+      doc: "",
+      since: version,
+      reserved: true,
+      was: null,
+      conditionTree: null,
+      condition: null,
+      enum: null,
+      flags: null,
+      bitset: null,
+      meanings: [],
+      constraint: null,
+      constraintTree: null,
+      validTree: null,
+      unit: null,
+    },
+  ];
 }
 
 function restrictField(field: FieldModel, removed: Removed): FieldModel {

@@ -16,7 +16,7 @@ function entries<const Table extends Record<string, TableEntry>>(table: Table): 
 /**
  * Every message that the compiler can print. The key names the rule, the code is stable, and
  * `docs/diagnostics/<code>.md` explains it. VG1xxx: reading text; VG2xxx: names and types; VG3xxx: layout;
- * VG4xxx: features; VG5xxx: queues and requests; VG9xxx: files and options.
+ * VG4xxx: features; VG5xxx: queues and requests; VG6xxx: protocols; VG9xxx: files and options.
  */
 export const diagnosticTable = entries({
   "unexpected-character": { code: "VG1001", severity: "error", message: message`unexpected character ${"character"}` },
@@ -224,6 +224,12 @@ export const diagnosticTable = entries({
     code: "VG5007",
     severity: "error",
     message: message`request ${"name"} has more than ${"limit"} combinations of tags`,
+  },
+  // protocols
+  "unreachable-state": {
+    code: "VG6001",
+    severity: "error",
+    message: message`nothing leads to the state ${"name"} of ${"protocol"} from ${"initial"}, where it begins`,
   },
   // files and options
   "import-failed": { code: "VG9001", severity: "error", message: message`cannot import ${"path"}: ${"reason"}` },

@@ -32,10 +32,27 @@ const expressionWords: ReadonlyMap<string, ExpressionClause["word"]> = new Map<s
       "merged",
       "holds",
       "posted",
+      "per",
+      "learnt",
+      "implied",
+      "native",
     ] as const
   ).map((word) => [word, word] as const),
   ["@", "at"],
 ]);
+
+const nameWords = ["as", "was", "phase", "before", "only", "by", "members"] as const;
+const wordsAlone = [
+  "mandatory",
+  "expected",
+  "persists",
+  "constant",
+  "unannounced",
+  "terminated",
+  "strings",
+  "alias",
+  "unnamed",
+] as const;
 
 /** The clauses of a declaration, in the order in which they stand. */
 export function buildClauses(context: BuildContext, node: CstNode): Clause[] {
@@ -67,8 +84,10 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
       return version === undefined ? [] : [{ kind: "clause", word, version, span }];
     }
     case "nameClause": {
-      const word = (["as", "was", "phase", "only"] as const).find((known) => known === image);
-      const name = buildSpecName(context, form);
+      const word = nameWords.find((known) => known === image);
+      const text = tokenOf(form, "StringLiteral");
+      // In quotes: a name that has gaps.
+      const name = text ? { text: parseText(text.image), span: context.tokenSpan(text) } : buildSpecName(context, form);
       return word === undefined || name.text === "" ? [] : [{ kind: "clause", word, name, span } satisfies NameClause];
     }
     case "textClause": {
@@ -81,7 +100,7 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
       return names.length === 0 ? [] : [{ kind: "clause", word: "window", names, span } satisfies NamesClause];
     }
     default: {
-      const word = (["mandatory", "persists", "terminated", "strings"] as const).find((known) => known === image);
+      const word = wordsAlone.find((known) => known === image);
       return word === undefined ? [] : [{ kind: "clause", word, span } satisfies WordClause];
     }
   }

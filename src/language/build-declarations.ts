@@ -3,6 +3,7 @@ import type { BuildContext } from "./build-context.js";
 import { buildClauses, buildNamedType } from "./build-clauses.js";
 import { buildExpression } from "./build-expressions.js";
 import { buildConstant, buildDefine, buildDimension, buildField, buildMembers, buildStruct } from "./build-layout.js";
+import { buildAnswers, buildProtocol } from "./build-protocols.js";
 import { buildRequest } from "./build-requests.js";
 import { nodeOf, nodesOf, tokenOf } from "./cst.js";
 import { tableWords } from "./keywords.js";
@@ -100,6 +101,10 @@ function buildDeclaration(context: BuildContext, declaration: CstNode): Declarat
     }
     case "request":
       return [buildRequest(context, node)];
+    case "protocol":
+      return [buildProtocol(context, node)];
+    case "answers":
+      return [buildAnswers(context, node)];
     case "table": {
       const keyword = tokenOf(node, "keyword")?.image;
       const table = tableWords.find((known) => known === keyword) ?? "memory";

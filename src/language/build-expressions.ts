@@ -5,7 +5,7 @@ import { nodeOf, nodesOf, tokenOf, tokensOf } from "./cst.js";
 import { maximumExpressionDepth } from "./limits.js";
 import { parseCharacter, parseNumber, parseText } from "./literals.js";
 import { binaryOperator, precedenceOf, unaryOperator } from "./operators.js";
-import type { BinaryOperator, Expression } from "./syntax-tree.js";
+import type { BinaryOperator, Expression, PathExpression } from "./syntax-tree.js";
 
 /** An expression where one has to be; `near` is where a missing one is said to be. */
 export function buildExpression(context: BuildContext, node: CstNode | undefined, near: number): Expression {
@@ -115,10 +115,7 @@ function buildPrimary(context: BuildContext, node: CstNode, near: number): Expre
   const text = tokenOf(node, "StringLiteral");
   if (text !== undefined) return { kind: "text", value: parseText(text.image), span: context.tokenSpan(text) };
   const path = nodeOf(node, "path");
-  if (path !== undefined) {
-    const segments = tokensOf(path, "Identifier").map((name) => context.name(name, path));
-    return { kind: "path", segments, span: context.span(path) };
-  }
+  if (path !== undefined) return buildPath(context, path);
   const call = nodeOf(node, "call");
   if (call !== undefined) return buildCall(context, call);
   const parenthesized = nodeOf(node, "parenthesized");
@@ -128,6 +125,11 @@ function buildPrimary(context: BuildContext, node: CstNode, near: number): Expre
     return { ...inner, span };
   }
   return missing(context, context.span(node, near).end);
+}
+
+export function buildPath(context: BuildContext, path: CstNode): PathExpression {
+  const segments = tokensOf(path, "Identifier").map((name) => context.name(name, path));
+  return { kind: "path", segments, span: context.span(path) };
 }
 
 function buildNumber(context: BuildContext, token: IToken, value: bigint | undefined): Expression {

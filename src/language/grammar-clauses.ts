@@ -35,8 +35,21 @@ const expressionWords = [
   "ends",
   "holds",
   "posted",
+  "per",
+  "learnt",
 ] as const;
-const wordsAlone = ["mandatory", "persists", "terminated", "strings"] as const;
+const wordsAlone = [
+  "mandatory",
+  "expected",
+  "persists",
+  "constant",
+  "unannounced",
+  "terminated",
+  "strings",
+  "alias",
+  "unnamed",
+] as const;
+const nameWords = ["as", "was", "phase", "before", "only", "by", "members"] as const;
 
 const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);
 const clauseWordTypes: ReadonlySet<TokenType> = new Set(clauseWords.map((clause) => word(clause)));
@@ -79,6 +92,18 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
           this.expect(2, word("by"), "`by`", "second");
         },
       },
+      {
+        ALT: () => {
+          this.CONSUME(word("implied"), { LABEL: "word" });
+          this.expect(3, word("if"), "`if`", "second");
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(word("native"), { LABEL: "word" });
+          this.expect(4, word("if"), "`if`", "second");
+        },
+      },
     ]);
     this.SUBRULE(this.expression, { ARGS: ["a value"] });
   });
@@ -96,13 +121,8 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
   });
 
   protected readonly nameClause = this.RULE("nameClause", () => {
-    this.OR([
-      { ALT: () => this.CONSUME(word("as"), { LABEL: "word" }) },
-      { ALT: () => this.CONSUME(word("was"), { LABEL: "word" }) },
-      { ALT: () => this.CONSUME(word("phase"), { LABEL: "word" }) },
-      { ALT: () => this.CONSUME(word("only"), { LABEL: "word" }) },
-    ]);
-    this.SUBRULE(this.specName);
+    this.OR(nameWords.map((clause) => ({ ALT: () => this.CONSUME(word(clause), { LABEL: "word" }) })));
+    this.OR1([{ ALT: () => this.CONSUME(StringLiteral) }, { ALT: () => this.SUBRULE(this.specName) }]);
   });
 
   /** `VIRTIO_BLK_T_*`, `command-specific-data`. */

@@ -1,5 +1,5 @@
 import { EOF, type CstNode, type TokenType } from "chevrotain";
-import { RequestGrammar } from "./grammar-requests.js";
+import { ProtocolGrammar } from "./grammar-protocols.js";
 import { clauseWords, declarationWords, tableWords } from "./keywords.js";
 import {
   Colon,
@@ -29,6 +29,8 @@ type DeclarationKind =
   | "constant"
   | "letDeclaration"
   | "request"
+  | "protocol"
+  | "answers"
   | "table"
   | "registers"
   | "external"
@@ -42,7 +44,7 @@ const afterFieldName: ReadonlySet<TokenType> = new Set([Semicolon, LeftBracket])
 const afterMemberName: ReadonlySet<TokenType> = new Set([Equals, Semicolon, Comma, RightBrace, Colon]);
 
 /** Declarations, and the file that holds them. */
-export class Grammar extends RequestGrammar {
+export class Grammar extends ProtocolGrammar {
   #kind: DeclarationKind = "unknown";
 
   constructor(validate = false) {
@@ -75,6 +77,8 @@ export class Grammar extends RequestGrammar {
         { GATE: when("layout"), ALT: () => this.SUBRULE(this.structDeclaration, label) },
         { GATE: when("enumeration"), ALT: () => this.SUBRULE(this.enumeration, label) },
         { GATE: when("request"), ALT: () => this.SUBRULE(this.request, label) },
+        { GATE: when("protocol"), ALT: () => this.SUBRULE(this.protocol, label) },
+        { GATE: when("answers"), ALT: () => this.SUBRULE(this.answers, label) },
         { GATE: when("define"), ALT: () => this.SUBRULE(this.define, label) },
         { GATE: when("constant"), ALT: () => this.SUBRULE(this.constant, label) },
         { GATE: when("letDeclaration"), ALT: () => this.SUBRULE(this.letDeclaration, label) },
@@ -112,6 +116,8 @@ export class Grammar extends RequestGrammar {
     if (type === word("open")) return this.is(2, word("enum")) || this.is(2, word("flags")) ? "enumeration" : "unknown";
     if (type === word("device") || type === word("core")) return isType ? "field" : "device";
     if (type === word("request")) return isType ? "field" : "request";
+    if (type === word("protocol")) return isType ? "field" : "protocol";
+    if (type === word("answers")) return isType ? "field" : "answers";
     if (type === word("features")) return isType ? "field" : "features";
     if (type === word("config")) return isType ? "field" : "config";
     if (type === word("queues")) return isType ? "field" : "queues";

@@ -1,6 +1,7 @@
 import { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Span } from "../diagnostics/source.js";
 import type { Declaration, DeviceDeclaration, SourceFile } from "../language/syntax-tree.js";
+import { answersModels } from "./answers.js";
 import { readClauses } from "./clauses.js";
 import { configModel, registersModel } from "./config-layout.js";
 import { constantModel, evaluateDeclarations, externalModel, memberConstants } from "./declaration-values.js";
@@ -20,6 +21,7 @@ import { compileConstant } from "./formulas.js";
 import { checkImports } from "./imports.js";
 import { looseStructs } from "./loose-fields.js";
 import { messageStructs } from "./message-structs.js";
+import { protocolModels } from "./protocols.js";
 import { queueModels } from "./queue-indexes.js";
 import { requestModel } from "./request-variants.js";
 import { collectSymbols } from "./symbol-collection.js";
@@ -100,7 +102,7 @@ function deviceScope(device: DeviceDeclaration, shared: Scope, core: Scope | nul
   let { spec } = origin;
   for (const member of device.members) if (member.kind === "spec-section") spec = member.text;
   return collectSymbols({
-    naming: { kind: device.keyword, name: device.name.text },
+    naming: { kind: device.keyword, name: device.name.text, prefix: clauses.names.get("as")?.name.text },
     device,
     encloser: { label: device.name.text, ...origin, spec },
     parent: shared,
@@ -126,6 +128,9 @@ function deviceModel(
   const queues = queueModels(scope, features, facts);
   const sharedMemory = sharedMemoryModels(scope, facts);
   const tables = tableModels(scope, facts);
+  const messages = { scope, facts, requests: requests.map(({ model }) => model) };
+  const protocols = protocolModels(messages);
+  const answers = answersModels(messages);
   const items = sharedItems(scope, facts);
   const { since, spec } = scope.encloser;
   const source = device.span.source.name;
@@ -147,6 +152,8 @@ function deviceModel(
     sharedMemory,
     tables,
     registers,
+    protocols,
+    answers,
   };
 }
 

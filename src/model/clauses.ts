@@ -34,14 +34,15 @@ const fieldInMemory = [
   "ends",
   "terminated",
   "strings",
+  "learnt",
 ] as const;
-const fieldOfDevice = [...fieldInMemory, "default", "phase", "persists"] as const;
+const fieldOfDevice = [...fieldInMemory, "default", "phase", "before", "persists", "constant", "unannounced"] as const;
 
 /** Which clauses apply to what, under the name that messages use. */
 export const clauseRules = {
-  "a device": everywhere,
+  "a device": [...everywhere, "as"],
   "a features block": [...everywhere, "as"],
-  "a feature": [...named, "requires", "offers", "at", "mandatory", "only"],
+  "a feature": [...named, "requires", "offers", "at", "mandatory", "expected", "implied", "only"],
   "a config block": [...everywhere, "as", "sized", "window"],
   "a config field": fieldOfDevice,
   "a register": fieldOfDevice,
@@ -49,19 +50,25 @@ export const clauseRules = {
   "a bit-field": [...named, "if", "valid", "unit", "where", "default"],
   "a match": [...everywhere, "as", "if", "valid", "sized"],
   "a match arm": [...everywhere, "as", "if"],
-  "an enum": named,
-  "an enum member": [...named, "unit"],
-  "a flag": [...named, "at"],
+  "an enum": [...named, "members"],
+  "an enum member": [...named, "unit", "alias"],
+  "a flag": [...named, "at", "alias"],
   "a constant": [...named, "unit"],
-  "a queue": [...named, "at", "if", "holds", "posted", "merged"],
+  "a queue": [...named, "at", "if", "holds", "posted", "merged", "per"],
   "a struct": [...named, "sized"],
-  "a request": named,
+  "a request": [...named, "native"],
   "a stream": ["as", "spec"],
   "a struct in a request": [...everywhere, "as"],
   "an external type": [...named, "sized"],
-  "a table": [...everywhere, "as"],
+  "a table": [...everywhere, "as", "unnamed"],
   "a table entry": [...named, "if"],
   "a registers block": [...everywhere, "as", "sized"],
+  "a protocol": [...everywhere, "if", "per", "by", "where"],
+  "a state": [...named],
+  "a transition": [...everywhere, "if", "per", "by"],
+  "a counter": [...everywhere, "if", "by"],
+  answers: everywhere,
+  "a rule for answers": [...everywhere, "if", "per"],
 } satisfies Record<string, readonly ClauseWord[]>;
 
 export type ClauseHolder = keyof typeof clauseRules;
@@ -110,7 +117,10 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
       case "as":
       case "was":
       case "phase":
+      case "before":
       case "only":
+      case "by":
+      case "members":
         names.set(clause.word, clause);
         break;
       case "spec":
@@ -121,9 +131,14 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
         lists.set(clause.word, clause);
         break;
       case "mandatory":
+      case "expected":
       case "persists":
+      case "constant":
+      case "unannounced":
       case "terminated":
       case "strings":
+      case "alias":
+      case "unnamed":
         words.set(clause.word, clause);
         break;
       default:
@@ -142,6 +157,10 @@ export function spelling(word: ClauseWord): string {
       return "valid if";
     case "merged":
       return "merged by";
+    case "implied":
+      return "implied if";
+    case "native":
+      return "native if";
     default:
       return word;
   }

@@ -21,6 +21,7 @@ export function asName(clauses: readonly Clause[]): string | undefined {
 
 /** The pattern that an `as` with a `*` gives to the members. */
 export function memberPattern(clauses: readonly Clause[]): string | undefined {
+  for (const clause of clauses) if (clause.word === "members") return clause.name.text;
   const name = asName(clauses);
   return name?.includes("*") === true ? name : undefined;
 }
@@ -76,6 +77,8 @@ export function needsDevice(declaration: Declaration): boolean {
     case "request":
     case "table":
     case "registers":
+    case "protocol":
+    case "answers":
       return true;
     default:
       return false;
@@ -89,6 +92,10 @@ export function declarationText(declaration: Declaration): string {
       return "a `let`";
     case "request":
       return "a request";
+    case "protocol":
+      return "a protocol";
+    case "answers":
+      return "answers";
     case "table":
       return `\`${declaration.table}\``;
     default:

@@ -55,6 +55,10 @@ export interface DeviceModel extends SharedModel {
   /** Numbers of admin commands' payloads: capabilities, resource objects, device parts. */
   readonly tables: readonly TableModel[];
   readonly registers: readonly RegistersModel[];
+  /** What holds over several messages. */
+  readonly protocols: readonly ProtocolModel[];
+  /** Which answers belong to which requests. */
+  readonly answers: readonly AnswersModel[];
 }
 
 // ---- formulas ----
@@ -90,6 +94,11 @@ export interface FeatureModel extends ItemModel {
   /** Likewise, for what a device that offers this feature offers too. */
   readonly offers: readonly (readonly string[])[];
   readonly mandatory: boolean;
+  /** The device may refuse a driver that does without it. */
+  readonly expected: boolean;
+  /** When it counts as negotiated although it was not; formulas elsewhere have this filled in. */
+  readonly implied: string | null;
+  readonly impliedTree: Formula | null;
   /** Transport that the feature is limited to. */
   readonly only: string | null;
 }
@@ -192,6 +201,14 @@ export interface FieldModel extends ItemModel {
   readonly persists: boolean;
   /** From when on the driver may write it. */
   readonly phase: "any" | "features_ok" | "driver_ok" | null;
+  /** Until when it may. */
+  readonly before: "features_ok" | "driver_ok" | null;
+  /** Never changes while the device is there. */
+  readonly constant: boolean;
+  /** Changes without a notification. */
+  readonly unannounced: boolean;
+  /** What the length or the type of the field is learnt from: a protocol, and what that has learnt. */
+  readonly learnt: { readonly protocol: string; readonly field: string } | null;
   /** Name of the enum or flags that the number stands for; `bitset`: each bit is the number of an enum member. */
   readonly enum: string | null;
   readonly flags: string | null;
@@ -292,6 +309,8 @@ export interface EnumMemberModel extends ItemModel {
   /** For flags that were given as a bit number. */
   readonly bit: number | null;
   readonly legacy: boolean;
+  /** Another name for a value that has one. */
+  readonly alias: boolean;
 }
 export interface MaskedEnumModel {
   readonly name: string;
@@ -322,6 +341,9 @@ export interface RequestModel extends ItemModel {
    * dots: `hdr.type`.
    */
   readonly discriminators: readonly string[];
+  /** Native numbers have the byte order in which this holds for the first request; null: that of the guest. */
+  readonly native: string | null;
+  readonly nativeTree: Formula | null;
   readonly variants: readonly VariantModel[];
 }
 export interface VariantModel {
@@ -375,6 +397,8 @@ export interface QueueModel extends ItemModel {
   readonly holdsTree: Formula | null;
   /** Most buffers that may be posted at a time. */
   readonly postedTree: Formula | null;
+  /** `posted` counts those for which this field has the same value. */
+  readonly postedPer: readonly string[] | null;
 }
 
 export interface SharedMemoryModel extends ItemModel {
@@ -390,4 +414,97 @@ export interface TableModel {
     readonly last: number | null;
     readonly type: string | null;
   })[];
+}
+
+// ---- protocols and answers ----
+
+/** A message, a change of the configuration, or something that no message shows. */
+export type EventModel =
+  /** `variants`: which of a request; empty for all of them, and for a message that is a struct. */
+  | { readonly kind: "message"; readonly message: string; readonly variants: readonly string[] }
+  | { readonly kind: "config"; readonly path: readonly string[] }
+  | { readonly kind: "other"; readonly text: string };
+export type Side = "driver" | "device";
+
+/** When something holds: a formula, or in words. */
+export interface ConditionModel {
+  readonly condition: string | null;
+  readonly conditionTree: Formula | null;
+  readonly conditionText: string | null;
+}
+
+/**
+ * States that the device, or each object with an id, goes through; counters that messages change; what is learnt from one
+ * message about later ones. An id comes to life when its state is no longer the first one, and ends when it is again.
+ */
+export interface ProtocolModel extends ItemModel, ConditionModel {
+  /** The field that says which object a message is about; null if there is only one. */
+  readonly key: readonly string[] | null;
+  /** Who chooses the ids. */
+  readonly by: Side | null;
+  /** Which ids there can be; the id is a parameter with the name of the key's last field. */
+  readonly limit: string | null;
+  readonly limitTree: Formula | null;
+  /** The first is where it begins. */
+  readonly states: readonly StateModel[];
+  readonly transitions: readonly TransitionModel[];
+  readonly counters: readonly CounterModel[];
+  /** What always holds between counters, which are parameters. */
+  readonly invariants: readonly {
+    readonly doc: string;
+    readonly condition: string;
+    readonly conditionTree: Formula;
+  }[];
+  readonly learns: readonly LessonModel[];
+}
+export type StateModel = ItemModel;
+type UnnamedItem = Omit<ItemModel, "name" | "specName">;
+/** Any of the events, in any of the states `from`, leads to the state `to`, or to no other one. */
+export interface TransitionModel extends UnnamedItem, ConditionModel {
+  readonly events: readonly EventModel[];
+  readonly by: Side | null;
+  readonly key: readonly string[] | null;
+  /** `any` stands for all of them. */
+  readonly from: readonly string[];
+  readonly to: string | null;
+}
+export interface CounterModel extends ItemModel, ConditionModel {
+  /** It wraps like this type. */
+  readonly type: ScalarType;
+  /** What it is after an event; counters are parameters. */
+  readonly value: string;
+  readonly valueTree: Formula;
+  readonly events: readonly EventModel[];
+  readonly by: Side | null;
+}
+export interface LessonModel {
+  readonly doc: string;
+  readonly fields: readonly string[];
+  readonly events: readonly EventModel[];
+}
+
+export interface AnswersModel extends UnnamedItem {
+  /** Name of the request, or of the struct of a message. */
+  readonly message: string;
+  readonly rules: readonly AnswerRuleModel[];
+}
+/**
+ * `status`: `field` has the value. `echo`: `field` repeats `source`. `late`: the answer may wait, even behind later ones.
+ * `ordered`: answers come in the order of the requests. `used`: what the used length means (`exact`: bytes written;
+ * `ignored`: not to be relied on; `zero`: nothing was done). `short`: what happens if the stream `field` is too short
+ * (`zeros`: what is missing counts as zeros; `cut`: what does not fit is left out), or what a field says then. `only`:
+ * nothing behind `field` is written.
+ */
+export interface AnswerRuleModel extends UnnamedItem, ConditionModel {
+  readonly strength: "must" | "should" | "may";
+  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only";
+  readonly field: readonly string[] | null;
+  readonly value: string | null;
+  readonly valueTree: Formula | null;
+  readonly meaning: "exact" | "ignored" | "zero" | "zeros" | "cut" | null;
+  readonly source: readonly string[] | null;
+  /** Kinds of the request; empty for all of them. */
+  readonly variants: readonly string[];
+  /** `ordered` and `late`: only among those for which this field has the same value. */
+  readonly per: readonly string[] | null;
 }

@@ -121,7 +121,12 @@ function reportTwice(symbol: EnumSymbol, member: MemberSymbol, first: MemberSymb
 /** Legacy names may repeat a modern value, and a later version may reuse the value of one that ended. */
 function mayShare(a: EnumMember, b: EnumMember): boolean {
   if (a.legacy !== b.legacy) return true;
+  if (isAlias(a) || isAlias(b)) return true;
   return endsBefore(a, b) || endsBefore(b, a);
+}
+
+function isAlias(member: EnumMember): boolean {
+  return member.clauses.some(({ word }) => word === "alias");
 }
 
 function endsBefore(a: EnumMember, b: EnumMember): boolean {
@@ -179,6 +184,7 @@ function memberModel(symbol: EnumSymbol, member: MemberSymbol, encloser: Enclose
       last: value.last === null ? null : modelNumber(value.last),
       bit: value.bit,
       legacy: declaration.legacy,
+      alias: isAlias(declaration),
     },
   ];
 }

@@ -1,7 +1,8 @@
 import type { FeatureModel } from "./device-model.js";
 import { readClauses, type ClauseTable } from "./clauses.js";
 import type { Facts } from "./facts.js";
-import { compileConstant } from "./formulas.js";
+import { textOrNull } from "./formula-text.js";
+import { compileCondition, compileConstant } from "./formulas.js";
 import type { FeatureSymbol, Scope } from "./symbols.js";
 import { compareVersions, originOf, type Origin } from "./versions.js";
 
@@ -24,6 +25,8 @@ export function featureBits(scope: Scope, facts: Facts): readonly FeatureWithBit
     const bit = bitOf(symbol, scope, clauses, facts);
     if (bit === undefined) continue;
     const { legacy } = declaration;
+    const implied = clauses.expressions.get("implied");
+    const impliedTree = (implied && compileCondition(implied.expression, { facts, scope, literal: true })) ?? null;
     const model = {
       name,
       specName,
@@ -32,6 +35,9 @@ export function featureBits(scope: Scope, facts: Facts): readonly FeatureWithBit
       bit,
       legacy,
       mandatory: clauses.words.has("mandatory"),
+      expected: clauses.words.has("expected"),
+      implied: textOrNull(impliedTree),
+      impliedTree,
       only: clauses.names.get("only")?.name.text ?? null,
     };
     const feature: FeatureWithBit = { symbol, clauses, model };

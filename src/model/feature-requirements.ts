@@ -26,8 +26,7 @@ export function featureRequirements(
   const models = features.map((feature): FeatureModel => {
     const requires = requirement(feature, "requires", scope, facts);
     const offers = requirement(feature, "offers", scope, facts);
-    const { name, specName, doc, since, until, spec, bit, legacy, mandatory, only } = feature.model;
-    return { name, specName, doc, since, until, spec, bit, legacy, requires, offers, mandatory, only };
+    return { ...feature.model, requires, offers };
   });
   const rules: { readonly model: FeatureRuleModel; readonly span: Span }[] = [];
   for (const rule of scope.featureRules) {

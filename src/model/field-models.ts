@@ -34,6 +34,10 @@ export function plainMeaning(name: string, type: FieldType, origin: Origin, doc:
     default: null,
     persists: false,
     phase: null,
+    before: null,
+    constant: false,
+    unannounced: false,
+    learnt: null,
     enum: null,
     flags: null,
     bitset: null,
@@ -94,6 +98,10 @@ export function fieldMeaning(options: {
     default: defaultOf(options, rules),
     persists: clauses.words.has("persists"),
     phase: phaseOf(options, access),
+    before: beforeOf(options, access),
+    constant: clauses.words.has("constant"),
+    unannounced: clauses.words.has("unannounced"),
+    learnt: learntOf(options),
     enum: content?.kind === "enum" ? content.symbol.name : null,
     flags: content?.kind === "flags" ? content.symbol.name : null,
     bitset: content?.kind === "bitset" ? content.symbol.name : null,
@@ -102,7 +110,7 @@ export function fieldMeaning(options: {
     signed: signedOf(options, content),
     address: content?.kind === "address",
     addressUnit: content?.kind === "address" ? content.scale : null,
-    addressSpace: content?.kind === "address" ? (content.space?.text ?? null) : null,
+    addressSpace: spaceOf(content, options),
     text: textOf(options),
     unit: clauses.texts.get("unit")?.text ?? null,
     was: clauses.names.get("was")?.name.text ?? null,
@@ -175,6 +183,53 @@ function phaseOf(options: Parameters<typeof fieldMeaning>[0], access: Access): F
   const phase = phases.find((known) => known === clause.name.text);
   if (phase === undefined) reportUnknown(options.facts, options.rules.scope, "phase", clause.name, () => phases);
   return phase ?? null;
+}
+
+/** `before driver_ok`: later the driver may not write it any more. */
+function beforeOf(options: Parameters<typeof fieldMeaning>[0], access: Access): FieldModel["before"] {
+  const clause = options.clauses.names.get("before");
+  if (!clause) return null;
+  const ends = ["features_ok", "driver_ok"] as const;
+  const end = ends.find((known) => known === clause.name.text);
+  if (end === undefined) reportUnknown(options.facts, options.rules.scope, "phase", clause.name, () => ends);
+  if (access !== "ro") return end ?? null;
+  const values = { word: "before", what: "a field that the driver cannot write" };
+  options.facts.bag.report("clause-not-here", clause.span, values);
+  return null;
+}
+
+/** `learnt Element.count`. */
+function learntOf({ clauses, rules, facts }: Parameters<typeof fieldMeaning>[0]): FieldModel["learnt"] {
+  const clause = clauses.expressions.get("learnt");
+  if (!clause || clause.expression.kind === "missing") return null;
+  const [protocol, field, more] = clause.expression.kind === "path" ? clause.expression.segments : [];
+  if (!protocol || !field || more) {
+    const values = { expected: "what a protocol learns, as in `Element.count`", found: "something else" };
+    facts.bag.report("wrong-operand", clause.expression.span, values);
+    return null;
+  }
+  const { scope } = rules;
+  const block = scope.protocols.find(({ name }) => name.text === protocol.text);
+  if (!block) {
+    reportUnknown(facts, scope, "protocol", protocol, () => scope.protocols.map(({ name }) => name.text));
+    return null;
+  }
+  const known = block.members.flatMap((member) => (member.kind === "lesson" ? member.fields : []));
+  if (!known.some(({ text }) => text === field.text)) {
+    reportUnknown(facts, scope, `what ${protocol.text} learns:`, field, () => known.map(({ text }) => text));
+    return null;
+  }
+  return { protocol: protocol.text, field: field.text };
+}
+
+/** `address of Domain`: the addresses of a protocol's objects. */
+function spaceOf(content: ScalarContent | null, { facts, rules }: Parameters<typeof fieldMeaning>[0]): string | null {
+  if (content?.kind !== "address" || content.space === null) return null;
+  const { scope } = rules;
+  const { space } = content;
+  if (scope.protocols.some(({ name }) => name.text === space.text)) return space.text;
+  reportUnknown(facts, scope, "protocol", space, () => scope.protocols.map(({ name }) => name.text));
+  return null;
 }
 
 function defaultOf(options: Parameters<typeof fieldMeaning>[0], rules: FormulaEnvironment): number | null {
@@ -255,6 +310,10 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     default: meaning.default,
     persists: meaning.persists,
     phase: meaning.phase,
+    before: meaning.before,
+    constant: meaning.constant,
+    unannounced: meaning.unannounced,
+    learnt: meaning.learnt,
     enum: meaning.enum,
     flags: meaning.flags,
     bitset: meaning.bitset,

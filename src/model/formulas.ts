@@ -1,5 +1,6 @@
 import type { CallExpression, Expression, Name, PathExpression } from "../language/syntax-tree.js";
 import type { Formula } from "./device-model.js";
+import { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Span } from "../diagnostics/source.js";
 import { asCondition, binaryFormula, callFormula, conditionalFormula, unaryFormula } from "./formula-building.js";
 import { applyBinary, constantOf, formulaFunctions, isFormulaFunction, numberFormula } from "./formula-values.js";
@@ -16,6 +17,7 @@ import {
   typeNamesIn,
   valueNamesIn,
   type EnumSymbol,
+  type FeatureSymbol,
   type MemberSymbol,
   type Scope,
 } from "./symbols.js";
@@ -38,6 +40,8 @@ export interface FormulaEnvironment {
   /** Names of fields, for "did you mean". */
   readonly fieldNames?: () => Iterable<string>;
   readonly parameters?: ReadonlySet<string>;
+  /** Features mean what was negotiated, whatever is implied. */
+  readonly literal?: boolean;
   /** `k` is the position in an array of queues. */
   readonly index?: boolean;
   /** Whose members may be named without more ado: the subject of a match, the type of a default. */
@@ -274,7 +278,7 @@ function compileName(name: Name, segments: readonly Name[], inside: Inside): Typ
   const field = inside.field?.(segments);
   if (field) return answered(field.formula);
   const feature = findFeature(inside.scope, text);
-  if (feature) return { formula: { op: "feature", feature: feature.name }, kind: "condition", weight: 1 };
+  if (feature) return featureFormula(feature, inside);
   const value = findValue(inside.scope, text);
   if (value) {
     switch (value.kind) {
@@ -313,6 +317,32 @@ function compileName(name: Name, segments: readonly Name[], inside: Inside): Typ
   const { what, candidates } = wanted(inside);
   reportUnknown(inside.facts, inside.scope, what, name, candidates);
   return broken;
+}
+
+/** A feature that was negotiated, or that counts as such. */
+function featureFormula(feature: FeatureSymbol, inside: Inside): TypedFormula {
+  const negotiated: TypedFormula = {
+    formula: { op: "feature", feature: feature.name },
+    kind: "condition",
+    weight: 1,
+  };
+  const implied = feature.declaration.clauses.find(({ word }) => word === "implied");
+  if (implied?.word !== "implied" || inside.literal === true) return negotiated;
+  const { facts } = inside;
+  // What is wrong with it is said where the feature is declared.
+  const quiet: Facts = { ...facts, bag: new DiagnosticBag() };
+  const also = conditionOf(implied.expression, {
+    facts: quiet,
+    scope: feature.scope,
+    depth: inside.depth,
+    literal: true,
+  });
+  if (also.kind === "broken") return negotiated;
+  return {
+    formula: binaryFormula("||", negotiated.formula, also.formula),
+    kind: "condition",
+    weight: negotiated.weight + also.weight + 1,
+  };
 }
 
 /** What an unknown name would have had to be, as far as the place tells. */

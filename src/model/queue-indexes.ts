@@ -8,6 +8,7 @@ import { binaryFormula, replaceLeaves } from "./formula-building.js";
 import { formulaText, textOrNull } from "./formula-text.js";
 import { numberFormula } from "./formula-values.js";
 import { compileCondition, compileNumber, type FormulaEnvironment } from "./formulas.js";
+import { messageEnvironment } from "./protocol-messages.js";
 import { checkQueueNumbers } from "./queue-numbers.js";
 import { kindText, type Scope, type TypeSymbol } from "./symbols.js";
 import { originOf } from "./versions.js";
@@ -83,6 +84,7 @@ function queueModel(
     merged: mergedBy(clauses, symbol, scope, facts),
     holdsTree: numberClause(clauses, "holds", indexed),
     postedTree: numberClause(clauses, "posted", indexed),
+    postedPer: postedPer(clauses, symbol, scope, facts),
   };
   const sure = countTree !== undefined && (!at || given !== undefined) && (!condition || conditionTree !== null);
   return { model, sure, plain: at ? null : binaryFormula("+", next, model.countTree) };
@@ -91,6 +93,30 @@ function queueModel(
 function numberClause(clauses: ClauseTable, word: "holds" | "posted", environment: FormulaEnvironment): Formula | null {
   const clause = clauses.expressions.get(word);
   return (clause && compileNumber(clause.expression, environment)) ?? null;
+}
+
+/** `posted 1 per line`: a field of the message. */
+function postedPer(
+  clauses: ClauseTable,
+  symbol: TypeSymbol | undefined,
+  scope: Scope,
+  facts: Facts,
+): QueueModel["postedPer"] {
+  const clause = clauses.expressions.get("per");
+  if (!clause || !symbol || (symbol.kind !== "request" && symbol.kind !== "struct")) return null;
+  if (!clauses.expressions.has("posted")) {
+    facts.bag.report("clause-not-here", clause.span, { word: "per", what: "a queue without `posted`" });
+    return null;
+  }
+  const path = clause.expression.kind === "path" ? clause.expression.segments : [];
+  const [first] = path;
+  if (!first) return null;
+  const environment = messageEnvironment(symbol, { scope, facts, requests: [] });
+  if (environment.field?.(path) === undefined) {
+    reportUnknown(facts, scope, `field of ${symbol.name}`, first, () => environment.fieldNames?.() ?? []);
+    return null;
+  }
+  return path.map(({ text }) => text);
 }
 
 function messageOf(declaration: QueueDeclaration, scope: Scope, facts: Facts): TypeSymbol | undefined {

@@ -5,8 +5,11 @@ import { asName } from "./declared-names.js";
 import type { Facts } from "./facts.js";
 import { checkLateUses, newFieldTable, type FieldTable } from "./field-table.js";
 import { finishFields } from "./layout-finish.js";
+import { textOrNull } from "./formula-text.js";
+import { compileCondition } from "./formulas.js";
 import { placeMembers } from "./member-placement.js";
 import { newPlacement } from "./placement.js";
+import { messageEnvironment } from "./protocol-messages.js";
 import type { RequestPath } from "./request-path.js";
 import { requestPaths, type SubjectSpans } from "./request-paths.js";
 import { requestListings, type ListedVariant } from "./request-listings.js";
@@ -28,6 +31,9 @@ export function requestModel(
   const variants = paths.map((path) => variantModel(path, symbol, subjects, taken, facts));
   const named = asName(declaration.clauses) !== undefined || isSpecStyle(declaration.name.text) ? specName : null;
   const doc = declaration.documentation.join("\n");
+  const native = clauses.expressions.get("native");
+  const context = { scope: symbol.scope, facts, requests: [] };
+  const nativeTree = (native && compileCondition(native.expression, messageEnvironment(symbol, context))) ?? null;
   const discriminators = new Set(paths.flatMap((path) => path.tags.map((tag) => tag.field)));
   return {
     model: {
@@ -36,6 +42,8 @@ export function requestModel(
       doc,
       ...origin,
       discriminators: [...discriminators],
+      native: textOrNull(nativeTree),
+      nativeTree,
       variants: variants.map(({ model }) => model),
     },
     listings: requestListings({ request: name, specName: named, doc, origin, variants }),

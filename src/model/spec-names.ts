@@ -10,10 +10,13 @@ export interface NamePair {
 export interface NamingScope {
   readonly kind: "device" | "core" | "shared";
   readonly name: string;
+  /** `virtio_snd`: what names begin with, if that is not made from the device's name. */
+  readonly prefix?: string | undefined;
 }
 
 /** `virtio_blk_`; for `core` and outside of devices `virtio_`. */
 export function lowerPrefix(scope: NamingScope): string {
+  if (scope.prefix !== undefined) return `${scope.prefix}_`;
   return scope.kind === "device" ? `virtio_${snakeCase(scope.name)}_` : "virtio_";
 }
 

@@ -85,6 +85,8 @@ export function collectSymbols(options: {
     queues: [],
     tables: [],
     registers: [],
+    protocols: [],
+    answers: [],
     looseFields: [],
     typesByName,
     valuesByName,
@@ -385,6 +387,12 @@ export function collectSymbols(options: {
         break;
       case "table":
         scope.tables.push(declaration);
+        break;
+      case "protocol":
+        scope.protocols.push(declaration);
+        break;
+      case "answers":
+        scope.answers.push(declaration);
         break;
       case "registers":
         scope.registers.push(declaration);

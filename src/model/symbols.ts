@@ -1,5 +1,6 @@
 import type { Span } from "../diagnostics/source.js";
 import type {
+  AnswersBlock,
   ConfigBlock,
   ConstantDeclaration,
   DeviceDeclaration,
@@ -12,6 +13,7 @@ import type {
   LetDeclaration,
   MacroDeclaration,
   MaskedEnum,
+  ProtocolBlock,
   QueueDeclaration,
   RegistersBlock,
   RequestDeclaration,
@@ -101,6 +103,8 @@ export interface Scope {
   readonly queues: readonly QueueDeclaration[];
   readonly tables: readonly TableBlock[];
   readonly registers: readonly RegistersBlock[];
+  readonly protocols: readonly ProtocolBlock[];
+  readonly answers: readonly AnswersBlock[];
   /** Fields outside of a struct, as pasted listings have them. */
   readonly looseFields: readonly FieldDeclaration[];
 

@@ -81,7 +81,8 @@ function entriesOf(
   const blockClauses = readClauses(block.clauses, "a table", bag);
   const origin = originOf(blockClauses, block.table, scope.encloser, bag);
   const encloser: Encloser = { label: block.table, ...origin };
-  const pattern = memberPattern(block.clauses) ?? defaultPattern;
+  // Without identifiers of their own, what was made up would look like one.
+  const pattern = blockClauses.words.has("unnamed") ? "*" : (memberPattern(block.clauses) ?? defaultPattern);
   const entries: Entry[] = [];
   const names = new Map<string, EnumMember>();
   for (const declaration of block.members) {

@@ -17,6 +17,7 @@ export const sections = {
   config: "Configuration",
   queues: "Queues",
   requests: "Requests",
+  protocols: "Protocols",
   registers: "Registers",
   memory: "Shared memory",
   tables: "Capabilities, resources, parts",
@@ -27,7 +28,7 @@ export const sections = {
 } as const;
 export type SectionId = keyof typeof sections;
 export const sectionIds: readonly SectionId[] = [
-  "features", "config", "queues", "requests", "registers", "memory", "tables", "structs", "enums", "constants", "externals",
+  "features", "config", "queues", "requests", "protocols", "registers", "memory", "tables", "structs", "enums", "constants", "externals",
 ]; // prettier-ignore
 
 /** Ids that the frame of every page uses. */

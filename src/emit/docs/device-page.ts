@@ -9,6 +9,7 @@ import { constantsSection, enumsSection, externalsSection } from "./section-cons
 import { featuresSection } from "./section-features.js";
 import { configSection, registersSection, structSection } from "./section-layouts.js";
 import { sharedMemorySection, tablesSection } from "./section-numbers.js";
+import { protocolsSection } from "./section-protocols.js";
 import { queuesSection } from "./section-queues.js";
 import { requestsSection } from "./section-requests.js";
 import type { Page, Site } from "./site.js";
@@ -55,6 +56,8 @@ function sectionOf(id: SectionId, page: Page, links: Links): Html | undefined {
       return device && queuesSection(device, page, links);
     case "requests":
       return device && requestsSection(device.requests, page, links);
+    case "protocols":
+      return device && protocolsSection(device, links);
     case "registers":
       return device && registersSection(device.registers, page, links);
     case "memory":

@@ -55,6 +55,10 @@ function factsOf(field: FieldModel, links: Links): readonly Html[] {
     field.default === null ? undefined : html`${field.default} after reset`,
     field.persists ? html`survives a reset of the device` : undefined,
     phaseFact(field),
+    field.before === null ? undefined : html`may not be written from ${field.before.toUpperCase()} on`,
+    field.constant ? html`never changes` : undefined,
+    field.unannounced ? html`changes without a notification` : undefined,
+    field.learnt === null ? undefined : html`known from <code>${field.learnt.protocol}.${field.learnt.field}</code>`,
     field.was === null ? undefined : html`earlier called <code>${field.was}</code>`,
   ];
   return facts.filter((fact) => fact !== undefined);

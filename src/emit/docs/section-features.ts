@@ -34,11 +34,11 @@ export function featuresSection(device: DeviceModel, page: Page, links: Links): 
   }`;
 }
 
-function badges({ legacy, mandatory, only }: FeatureModel): Html {
-  return html`${legacy && badge("legacy")}${mandatory && badge("mandatory")}${only !== null && badge(`${only} only`)}`;
+function badges({ legacy, mandatory, expected, only }: FeatureModel): Html {
+  return html`${legacy && badge("legacy")}${mandatory && badge("mandatory")}${expected && badge("expected")}${only !== null && badge(`${only} only`)}`;
 }
 
-function needsText({ requires, offers }: FeatureModel, links: Links): Html {
+function needsText({ requires, offers, implied }: FeatureModel, links: Links): Html {
   const all = (choices: FeatureModel["requires"]): readonly Html[] =>
     choices.map((choice) =>
       joined(
@@ -49,6 +49,9 @@ function needsText({ requires, offers }: FeatureModel, links: Links): Html {
   const lines = [
     ...all(requires).map((choice) => html`<span class="notes narrow">needs </span>${choice}`),
     ...all(offers).map((choice) => html`<span class="notes">a device that offers it also offers</span> ${choice}`),
+    ...(implied === null
+      ? []
+      : [html`<span class="notes">holds also if</span> <code>${links.formula(implied)}</code>`]),
   ];
   return joined(lines, html`<br />`);
 }

@@ -37,12 +37,17 @@ export function queuesSection(device: DeviceModel, page: Page, links: Links): Ht
 
 function queueNotes(queue: QueueModel, links: Links): Html | undefined {
   const code = (formula: Formula): Html => html`<code>${links.formula(formulaText(formula))}</code>`;
-  const { merged, holdsTree, postedTree, condition } = queue;
+  const { merged, holdsTree, postedTree, postedPer, condition } = queue;
   const notes = [
     ...(condition === null ? [] : [html`there if <code>${links.formula(condition)}</code>`]),
     ...(merged === null ? [] : [mergedNote(merged, code)]),
     ...(holdsTree ? [html`buffers hold at least ${code(holdsTree)} bytes`] : []),
-    ...(postedTree ? [html`at most ${code(postedTree)} buffers are posted`] : []),
+    ...(postedTree
+      ? [
+          html`at most ${code(postedTree)} buffers are
+          posted${postedPer && html` for each <code>${postedPer.join(".")}</code>`}`,
+        ]
+      : []),
   ];
   return notes.length === 0 ? undefined : html`<br /><span class="notes">${joined(notes, "; ")}</span>`;
 }

@@ -10,6 +10,7 @@ import { driverClass } from "./driver-class.js";
 import { enumDeclaration } from "./enums.js";
 import { featureDeclarations } from "./features.js";
 import { constantCase, pascalCase } from "./names.js";
+import { protocolDeclarations, protocolNames } from "./protocols.js";
 import { queueShapes, requestsOf } from "./queues.js";
 import { requestCodec } from "./request-codec.js";
 import { inputTypes } from "./request-inputs.js";
@@ -34,6 +35,7 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
     ...scope.enums.filter((item) => item.name !== "").map((item) => enumDeclaration(item, scope)),
     constantDeclarations(scope),
     tableDeclarations(scope),
+    protocolDeclarations(scope),
     configSizeConstant(scope),
   ];
   // A match's arm without fields is nothing that could be read or written.
@@ -101,6 +103,7 @@ function reservedNames(device: DeviceModel): string[] {
     "ResourceType",
     "DevicePart",
     "SharedMemory",
+    ...protocolNames(device.protocols),
   ];
   const constants = ["DEVICE_ID", "CONFIG_SIZE", "DEFINITION", "REQUIRES", "MANDATORY", "RULES"];
   return [...types.map((name) => prefix + name), ...constants.map((name) => `${upper}_${name}`), "MOST_QUEUES"];

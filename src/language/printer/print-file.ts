@@ -11,7 +11,16 @@ import { childrenOf, firstToken, TokenPrinter } from "./token-printer.js";
 const { dedent, group, hardline, ifBreak, indent, line } = builders;
 
 /** Rules that are a member of a block and consist of one `;` that means nothing. */
-const wrappers: ReadonlySet<string> = new Set(["declaration", "member", "entry", "part", "queueMember", "bitMember"]);
+const wrappers: ReadonlySet<string> = new Set([
+  "declaration",
+  "member",
+  "entry",
+  "part",
+  "queueMember",
+  "bitMember",
+  "protocolMember",
+  "answerMember",
+]);
 /** Prints a file that has no errors. */
 export function printFile(text: string, file: CstNode, tokens: Tokens): Doc {
   const printer = new TokenPrinter(text, tokens);

@@ -1,0 +1,142 @@
+import type { AnswerRule, AnswersBlock, Name, PathExpression } from "../language/syntax-tree.js";
+import { readClauses, type ClauseTable } from "./clauses.js";
+import type { AnswerRuleModel, AnswersModel } from "./device-model.js";
+import { reportUnknown } from "./facts.js";
+import { compileNumber, type FormulaEnvironment } from "./formulas.js";
+import {
+  kindsOf,
+  messageEnvironment,
+  resolveMessage,
+  type FoundMessage,
+  type MessageContext,
+} from "./protocol-messages.js";
+import { conditionOf, pathOf } from "./protocols.js";
+import { originOf, type Encloser } from "./versions.js";
+
+const usedMeanings = ["exact", "ignored", "zero"] as const;
+const shortMeanings = ["zeros", "cut"] as const;
+
+interface Inside extends MessageContext {
+  readonly found: FoundMessage;
+  readonly environment: FormulaEnvironment;
+  readonly encloser: Encloser;
+}
+
+/** Which answers belong to which requests. */
+export function answersModels(context: MessageContext): readonly AnswersModel[] {
+  return context.scope.answers.flatMap((block) => answersModel(block, context));
+}
+
+function answersModel(block: AnswersBlock, context: MessageContext): readonly AnswersModel[] {
+  const { scope, facts } = context;
+  const clauses = readClauses(block.clauses, "answers", facts.bag);
+  const path: PathExpression = { kind: "path", segments: [block.message], span: block.message.span };
+  const found = resolveMessage(path, context);
+  if (!found) return [];
+  const { name } = found.symbol;
+  const origin = originOf(clauses, name, scope.encloser, facts.bag);
+  const environment = messageEnvironment(found.symbol, context);
+  const inside: Inside = { ...context, found, environment, encloser: { label: name, ...origin } };
+  const doc = block.documentation.join("\n");
+  return [{ message: name, doc, ...origin, rules: block.rules.flatMap((rule) => ruleModel(rule, inside)) }];
+}
+
+function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[] {
+  const { facts, encloser, environment, found, requests } = inside;
+  const clauses = readClauses(rule.clauses, "a rule for answers", facts.bag);
+  const variants = requests.find(({ name }) => name === found.symbol.name)?.variants ?? [];
+  const kinds = rule.kinds.map(({ segments }) => kindsOf(segments, found.symbol, variants, inside));
+  const content = contentOf(rule, clauses, inside);
+  if (content === undefined || kinds.some((kind) => kind === undefined)) return [];
+  const per = pathOf(clauses);
+  if (per) requireField(per, inside);
+  return [
+    {
+      doc: rule.documentation.join("\n"),
+      ...originOf(clauses, "this rule", encloser, facts.bag),
+      strength: rule.strength,
+      verb: rule.verb,
+      ...content,
+      variants: [...new Set(kinds.flatMap((kind) => kind ?? []).map(({ name }) => name))],
+      ...conditionOf(clauses, environment),
+      per: per?.map(({ text }) => text) ?? null,
+    },
+  ];
+}
+
+type Content = Pick<AnswerRuleModel, "field" | "value" | "valueTree" | "meaning" | "source">;
+const noContent: Content = { field: null, value: null, valueTree: null, meaning: null, source: null };
+
+function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Content | undefined {
+  const { target, value } = rule;
+  switch (rule.verb) {
+    case "status":
+      return target && value ? assigned(rule, target, inside) : incomplete(rule, "a field and a value", inside);
+    case "echo": {
+      if (!target || value?.kind !== "path") return incomplete(rule, "two fields, as in `echo answer.id = id`", inside);
+      if (!requireField(target.segments, inside) || !requireField(value.segments, inside)) return undefined;
+      return { ...noContent, field: texts(target.segments), source: texts(value.segments) };
+    }
+    case "used":
+      return target && !value
+        ? meaning(target, usedMeanings, inside)
+        : incomplete(rule, "`exact`, `ignored` or `zero`", inside);
+    case "short": {
+      if (!target || !value) return incomplete(rule, "what happens, as in `short writable = cut`", inside);
+      const [stream] = target.segments;
+      if (target.segments.length > 1 || (stream?.text !== "readable" && stream?.text !== "writable")) {
+        return assigned(rule, target, inside);
+      }
+      if (value.kind !== "path") return incomplete(rule, "`zeros` or `cut`", inside);
+      const what = meaning(value, shortMeanings, inside);
+      return what && { ...what, field: [stream.text] };
+    }
+    case "only":
+      if (!target || value || !clauses.expressions.has("if")) return incomplete(rule, "a field and an `if`", inside);
+      return requireField(target.segments, inside) ? { ...noContent, field: texts(target.segments) } : undefined;
+    case "late":
+    case "ordered":
+      return target || value ? incomplete(rule, "no field", inside) : noContent;
+  }
+}
+
+function incomplete(rule: AnswerRule, needed: string, { facts }: Inside): undefined {
+  const verb = rule.verb === "status" ? "answer" : rule.verb;
+  facts.bag.report("missing-value", rule.span, { what: "rule", name: verb, needed });
+  return undefined;
+}
+
+/** `field = value`, where the value may be a member of the field's enum. */
+function assigned(rule: AnswerRule, target: PathExpression, inside: Inside): Content | undefined {
+  const { value } = rule;
+  const answer = requireField(target.segments, inside);
+  if (!answer || !value) return undefined;
+  const valueTree = compileNumber(value, { ...inside.environment, expected: answer.enum });
+  if (valueTree === undefined) return undefined;
+  const text = value.span.source.text.slice(value.span.start, value.span.end);
+  return { ...noContent, field: texts(target.segments), value: text, valueTree };
+}
+
+function meaning(
+  path: PathExpression,
+  known: readonly ("exact" | "ignored" | "zero" | "zeros" | "cut")[],
+  { facts, scope }: Inside,
+): Content | undefined {
+  const [name] = path.segments;
+  const found = path.segments.length === 1 ? known.find((one) => one === name?.text) : undefined;
+  if (found === undefined && name) reportUnknown(facts, scope, "rule", name, () => known);
+  return found && { ...noContent, meaning: found };
+}
+
+function requireField(path: readonly Name[], { environment, facts, scope, found }: Inside) {
+  const [first] = path;
+  if (first === undefined || first.text === "") return undefined;
+  const answer = environment.field?.(path);
+  if (answer) return answer.formula === undefined ? undefined : answer;
+  reportUnknown(facts, scope, `field of ${found.symbol.name}`, first, () => environment.fieldNames?.() ?? []);
+  return undefined;
+}
+
+function texts(path: readonly Name[]): readonly string[] {
+  return path.map(({ text }) => text);
+}

@@ -1,0 +1,151 @@
+import type { Name, PathExpression, ProtocolEvent, RequestPart, StructMember } from "../language/syntax-tree.js";
+import { findConfigField } from "./config-fields.js";
+import type { EventModel, RequestModel, VariantModel } from "./device-model.js";
+import { reportUnknown, type Facts } from "./facts.js";
+import { environmentOf, newFieldTable } from "./field-table.js";
+import type { FormulaEnvironment } from "./formulas.js";
+import { findTypes, kindText, type RequestSymbol, type Scope, type StructSymbol } from "./symbols.js";
+
+/** What passes about messages need. */
+export interface MessageContext {
+  readonly scope: Scope;
+  readonly facts: Facts;
+  readonly requests: readonly RequestModel[];
+}
+
+/** A request or a message with the kinds of it that are meant; no kinds: all of them. */
+export interface FoundMessage {
+  readonly symbol: RequestSymbol | StructSymbol;
+  readonly variants: readonly VariantModel[];
+  /** All that may be meant, but for kinds that nobody has described. */
+  readonly possible: readonly VariantModel[];
+}
+
+/** What an event is. Undefined: it is unknown, and has been reported. */
+export function resolveEvent(
+  event: ProtocolEvent,
+  context: MessageContext,
+): { readonly model: EventModel; readonly found: FoundMessage | null } | undefined {
+  const { scope, facts } = context;
+  if (event.kind === "text-event") return { model: { kind: "other", text: event.text }, found: null };
+  const { segments } = event.path;
+  const [first, second] = segments;
+  if (first === undefined || first.text === "") return undefined;
+  if (first.text === "config" && second) {
+    const field = findConfigField({ facts, scope }, segments);
+    if (field?.formula === undefined) return undefined;
+    return { model: { kind: "config", path: segments.slice(1).map(({ text }) => text) }, found: null };
+  }
+  const found = resolveMessage(event.path, context);
+  if (!found) return undefined;
+  const variants = found.variants.map(({ name }) => name);
+  return { model: { kind: "message", message: found.symbol.name, variants }, found };
+}
+
+/** `Control`, `Control.PCM_START`, `Packet`. */
+export function resolveMessage(path: PathExpression, context: MessageContext): FoundMessage | undefined {
+  const { scope, facts, requests } = context;
+  const [first, ...kinds] = path.segments;
+  if (first === undefined || first.text === "") return undefined;
+  const [symbol] = findTypes(scope, first.text);
+  if (!symbol) {
+    reportUnknown(facts, scope, "request or message", first, function* () {
+      for (const request of scope.requests) yield request.name;
+      for (const struct of scope.structs) yield struct.name;
+    });
+    return undefined;
+  }
+  if (symbol.kind !== "request" && symbol.kind !== "struct") {
+    const values = { name: first.text, expected: "a request or the struct of a message", found: kindText(symbol) };
+    facts.bag.report("wrong-kind", first.span, values);
+    return undefined;
+  }
+  const request = requests.find(({ name }) => name === symbol.name);
+  const variants = kindsOf(kinds, symbol, request?.variants ?? [], context);
+  const described = (request?.variants ?? []).filter(({ tags }) => tags.every(({ patterns }) => patterns.length > 0));
+  return variants && { symbol, variants, possible: variants.length > 0 ? variants : described };
+}
+
+/** The variants that have all of these names, by themselves or by their tags. */
+export function kindsOf(
+  kinds: readonly Name[],
+  symbol: RequestSymbol | StructSymbol,
+  variants: readonly VariantModel[],
+  { scope, facts }: MessageContext,
+): readonly VariantModel[] | undefined {
+  let left = variants;
+  for (const kind of kinds) {
+    if (kind.text === "") return undefined;
+    const fitting = left.filter((variant) => namesOf(variant).has(kind.text));
+    if (fitting.length === 0) {
+      const all = left;
+      reportUnknown(facts, scope, `kind of ${symbol.name}`, kind, function* () {
+        for (const variant of all) yield* namesOf(variant);
+      });
+      return undefined;
+    }
+    left = fitting;
+  }
+  return kinds.length === 0 ? [] : left;
+}
+
+function namesOf(variant: VariantModel): ReadonlySet<string> {
+  const tags = variant.tags.flatMap(({ patterns }) => patterns.flatMap(({ name }) => name ?? []));
+  return new Set([variant.name, ...tags]);
+}
+
+/** What formulas about a message see: all of its fields, the readable ones and the written ones. */
+export function messageEnvironment(
+  symbol: RequestSymbol | StructSymbol,
+  { scope, facts }: MessageContext,
+  parameters: ReadonlySet<string> = new Set(),
+): FormulaEnvironment {
+  if (symbol.kind === "struct") {
+    const members = symbol.declaration.members;
+    return environmentOf(newFieldTable({ facts, scope, members, parameters }), "rule");
+  }
+  const before = newFieldTable({ facts, scope, members: streamOf(symbol, "readable") });
+  return environmentOf(
+    newFieldTable({ facts, scope, members: streamOf(symbol, "writable"), before, parameters }),
+    "rule",
+  );
+}
+
+const streams = new WeakMap<RequestSymbol, Readonly<Record<"readable" | "writable", readonly StructMember[]>>>();
+
+function streamOf(symbol: RequestSymbol, direction: "readable" | "writable"): readonly StructMember[] {
+  const known = streams.get(symbol);
+  if (known) return known[direction];
+  const readable: StructMember[] = [];
+  const writable: StructMember[] = [];
+  const waiting: RequestPart[] = [...symbol.declaration.parts].reverse();
+  for (let part = waiting.pop(); part; part = waiting.pop()) {
+    switch (part.kind) {
+      case "stream":
+        (part.direction === "readable" ? readable : writable).push(...part.members);
+        break;
+      case "match-part":
+        waiting.push(...part.arms.flatMap((arm) => arm.body).reverse());
+        break;
+      case "conditional-part":
+        waiting.push(...[...part.whenTrue, ...part.whenFalse].reverse());
+        break;
+      case "struct-part":
+        waiting.push(...[...part.parts].reverse());
+        break;
+    }
+  }
+  const made = { readable, writable };
+  streams.set(symbol, made);
+  return made[direction];
+}
+
+/** Whether all the kinds of a message that are meant have a field. */
+export function allHave(found: FoundMessage, path: readonly Name[]): boolean {
+  const [first] = path;
+  return found.possible.every(
+    ({ readable, replies }) =>
+      readable.some(({ name }) => name === first?.text) ||
+      replies.some(({ writable }) => writable.some(({ name }) => name === first?.text)),
+  );
+}
