@@ -100,7 +100,7 @@ function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Cont
   }
 }
 
-function incomplete(rule: AnswerRule, needed: string, { facts }: Inside): undefined {
+function incomplete(rule: AnswerRule, needed: string, { facts }: Inside): Content | undefined {
   const verb = rule.verb === "status" ? "answer" : rule.verb;
   facts.bag.report("missing-value", rule.span, { what: "rule", name: verb, needed });
   return undefined;
