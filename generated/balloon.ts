@@ -270,10 +270,7 @@ export interface BalloonConfigInit {
   readonly actual?: number;
   /** Which hints the device wants. Only if FREE_PAGE_HINT. (since 1.2) */
   readonly freePageHintCmdId?: BalloonCommandId | number;
-  /**
-   * What free pages are filled with. Set before DRIVER_OK and never changed afterwards. Only if PAGE_POISON. (since
-   * 1.2)
-   */
+  /** What free pages are filled with. Only if PAGE_POISON. Not to be written from DRIVER_OK on. (since 1.2) */
   readonly poisonVal?: number;
 }
 
@@ -346,8 +343,8 @@ export class BalloonDeviceConfig {
   }
 
   /**
-   * What free pages are filled with. Set before DRIVER_OK and never changed afterwards. The driver may write it. Only
-   * if PAGE_POISON. (since 1.2)
+   * What free pages are filled with. The driver may write it. Only if PAGE_POISON. Not to be written from DRIVER_OK
+   * on. (since 1.2)
    */
   get poisonVal(): number {
     return this.#view.getUint32(12, true);
@@ -587,10 +584,7 @@ export interface BalloonDeviceOptions extends VirtioDeviceOptions<BalloonQueueNa
   readonly configWritten?: {
     /** Pages that are in the balloon. Unit: 4096-byte pages. */
     actual?(value: number): void;
-    /**
-     * What free pages are filled with. Set before DRIVER_OK and never changed afterwards. Only if PAGE_POISON. (since
-     * 1.2)
-     */
+    /** What free pages are filled with. Only if PAGE_POISON. Not to be written from DRIVER_OK on. (since 1.2) */
     poisonVal?(value: number): void;
   };
   /** Told of what the driver does wrong, and of handlers that fail. */
@@ -705,10 +699,7 @@ export interface BalloonDriverConfig {
   readonly actual: number;
   /** Which hints the device wants. Only if FREE_PAGE_HINT. (since 1.2) */
   readonly freePageHintCmdId: BalloonCommandId | number | undefined;
-  /**
-   * What free pages are filled with. Set before DRIVER_OK and never changed afterwards. Only if PAGE_POISON. (since
-   * 1.2)
-   */
+  /** What free pages are filled with. Only if PAGE_POISON. Not to be written from DRIVER_OK on. (since 1.2) */
   readonly poisonVal: number | undefined;
 }
 
@@ -839,10 +830,7 @@ export class BalloonDriver extends VirtioDriver<BalloonDriverConfig, BalloonQueu
   async writeConfig(fields: {
     /** Pages that are in the balloon. Unit: 4096-byte pages. */
     readonly actual?: number;
-    /**
-     * What free pages are filled with. Set before DRIVER_OK and never changed afterwards. Only if PAGE_POISON. (since
-     * 1.2)
-     */
+    /** What free pages are filled with. Only if PAGE_POISON. Not to be written from DRIVER_OK on. (since 1.2) */
     readonly poisonVal?: number;
   }): Promise<void> {
     if (fields.actual !== undefined) {

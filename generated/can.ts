@@ -140,6 +140,25 @@ export const CanFrameFlags = {
   RTR: 0x2000,
 } as const;
 
+/** The CAN controller takes part in bus communication while it is started. (section 5.20.5.1) */
+export const CanControllerProtocol = {
+  /** Where it begins. */
+  initial: "STOPPED",
+  states: {
+    STOPPED: "STOPPED",
+    STARTED: "STARTED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    Control: { STOPPED: ["STARTED", "STOPPED"], STARTED: ["STARTED", "STOPPED"] },
+    "config.status": { STARTED: ["STOPPED"] },
+    Rx: { STARTED: ["STARTED"] },
+  },
+} as const;
+
+/** A state of {@link CanControllerProtocol}. */
+export type CanControllerState = keyof typeof CanControllerProtocol.states;
+
 /** Bytes of the configuration space. */
 export const CAN_CONFIG_SIZE = 2;
 

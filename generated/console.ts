@@ -112,6 +112,30 @@ export function consoleEventValue(name: ConsoleEvent | number): number {
   }
 }
 
+/** How the sides tell each other about ports. One for each `header.id`. (section 5.3.6.2) */
+export const ConsolePortProtocol = {
+  /** Where it begins. */
+  initial: "NONE",
+  states: {
+    NONE: "NONE",
+    ADDED: "ADDED",
+    READY: "READY",
+    OPEN: "OPEN",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    ControlMessage: {
+      NONE: ["ADDED", "NONE"],
+      ADDED: ["READY", "NONE"],
+      READY: ["READY", "OPEN", "NONE"],
+      OPEN: ["OPEN", "READY", "NONE"],
+    },
+  },
+} as const;
+
+/** A state of {@link ConsolePortProtocol}. */
+export type ConsolePortState = keyof typeof ConsolePortProtocol.states;
+
 /** Bytes of the configuration space. */
 export const CONSOLE_CONFIG_SIZE = 12;
 

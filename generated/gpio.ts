@@ -259,6 +259,27 @@ export function gpioIrqStatusValue(name: GpioIrqStatus | number): number {
   }
 }
 
+/** The interrupt of a line. One for each `gpio`. (section 5.18.7) */
+export const GpioLineInterruptProtocol = {
+  /** Where it begins. */
+  initial: "DISABLED",
+  states: {
+    DISABLED: "DISABLED",
+    /** Enabled, but there is no buffer for the line. */
+    MASKED: "MASKED",
+    UNMASKED: "UNMASKED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.SetIrqType": { DISABLED: ["MASKED", "DISABLED"], MASKED: ["DISABLED"], UNMASKED: ["DISABLED"] },
+    Interrupt: { MASKED: ["UNMASKED"] },
+    "the interrupt occurs": { UNMASKED: ["MASKED"] },
+  },
+} as const;
+
+/** A state of {@link GpioLineInterruptProtocol}. */
+export type GpioLineInterruptState = keyof typeof GpioLineInterruptProtocol.states;
+
 /** Bytes of the configuration space. */
 export const GPIO_CONFIG_SIZE = 8;
 

@@ -172,6 +172,28 @@ export function memStateValue(name: MemState | number): number {
   }
 }
 
+/**
+ * A block of memory. Requests go over several of them, all of which have to be in the state. One for each `addr`.
+ * (section 5.15.6)
+ */
+export const MemBlockProtocol = {
+  /** Where it begins. */
+  initial: "UNPLUGGED",
+  states: {
+    UNPLUGGED: "UNPLUGGED",
+    PLUGGED: "PLUGGED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.Plug": { UNPLUGGED: ["PLUGGED"] },
+    "Request.Unplug": { PLUGGED: ["UNPLUGGED"] },
+    "all blocks are unplugged": { UNPLUGGED: ["UNPLUGGED"], PLUGGED: ["UNPLUGGED"] },
+  },
+} as const;
+
+/** A state of {@link MemBlockProtocol}. */
+export type MemBlockState = keyof typeof MemBlockProtocol.states;
+
 /** Bytes of the configuration space. */
 export const MEM_CONFIG_SIZE = 56;
 
@@ -289,13 +311,13 @@ export interface MemConfigInit {
   readonly blockSize: bigint;
   /** ACPI proximity domain. It never changes. */
   readonly nodeId?: number;
-  /** Start of the region. It never changes. */
+  /** Start of the region. Never changes. */
   readonly addr: bigint;
-  /** Size of the region. It never changes. Unit: bytes. */
+  /** Size of the region. Unit: bytes. Never changes. */
   readonly regionSize: bigint;
   /** How much of the region can be used. It shrinks only with UNPLUG_ALL. Unit: bytes. */
   readonly usableRegionSize: bigint;
-  /** How much is plugged; changes of it are not announced. Unit: bytes. */
+  /** How much is plugged. Unit: bytes. Changes without a notification. */
   readonly pluggedSize: bigint;
   /** How much the device wants to be plugged. Unit: bytes. */
   readonly requestedSize: bigint;
@@ -348,12 +370,12 @@ export class MemDeviceConfig {
     return this.#view.getUint16(8, true);
   }
 
-  /** Start of the region. It never changes. */
+  /** Start of the region. Never changes. */
   get addr(): bigint {
     return this.#view.getBigUint64(16, true);
   }
 
-  /** Size of the region. It never changes. Unit: bytes. */
+  /** Size of the region. Unit: bytes. Never changes. */
   get regionSize(): bigint {
     return this.#view.getBigUint64(24, true);
   }
@@ -369,7 +391,7 @@ export class MemDeviceConfig {
     this.#changed();
   }
 
-  /** How much is plugged; changes of it are not announced. Unit: bytes. */
+  /** How much is plugged. Unit: bytes. Changes without a notification. */
   get pluggedSize(): bigint {
     return this.#view.getBigUint64(40, true);
   }
@@ -679,13 +701,13 @@ export interface MemDriverConfig {
   readonly blockSize: bigint;
   /** ACPI proximity domain. It never changes. */
   readonly nodeId: number | undefined;
-  /** Start of the region. It never changes. */
+  /** Start of the region. Never changes. */
   readonly addr: bigint;
-  /** Size of the region. It never changes. Unit: bytes. */
+  /** Size of the region. Unit: bytes. Never changes. */
   readonly regionSize: bigint;
   /** How much of the region can be used. It shrinks only with UNPLUG_ALL. Unit: bytes. */
   readonly usableRegionSize: bigint;
-  /** How much is plugged; changes of it are not announced. Unit: bytes. */
+  /** How much is plugged. Unit: bytes. Changes without a notification. */
   readonly pluggedSize: bigint;
   /** How much the device wants to be plugged. Unit: bytes. */
   readonly requestedSize: bigint;

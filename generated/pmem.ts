@@ -21,6 +21,7 @@ import {
   type VirtioDeviceOptions,
   VirtioDriver,
   type VirtioDriverOptions,
+  unsignedBits,
 } from "virtio-gen/runtime";
 
 /** Device id of the pmem device. */
@@ -93,7 +94,7 @@ export function writePmemReq(writer: ByteWriter, value: PmemReq): void {
 
 /** How it went. (`virtio_pmem_resp`, section 5.19.7.2, since 1.2) */
 export interface PmemResp {
-  /** 0 is success, 0xffffffff (-1) is failure. */
+  /** 0 is success, -1 is failure. */
   readonly ret: number;
 }
 
@@ -104,12 +105,12 @@ export const PMEM_RESP_SIZE = 4;
 export function readPmemResp(reader: ByteReader): PmemResp {
   const at = reader.take(4);
   const { view } = reader;
-  return { ret: view.getUint32(at, true) };
+  return { ret: view.getUint32(at, true) | 0 };
 }
 
 /** Writes a {@link PmemResp}. If it does not fit, `writer.error` tells why. */
 export function writePmemResp(writer: ByteWriter, value: PmemResp): void {
-  writer.u32(value.ret);
+  writer.u32(unsignedBits(value.ret, 32));
 }
 
 /** What the runtime has to know of the pmem device. */
@@ -216,7 +217,7 @@ class PmemRequestSlot extends RequestSlot {
 
   complete(reply: number): Completion {
     const writer = this.#replyWriter.reset(this.#replyBytes, 0, 4);
-    writer.u32(reply);
+    writer.u32(unsignedBits(reply, 32));
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, 0, 4);
     return this.finish(this.writable.written);
@@ -229,7 +230,7 @@ class PmemRequestSlot extends RequestSlot {
   override replyToJSON(): object {
     const bytes = new Uint8Array(4);
     this.writable.peek(bytes, 0, 0);
-    return { ret: new DataView(bytes.buffer).getUint32(0, true) };
+    return { ret: new DataView(bytes.buffer).getUint32(0, true) | 0 };
   }
 }
 
@@ -302,7 +303,7 @@ export interface PmemRequestInput {
 
 /** Reply of the device to {@link PmemRequestInput}. */
 export interface PmemRequestReply {
-  /** 0 is success, 0xffffffff (-1) is failure. */
+  /** 0 is success, -1 is failure. */
   readonly ret: number;
 }
 
@@ -319,7 +320,7 @@ const pmemRequestCodec: RequestCodec<PmemRequestInput, PmemRequestReply> = {
   },
   decode(_input, bytes, written) {
     const reader = new ByteReader(bytes, 0, written);
-    const ret = reader.u32();
+    const ret = reader.u32() | 0;
     return reader.error ?? { ret };
   },
 };

@@ -184,6 +184,27 @@ export function rpmbResultValue(name: RpmbResult | number): number {
   }
 }
 
+/** (section 5.12.6.1) */
+export const RpmbKeyProtocol = {
+  /** Where it begins. */
+  initial: "MISSING",
+  states: {
+    MISSING: "MISSING",
+    PROGRAMMED: "PROGRAMMED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.ReqProgramKey": { MISSING: ["PROGRAMMED"] },
+    "Request.ReqGetWriteCounter": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.ReqDataWrite": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.ReqDataRead": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.ReqResultRead": { MISSING: ["MISSING"], PROGRAMMED: ["PROGRAMMED"] },
+  },
+} as const;
+
+/** A state of {@link RpmbKeyProtocol}. */
+export type RpmbKeyState = keyof typeof RpmbKeyProtocol.states;
+
 /** Bytes of the configuration space. */
 export const RPMB_CONFIG_SIZE = 3;
 

@@ -192,6 +192,48 @@ export function vsockEventIdValue(name: VsockEventId | number): number {
   }
 }
 
+/** A connection between two ports, from one side. One for each `hdr.src_port`. (section 5.10.6.5) */
+export const VsockConnectionProtocol = {
+  /** Where it begins. */
+  initial: "CLOSED",
+  states: {
+    CLOSED: "CLOSED",
+    CONNECTING: "CONNECTING",
+    CONNECTED: "CONNECTED",
+    CLOSING: "CLOSING",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    Packet: {
+      CLOSED: ["CONNECTING", "CLOSED"],
+      CONNECTING: ["CONNECTED", "CLOSED"],
+      CONNECTED: ["CONNECTED", "CLOSING", "CLOSED"],
+      CLOSING: ["CLOSING", "CLOSED"],
+    },
+  },
+} as const;
+
+/** A state of {@link VsockConnectionProtocol}. */
+export type VsockConnectionState = keyof typeof VsockConnectionProtocol.states;
+
+/** After TRANSPORT_RESET the guest's context id is read again. (section 5.10.6.7) */
+export const VsockContextIdProtocol = {
+  /** Where it begins. */
+  initial: "KNOWN",
+  states: {
+    KNOWN: "KNOWN",
+    STALE: "STALE",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    Event: { KNOWN: ["STALE"], STALE: ["STALE"] },
+    "the driver reads guest_cid": { KNOWN: ["KNOWN"], STALE: ["KNOWN"] },
+  },
+} as const;
+
+/** A state of {@link VsockContextIdProtocol}. */
+export type VsockContextIdState = keyof typeof VsockContextIdProtocol.states;
+
 /** Bytes of the configuration space. */
 export const VSOCK_CONFIG_SIZE = 8;
 
@@ -207,7 +249,7 @@ export interface VsockHdr {
   readonly len: number;
   readonly type: VsockType | number;
   readonly op: VsockOp | number;
-  /** By `op`: `ShutdownFlags` with SHUTDOWN, `SeqpacketFlags` with RW on seqpacket sockets. */
+  /** {@link VsockShutdownFlags} if op == 4. {@link VsockSeqpacketFlags} if op == 5 && type == 2. */
   readonly flags: number;
   /** Space for data that the sender has for this socket, used or not. Unit: bytes. */
   readonly bufAlloc: number;

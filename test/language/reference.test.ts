@@ -10,6 +10,7 @@ import { check } from "../../src/model/check.js";
 
 const docs = new URL("../../docs/", import.meta.url);
 const page = readFileSync(new URL("language.md", docs), "utf8");
+const needsPage = readFileSync(new URL("needs.md", docs), "utf8");
 
 interface Block {
   readonly title: string;
@@ -92,7 +93,7 @@ describe("the grammar in the documentation", () => {
 
 /** Cells of the table between two comments, without its head. */
 function tableOf(name: string): readonly (readonly string[])[] {
-  const text = new RegExp(`<!-- ${name} -->([^]*?)<!-- end of ${name} -->`).exec(page)?.[1] ?? "";
+  const text = new RegExp(`<!-- ${name} -->([^]*?)<!-- end of ${name} -->`).exec(needsPage)?.[1] ?? "";
   const rows = text.split("\n").filter((line) => line.startsWith("|"));
   return rows.slice(2).map((row) =>
     row
@@ -102,7 +103,7 @@ function tableOf(name: string): readonly (readonly string[])[] {
   );
 }
 
-describe("the tables of the language reference", () => {
+describe("the index by need", () => {
   const needs = tableOf("needs");
 
   it("have an entry for every need", () => {
@@ -120,16 +121,30 @@ describe("the tables of the language reference", () => {
   });
 });
 
+describe("the links of the index by need", () => {
+  const headings = new Set(headingsOf(page));
+  const links = [...needsPage.matchAll(/\]\(language\.md#([^)\s]+)\)/g)].map((match) => match[1] ?? "");
+
+  it("lead to headings of the language reference", () => {
+    expect(links.length).toBeGreaterThan(50);
+    expect(links.filter((link) => !headings.has(link))).toEqual([]);
+  });
+});
+
+function headingsOf(markdown: string): readonly string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map((match) =>
+    (match[1] ?? "")
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
 describe("the links of the language reference", () => {
   const links = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? "");
 
   it("lead to headings", () => {
-    const headings = [...page.matchAll(/^#+ (.*)$/gm)].map((match) =>
-      (match[1] ?? "")
-        .toLowerCase()
-        .replace(/[^\w\s-]/g, "")
-        .replaceAll(" ", "-"),
-    );
+    const headings = headingsOf(page);
     expect(links.filter((link) => link.startsWith("#") && !headings.includes(link.slice(1)))).toEqual([]);
   });
 

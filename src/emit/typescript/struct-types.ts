@@ -124,6 +124,10 @@ export function fieldDoc(
 ): Code {
   const notes: string[] = [...more];
   if (field.condition !== null) notes.push(`Only if ${field.condition}.`);
+  if (field.constant) notes.push("Never changes.");
+  if (field.unannounced) notes.push("Changes without a notification.");
+  if (field.before !== null) notes.push(`Not to be written from ${field.before.toUpperCase()} on.`);
+  if (field.learnt !== null) notes.push(`Known from what ${field.learnt.protocol} has learnt: ${field.learnt.field}.`);
   if (field.flags !== null) {
     const flags = scope.enum(field.flags);
     if (flags !== undefined) notes.push(flagsNote(flags, scope));
