@@ -364,13 +364,14 @@ export class RingRun implements Run {
           stale.push(...held);
           held = [];
         } else {
+          this.#resetDone = false;
           queue = yield* this.#makeDevice(request - ENABLE);
           // What was in flight at the reset has been given back.
           expected = this.#firstAfterReset;
         }
         yield* steps.atomic("store", words, control + Control.answer, request);
         if (request === FINISH) return;
-        this.#resetDone = request === RESET;
+        if (request === RESET) this.#resetDone = true;
       }
       // Late handlers go on with what they hold from before the reset; nothing may come of it.
       for (const chain of stale.splice(0)) yield* this.#completeStale(queue, chain);
