@@ -41,6 +41,16 @@ describe("the examples", () => {
     expect(lines.filter((line) => /^< ICMP echo reply .* checksum good$/.test(line))).toHaveLength(3);
   }, 120_000);
 
+  it("two-threads: a disk in another thread, until that is ended", async () => {
+    expect((await example("two-threads")).trim().split("\n")).toEqual([
+      expect.stringMatching(/^capacity: 2048 sectors, served by thread \d+$/),
+      "writes: 100 OK",
+      'read: OK, "42: Written by one thread, kept by another."',
+      expect.stringContaining("the driver says: device-needs-reset"),
+      "after the thread was ended: ProtocolError",
+    ]);
+  }, 120_000);
+
   it("tour: compiles everything and uses every device, in 80 columns", async () => {
     const output = await example("tour");
     expect(output).toContain("what was read back is the same");
