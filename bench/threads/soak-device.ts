@@ -36,6 +36,9 @@ class Echo implements QueueHandler {
   stop(): void {
     this.#queue = undefined;
   }
+  // The soak is never suspended.
+  pause(): void {}
+  resume(): void {}
 }
 
 class SoakDevice extends VirtioDevice {

@@ -82,6 +82,9 @@ class Sender implements DriverQueueHandler {
   stop(): void {
     this.#queue = undefined;
   }
+  // The soak is never suspended.
+  pause(): void {}
+  resume(): void {}
 
   #send(): void {
     const queue = this.#queue;

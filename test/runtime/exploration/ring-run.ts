@@ -56,7 +56,8 @@ export interface RunOptions {
 
 /** Memory and turned sources, used for one run after the other. */
 export class RingBench {
-  readonly memory = GuestMemory.flat(memoryBytes);
+  /** Shared, as between threads: where it is not, the rings make plain accesses. */
+  readonly memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(new SharedArrayBuffer(memoryBytes)) }]);
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly steps: SteppedMemory;
@@ -281,6 +282,7 @@ export class RingRun implements Run {
     const inFlight = new Map<number, number>();
     while (this.#used + this.#returned < buffers) {
       this.#beginRound(Side.driver, queue, sent, resetAt, inFlight);
+      let full = false;
       for (let left = batch; left > 0 && sent < buffers; left--) {
         const at = Place.buffers + 16 * sent;
         yield* steps.write(bytes, at, sent + 1);
@@ -288,7 +290,8 @@ export class RingRun implements Run {
         yield* queue.addReadable(at, 1);
         yield* queue.addWritable(at + 8, 1);
         const token = yield* queue.end();
-        if (token < 0) break;
+        full = token < 0;
+        if (full) break;
         must(!inFlight.has(token), `token ${token} is given out twice`);
         inFlight.set(token, sent++);
       }
@@ -312,7 +315,7 @@ export class RingRun implements Run {
         must(queue.lastWritten === 1, `buffer ${buffer} comes back with ${queue.lastWritten} bytes`);
         this.#used++;
       }
-      if (inFlight.size === 0 || (sent < buffers && inFlight.size < batch)) continue;
+      if (inFlight.size === 0 || (sent < buffers && inFlight.size < batch && !full)) continue;
       if (this.#polling) {
         yield* this.#sleep(Side.driver);
       } else if (!(yield* queue.enableNotifications())) {

@@ -115,6 +115,12 @@ export class ThreadTransport implements DriverTransport {
     const text = `the device does not reset queue ${String(index)}`;
     throw new ProtocolError("queue-reset-refused", Clause.queueReset, text);
   }
+  async queueEnabled(index: number): Promise<boolean> {
+    return (await this.#line.ask("queue-enabled", index)) === true;
+  }
+  async queueResetting(index: number): Promise<boolean> {
+    return (await this.#line.ask("queue-resetting", index)) === true;
+  }
   notify(index: number): void {
     this.#line.ring(index);
   }

@@ -141,6 +141,10 @@ function answer(device: VirtioDevice, [name, ...parameters]: readonly Value[]): 
     }
     case "reset-queue":
       return device.queue(number(0))?.reset() === true;
+    case "queue-enabled":
+      return device.queue(number(0))?.enabled === true;
+    case "queue-resetting":
+      return device.queue(number(0))?.resetting === true;
     default:
       return undefined;
   }

@@ -13,7 +13,9 @@ export type RegisterRequest =
   | readonly ["config-generation"]
   | readonly ["queue-max-size", queue: number]
   | readonly ["enable-queue", queue: number, size: number, descriptor: number, driver: number, device: number]
-  | readonly ["reset-queue", queue: number];
+  | readonly ["reset-queue", queue: number]
+  | readonly ["queue-enabled", queue: number]
+  | readonly ["queue-resetting", queue: number];
 
 /** What a message is made of. */
 export type Value = number | boolean | string | Uint8Array | readonly number[];
