@@ -94,8 +94,14 @@ describe.each([
     beforeEach((context) => {
       if (refused !== undefined) context.skip(refused);
     });
+    // Used entries out of order, so that what is written differs from what the driver has left in their place.
+    const together = { size: 4, batch: 2, completing: "together" } as const;
     test.each(wrong)("%s", (_, mutation, says) => {
-      expect(faultOf(scenario(eventIdx), () => mutation(side))).toMatch(says);
+      // A packed device with event indexes is notified of everything until it asks for less: that is no fault.
+      const harmless = packed && eventIdx && side === Side.device && mutation === mutate.neverAsks;
+      const shape = mutation === mutate.publishesTooEarly ? together : {};
+      const fault = faultOf({ ...scenario(eventIdx), ...shape }, () => mutation(side));
+      expect(fault).toMatch(harmless ? /^no fault found$/ : says);
     });
     test("asks with a plain store, on weakly ordered memory", () => {
       expect(faultOf(scenario(eventIdx), () => mutate.storesPlainly(side, "asking"), true)).toMatch(/deadlock/);
