@@ -272,7 +272,8 @@ export class RingRun implements Run {
     return queue;
   }
 
-  // The driver's program: sends numbered buffers and wants each of them back once.
+  // The driver's program: sends numbered buffers and wants each of them back once. One byte of two is written, so that
+  // the length in a used entry differs from what was in its place before.
   *#driver(): Steps<void> {
     const { bytes, steps } = this.#bench;
     const { buffers, batch, reset, size } = this.#scenario;
@@ -287,8 +288,8 @@ export class RingRun implements Run {
         const at = Place.buffers + 16 * sent;
         yield* steps.write(bytes, at, sent + 1);
         yield* queue.begin();
-        yield* queue.addReadable(at, 1);
-        yield* queue.addWritable(at + 8, 1);
+        yield* queue.addReadable(at, 2);
+        yield* queue.addWritable(at + 8, 2);
         const token = yield* queue.end();
         full = token < 0;
         if (full) break;
@@ -382,7 +383,7 @@ export class RingRun implements Run {
       if (chain !== undefined) {
         const id = yield* chain.readable.byteAt(0);
         must(id === expected, `the device takes ${id} instead of ${expected}`);
-        must(chain.writable.length === 1, `chain ${id} has ${chain.writable.length} writable bytes`);
+        must(chain.writable.length === 2, `chain ${id} has ${chain.writable.length} writable bytes`);
         expected++;
         yield* chain.writable.setByte(0, id + 100);
         held.push(chain);
