@@ -7,7 +7,12 @@ const names = ["led", "", "button"];
 const namesSize = 4 + 1 + 7;
 
 async function start() {
-  const lines = names.map(() => ({ direction: "NONE" as "NONE" | "IN" | "OUT", value: 0, irq: 0 as string | number }));
+  interface Line {
+    direction: "NONE" | "IN" | "OUT";
+    value: number;
+    irq: string | number;
+  }
+  const lines = names.map((): Line => ({ direction: "NONE", value: 0, irq: 0 }));
   const watched = new Map<number, GpioInterrupt>();
   function serve(request: GpioRequest) {
     const line = lines[request.gpio];
@@ -43,7 +48,7 @@ async function start() {
     },
   });
   const lengths: number[] = [];
-  const transport = loopback(device, { trace: (event) => void (event.kind === "completion" && lengths.push(event.written)) });
+  const transport = loopback(device, { trace: (event) => event.kind === "completion" && lengths.push(event.written) });
   const driver = await GpioDriver.start(transport, { features: ["IRQ"] });
   return { driver, lines, watched, lengths };
 }
@@ -70,7 +75,7 @@ test("a line answers when its interrupt occurs, each line for itself", async () 
   await requestq.submit({ type: "SET_IRQ_TYPE", gpio: 2, value: "LEVEL_HIGH" });
   const seen: string[] = [];
   const watch = (gpio: number) => eventq?.submit({ request: { gpio } }).then(({ status }) => void seen.push(`${gpio} ${status}`));
-  const all = [watch(0), watch(2)];
+  const all = [watch(0), watch(2)].map((line) => Promise.resolve(line));
   await until(() => watched.size === 2);
   watched.get(2)?.complete("VALID");
   await until(() => seen.length === 1);

@@ -51,7 +51,7 @@ async function start() {
     },
   });
   const lengths: number[] = [];
-  const transport = loopback(device, { trace: (event) => void (event.kind === "completion" && lengths.push(event.written)) });
+  const transport = loopback(device, { trace: (event) => event.kind === "completion" && lengths.push(event.written) });
   return { device, driver: await MemDriver.start(transport), lengths };
 }
 

@@ -6,8 +6,10 @@ import {
   configFields,
   configOffset,
   configSizeName,
+  isAnswer,
   isChangeable,
   isReadable,
+  isSelector,
   isWritable,
 } from "./config-fields.js";
 import type { DeviceScope } from "./device-scope.js";
@@ -17,18 +19,20 @@ import { condition, type FormulaContext } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { memberName } from "./names.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
-import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
+import { fieldDoc, isOptional, matchTypes, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { valueAtPath } from "./field-paths.js";
 import { writeFields } from "./write-fields.js";
 import { readFields } from "./read-fields.js";
 
-const NO_NAMES: ReadonlySet<string> = new Set(["update"]);
+const NO_NAMES: ReadonlySet<string> = new Set(["update", "answer"]);
 
 /** What the device's author gives as configuration, the bytes that come of it, and the fields as the device sees them. */
 export function deviceConfig(scope: DeviceScope): Code {
   if (configFields(scope).length === 0) return nothing;
-  return paragraphs([initType(scope), initFunction(scope), configClass(scope)]);
+  const matches = matchTypes(configFields(scope), `${scope.prefix}Config`, scope);
+  const init = hasInit(scope) ? [initType(scope), initFunction(scope)] : [];
+  return paragraphs([...matches, ...init, answersType(scope), configClass(scope)]);
 }
 
 /** Does it have to be given? What is gated, has a value after reset, or can be written by the driver does not. */
@@ -36,12 +40,19 @@ function isRequired(field: FieldModel): boolean {
   return field.conditionTree === null && field.validTree === null && field.default === null && field.access === "ro";
 }
 
+/** Is there anything that the author gives as configuration when the device is made? */
+export function hasInit(scope: DeviceScope): boolean {
+  return initFields(scope).length > 0;
+}
+
 function initFields(scope: DeviceScope): readonly FieldModel[] {
-  return configFields(scope).filter(isReadable);
+  return configFields(scope).filter(
+    (field) => isReadable(field) && !isAnswer(field, scope) && !isSelector(field, scope),
+  );
 }
 
 /** Type that a field may be set to: of a closed enum, only members. */
-function settableType(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+export function settableType(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
   if (shape.kind === "scalar" && shape.meaning.kind === "enum") return writeType(shape.meaning.enum, scope);
   return typeOf(shape, field, `${scope.prefix}Config`, scope);
 }
@@ -70,7 +81,7 @@ export function configBytesFunction(scope: DeviceScope): string {
 }
 
 function initFunction(scope: DeviceScope): Code {
-  const context = configContext(scope, code`features`);
+  const context = configContext(scope, code`features`, (field) => code`init.${propertyName(field)}`);
   const writes = initFields(scope).map((field) => {
     const shape = shapeOf(field, scope);
     const value = code`init.${propertyName(field)}`;
@@ -104,6 +115,7 @@ function configClass(scope: DeviceScope): Code {
   const members = paragraphs([
     ...fields.map((field) => accessors(field, scope)),
     changeable.length > 1 ? updateMethod(changeable, scope) : nothing,
+    answerMethod(scope),
   ]);
   const needsBytes = mentions(members, "#bytes") || changeable.length > 0;
   const needsView = mentions(members, "#view");
@@ -126,6 +138,57 @@ function configClass(scope: DeviceScope): Code {
     }`;
 }
 
+export function answersName(scope: DeviceScope): string {
+  return `${scope.prefix}ConfigAnswers`;
+}
+
+function answerFields(scope: DeviceScope): readonly FieldModel[] {
+  return configFields(scope).filter((field) => isAnswer(field, scope));
+}
+
+/** What a window shows for what is selected. */
+function answersType(scope: DeviceScope): Code {
+  const fields = answerFields(scope);
+  if (fields.length === 0) return nothing;
+  const properties = fields.map((field) => {
+    const shape = shapeOf(field, scope);
+    const optional = isOptional(field, shape);
+    return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}${optional ? "?" : ""}: ${settableType(field, shape, scope)}${optional ? " | undefined" : ""};`;
+  });
+  return code`/** What the window of the configuration shows for what the driver has selected. */
+    export interface ${answersName(scope)} { ${properties} }`;
+}
+
+/** Puts an answer into the window. */
+function answerMethod(scope: DeviceScope): Code {
+  const fields = answerFields(scope);
+  if (fields.length === 0) return nothing;
+  const context = configContext(scope, code``, (field) =>
+    isAnswer(field, scope) ? code`answers.${propertyName(field)}` : code`this.${propertyName(field)}`,
+  );
+  const places = fields.map((field) => {
+    const start = configOffset(field, scope);
+    const size = field.size ?? fixedSize(shapeOf(field, scope));
+    if (size === null) throw new EmitError("an answer of variable size", `${scope.device.name}.config.${field.name}`);
+    return { field, start, end: start + size };
+  });
+  const writes = places.map(({ field, start }) => {
+    const plain: FieldModel = { ...field, conditionTree: null };
+    const write = writeFields([plain], (each) => code`answers.${propertyName(each)}`, context);
+    return code`writer.offset = ${start}; ${write}`;
+  });
+  return code`/** Shows an answer in the window, or zeroes without one. Throws a CodecError if it does not fit. */
+    answer(answers: ${answersName(scope)} | undefined): void {
+      ${places.map(({ start, end }) => code`this.#bytes.fill(0, ${start}, ${end});`)}
+      if (answers === undefined) return;
+      const bytes = this.#bytes.slice();
+      const writer = new ${runtime("ByteWriter")}(bytes);
+      ${writes}
+      if (writer.error !== undefined) throw writer.error;
+      this.#bytes.set(bytes);
+    }`;
+}
+
 /** Writes at a place in the bytes. */
 function writeMethod(): Code {
   return code`#write(offset: number, encode: (writer: ${runtimeType("ByteWriter")}) => void): void {
@@ -140,7 +203,8 @@ function accessors(field: FieldModel, scope: DeviceScope): Code {
   const name = memberName(propertyName(field), NO_NAMES);
   const note =
     field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
-  const getter = code`${fieldDoc(field, scope, undefined, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} { ${getterBody(field, shape, scope)} }`;
+  const missing = shape.kind === "match" && isOptional({ ...field, conditionTree: null }, shape) ? " | undefined" : "";
+  const getter = code`${fieldDoc(field, scope, undefined, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} { ${getterBody(field, shape, scope)} }`;
   if (!isChangeable(field)) return getter;
   return code`${getter}
     set ${name}(value: ${settableType(field, shape, scope)}) {
@@ -161,7 +225,8 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
     return code`return read${scope.typeName(shape.struct)}(${reader});`;
   }
   const plain: FieldModel = { ...field, conditionTree: null };
-  const { statements } = readFields([plain], configContext(scope, code``));
+  const access = (each: FieldModel): Code => code`this.${memberName(propertyName(each), NO_NAMES)}`;
+  const { statements } = readFields([plain], configContext(scope, code``, access));
   return code`const reader = ${reader};
     ${statements}
     return ${propertyName(field)};`;
@@ -214,6 +279,11 @@ export function writableConfig(scope: DeviceScope): Code {
   return code`[${ranges}]`;
 }
 
+/** Is there a rule that a new configuration has to meet? */
+export function isChecked(field: FieldModel, scope: DeviceScope): boolean {
+  return field.constraintTree !== null && field.access !== "wo" && !isAnswer(field, scope) && !isSelector(field, scope);
+}
+
 /** Checks of the \`where\` clauses, for what the features make visible. */
 export function configChecks(scope: DeviceScope): Code {
   const place = `${scope.device.name}.config`;
@@ -231,7 +301,7 @@ export function configChecks(scope: DeviceScope): Code {
     config: (path) => valueAtPath(fields, path, access, scope, place),
   };
   const checks = configFields(scope).flatMap((field) => {
-    if (field.constraintTree === null || field.constraint === null || field.access === "wo") return [];
+    if (!isChecked(field, scope) || field.constraintTree === null || field.constraint === null) return [];
     const broken = code`!(${condition(field.constraintTree, formulas)})`;
     const gate = field.conditionTree ?? field.validTree;
     const test = gate === null ? broken : code`${condition(gate, formulas)} && ${broken}`;

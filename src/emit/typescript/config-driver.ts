@@ -1,14 +1,25 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, type Code } from "./code.js";
-import { configContext, configFields, configOffset, configSizeName, isReadable, isWritable } from "./config-fields.js";
+import type { CodecContext } from "./codec-parameters.js";
+import { settableType } from "./config-device.js";
+import {
+  configContext,
+  configFields,
+  configOffset,
+  configSizeName,
+  isReadable,
+  isSelector,
+  isWritable,
+  referredConfig,
+} from "./config-fields.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { writeType } from "./enums.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
+import { localName } from "./names.js";
 import { readFields } from "./read-fields.js";
 import { fixedSize, shapeOf, type Shape } from "./shapes.js";
-import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
+import { fieldDoc, isOptional, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { writeFields } from "./write-fields.js";
 
@@ -21,11 +32,17 @@ export function driverConfig(scope: DeviceScope): Code {
   const fields = configFields(scope).filter(isReadable);
   if (fields.length === 0) return nothing;
   const name = driverConfigName(scope);
-  const context = configContext(scope, code`features`);
+  const context = configContext(scope, code`features`, (field) => code`${localName(propertyName(field))}`);
+  const referred = referredConfig(scope);
+  const first = fields
+    .filter((field) => referred.has(field.name))
+    .map(
+      (field) => code`const ${localName(propertyName(field))} = ${readValue(field, shapeOf(field, scope), context)};`,
+    );
   const reads = fields.map((field) => {
     const shape = shapeOf(field, scope);
     const gate = field.conditionTree ?? field.validTree;
-    const value = readValue(field, shape, scope);
+    const value = referred.has(field.name) ? code`${localName(propertyName(field))}` : readValue(field, shape, context);
     return code`${propertyName(field)}: ${gate === null ? value : code`${condition(gate, context.formulas)} ? ${value} : undefined`},`;
   });
   const usesFeatures = fields.some((field) => field.conditionTree !== null || field.validTree !== null);
@@ -34,19 +51,22 @@ export function driverConfig(scope: DeviceScope): Code {
     export interface ${name} {
       ${fields.map((field) => {
         const type = typeOf(shapeOf(field, scope), field, `${scope.prefix}Config`, scope);
-        const gated = field.conditionTree !== null || field.validTree !== null;
+        const gated =
+          field.conditionTree !== null || field.validTree !== null || isOptional(field, shapeOf(field, scope));
         return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}: ${type}${gated ? " | undefined" : ""};`;
       })}
     }`,
     code`/** Decodes the configuration space; \`bytes\` are at least ${configSizeName(scope)} of them. */
     export function read${name}(bytes: Uint8Array, ${usesFeatures ? "features" : "_features"}: ${runtimeType("FeatureSet")}): ${name} {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      ${first}
       return { ${reads} };
     }`,
   ]);
 }
 
-function readValue(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
+function readValue(field: FieldModel, shape: Shape, context: CodecContext): Code {
+  const { scope } = context;
   const offset = configOffset(field, scope);
   if (shape.kind === "scalar") return fieldAt(code`view`, code`${offset}`, field, shape, scope);
   const size = field.size ?? fixedSize(shape);
@@ -58,21 +78,50 @@ function readValue(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
     return code`read${scope.typeName(shape.struct)}(${reader})`;
   }
   const plain: FieldModel = { ...field, conditionTree: null };
-  const { statements } = readFields([plain], configContext(scope, code`features`));
-  return code`((): ${typeOf(shape, field, `${scope.prefix}Config`, scope)} => { const reader = ${reader}; ${statements} return ${propertyName(field)}; })()`;
+  const { statements } = readFields([plain], context);
+  const missing = isOptional(plain, shape) ? " | undefined" : "";
+  return code`((): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} => { const reader = ${reader}; ${statements} return ${propertyName(field)}; })()`;
 }
 
 /** Method of the driver that writes fields. */
 export function writeConfigMethod(scope: DeviceScope): Code {
   const fields = configFields(scope).filter(isWritable);
   if (fields.length === 0) return nothing;
+  return paragraphs([writeMethod(fields, scope), queryMethod(scope)]);
+}
+
+/** Writes the selectors of a window and reads what it shows then. */
+function queryMethod(scope: DeviceScope): Code {
+  const { window } = scope.device.config ?? { window: null };
+  if (window === null) return nothing;
+  const selectors = configFields(scope).filter((field) => isSelector(field, scope));
+  const properties = selectors.map((field) => {
+    const shape = shapeOf(field, scope);
+    return code`readonly ${propertyName(field)}: ${settableType(field, shape, scope)};`;
+  });
+  return code`/** Selects what the window of the configuration is to show, and gives what it shows. One at a time. */
+    queryConfig(selected: { ${joined(properties, "\n")} }): Promise<${driverConfigName(scope)}> {
+      const query = this.#queries.then(async () => {
+        await this.writeConfig(selected);
+        return this.config;
+      });
+      this.#queries = query.catch(() => undefined);
+      return query;
+    }`;
+}
+
+/** State of the driver for {@link queryMethod}. */
+export function queryField(scope: DeviceScope): Code {
+  return (scope.device.config?.window ?? null) === null
+    ? nothing
+    : code`#queries: Promise<unknown> = Promise.resolve();`;
+}
+
+function writeMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
   const context = configContext(scope, code`this.negotiated`);
   const properties = fields.map((field) => {
     const shape = shapeOf(field, scope);
-    const type =
-      shape.kind === "scalar" && shape.meaning.kind === "enum"
-        ? writeType(shape.meaning.enum, scope)
-        : typeOf(shape, field, `${scope.prefix}Config`, scope);
+    const type = settableType(field, shape, scope);
     return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}?: ${type};`;
   });
   const writes = fields.map((field) => {

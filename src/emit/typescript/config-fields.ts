@@ -3,6 +3,9 @@ import { code, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
+import { memberAtPath, valueAtPath } from "./field-paths.js";
+import { referredFields } from "./read-fields.js";
+import { shapeOf } from "./shapes.js";
 import { isVisible } from "./struct-types.js";
 
 /** Fields of the configuration space that have a name and a meaning. */
@@ -37,8 +40,33 @@ export function isChangeable(field: FieldModel): boolean {
   return field.volatile || field.access === "rw" || field.access === "w1c";
 }
 
-/** Context of codecs that are used on configuration fields. */
-export function configContext(scope: DeviceScope, features: Code): CodecContext {
+/** Is the field an answer of a window, which the device makes from what is selected? */
+export function isAnswer(field: FieldModel, scope: DeviceScope): boolean {
+  return scope.device.config?.window?.answers.includes(field.name) ?? false;
+}
+/** Does the driver choose with it what a window shows? */
+export function isSelector(field: FieldModel, scope: DeviceScope): boolean {
+  return scope.device.config?.window?.selectors.includes(field.name) ?? false;
+}
+
+/** Names of fields that layouts and conditions of others depend on. */
+export function referredConfig(scope: DeviceScope): ReadonlySet<string> {
+  const fields = configFields(scope);
+  return referredFields(
+    fields,
+    ...fields.flatMap((field) => {
+      const shape = shapeOf(field, scope);
+      return [field.conditionTree, field.validTree, shape.kind === "match" ? shape.subject : null];
+    }),
+  );
+}
+
+/**
+ * Context of codecs that are used on configuration fields; `access` gives the values of other fields, which are there
+ * whatever was negotiated.
+ */
+export function configContext(scope: DeviceScope, features: Code, access?: (field: FieldModel) => Code): CodecContext {
+  const fields = configFields(scope).map((field): FieldModel => ({ ...field, conditionTree: null }));
   const place = `${scope.device.name}.config`;
   const noConfig = (): never => {
     throw new EmitError("a config field whose layout depends on other config fields", place);
@@ -49,7 +77,16 @@ export function configContext(scope: DeviceScope, features: Code): CodecContext 
     owner: `${scope.prefix}Config`,
     features: () => features,
     config: noConfig,
-    formulas: formulaContext(scope, place, { features: () => features, config: noConfig }),
+    formulas: {
+      ...formulaContext(scope, place, { features: () => features, config: noConfig }),
+      ...(access === undefined
+        ? {}
+        : {
+            field: (_, path) => valueAtPath(fields, path, access, scope, place),
+            config: (path) => valueAtPath(fields, path, access, scope, place),
+            member: (_, path) => memberAtPath(fields, path, access, scope),
+          }),
+    },
     tailOf: () => 0,
   };
 }

@@ -1,7 +1,7 @@
 import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
-import { configBytesFunction, configInitName, needsInit } from "./config-device.js";
-import { configFields, isReadable, isWritable } from "./config-fields.js";
+import { answersName, configBytesFunction, configInitName, hasInit, isChecked, needsInit } from "./config-device.js";
+import { configFields, isSelector, isWritable } from "./config-fields.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -34,7 +34,6 @@ export function queueNameName(scope: DeviceScope): string {
 }
 
 const hasConfig = (scope: DeviceScope): boolean => configFields(scope).length > 0;
-const hasInit = (scope: DeviceScope): boolean => configFields(scope).some(isReadable);
 
 function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
   const handlers = queues
@@ -63,10 +62,23 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
       readonly features?: readonly ${featureNames(scope)}[];
       ${init}
       ${handlers}
+      ${windowOption(scope)}
       ${written}
       /** Told of what the driver does wrong, and of handlers that fail. */
       readonly onProtocolError?: (error: Error) => void;
     }`;
+}
+
+/** What a window shows is the author's to say. */
+function windowOption(scope: DeviceScope): Code {
+  const selectors = configFields(scope).filter((field) => isSelector(field, scope));
+  if (selectors.length === 0) return nothing;
+  const properties = selectors.map(
+    (field) =>
+      code`${fieldDoc(field, scope)}readonly ${propertyName(field)}: ${typeOf(shapeOf(field, scope), field, "", scope)};`,
+  );
+  return code`/** What the window of the configuration shows when the driver has selected this; undefined for nothing. */
+    readonly configWindow: (selected: { ${properties} }) => ${answersName(scope)} | undefined;`;
 }
 
 function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
@@ -107,7 +119,7 @@ function deviceBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
 }
 
 export function hasChecks(scope: DeviceScope): boolean {
-  return configFields(scope).some((field) => field.constraintTree !== null && field.access !== "wo");
+  return configFields(scope).some((field) => isChecked(field, scope));
 }
 
 /** The class that serves a queue on the device side. */
@@ -243,7 +255,21 @@ function configWrittenMethod(scope: DeviceScope): Code {
     const end = start + (field.size ?? 0);
     return code`if (offset < ${end} && offset + length > ${start}) listeners?.${propertyName(field)}?.(this.config.${propertyName(field)});`;
   });
+  const selectors = configFields(scope).filter((field) => isSelector(field, scope));
+  const touched = selectors.map((field) => {
+    const start = field.offset ?? 0;
+    return code`(offset < ${start + (field.size ?? 0)} && offset + length > ${start})`;
+  });
+  const selected = joined(
+    selectors.map((field) => code`${propertyName(field)}: this.config.${propertyName(field)}`),
+    ", ",
+  );
+  const answer =
+    selectors.length === 0
+      ? nothing
+      : code`if (${joined(touched, " || ")}) this.config.answer(this.#options.configWindow({ ${selected} }));`;
   return code`protected override configWritten(offset: number, length: number): void {
+    ${answer}
     const listeners = this.#options.configWritten;
     ${calls}
   }`;

@@ -1,7 +1,7 @@
 import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { driverConfigName, queryField, writeConfigMethod } from "./config-driver.js";
 import { queueNameName } from "./device-class.js";
-import { driverConfigName, writeConfigMethod } from "./config-driver.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -54,6 +54,7 @@ function driverBody(queues: readonly QueueShape[], scope: DeviceScope): Code {
   return code`${docComment({ doc: scope.device.doc, spec: scope.device.spec }, "The driver side.")}export class ${name} extends ${runtime("VirtioDriver")}<${config}, ${queueNameName(scope)}> {
       ${sending.map(queueFields)}
       ${usesOptions && code`readonly #options: ${scope.prefix}DriverOptions;`}
+      ${queryField(scope)}
 
       private constructor(transport: ${runtimeType("DriverTransport")}, options: ${scope.prefix}DriverOptions) {
         super(${definitionName(scope)}, transport, options);
