@@ -22,7 +22,26 @@ export function valueOf(struct: StructModel, scope: DeviceScope, features: Featu
     const shape = shapeOf(field, scope);
     if (shape.kind === "match") record = record.chain((value) => withMatch(value, field, shape, struct, scope, features));
   }
-  return struct.sizedTree === null ? record : record.map((value) => withSize(value, struct, scope));
+  const counted = record.map((value) => withLengths(value, struct, scope));
+  return struct.sizedTree === null ? counted : counted.map((value) => withSize(value, struct, scope));
+}
+
+/** A length in a header in front of what it counts is that of what was chosen. */
+function withLengths(value: Record<string, unknown>, struct: StructModel, scope: DeviceScope): Record<string, unknown> {
+  let result = value;
+  for (const field of struct.fields) {
+    const shape = shapeOf(field, scope);
+    if ((shape.kind !== "bytes" && shape.kind !== "array") || shape.length.kind !== "formula") continue;
+    const { formula } = shape.length;
+    const [first, second, more] = formula.op === "field" ? formula.path : [];
+    const part = result[propertyName(field)];
+    if (first === undefined || second === undefined || more !== undefined) continue;
+    if (!(part instanceof Uint8Array) && !Array.isArray(part)) continue;
+    const outer = result[first];
+    if (typeof outer !== "object" || outer === null) continue;
+    result = { ...result, [first]: { ...outer, [second]: part.length } };
+  }
+  return result;
 }
 
 function isPresent(field: FieldModel, scope: DeviceScope, features: FeatureSet): boolean {
@@ -130,6 +149,8 @@ function tagNumber(subject: Formula, value: Value, struct: StructModel, scope: D
 /** Room for all that is in it. */
 function withSize(value: Record<string, unknown>, struct: StructModel, scope: DeviceScope): Record<string, unknown> {
   const tree = struct.sizedTree;
+  // A size that is always the same is nobody's to give.
+  if (tree?.op === "number") return value;
   const [first, second] = tree?.op === "field" ? tree.path : [];
   const outer = struct.fields.find((field) => field.name === first);
   const shape = outer === undefined ? undefined : shapeOf(outer, scope);
