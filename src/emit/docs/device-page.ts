@@ -1,7 +1,7 @@
 import { ownStructs } from "../byte-map/type-scope.js";
 import { sectionIds, sections, type SectionId } from "./anchors.js";
 import { docParagraph } from "./doc-text.js";
-import { html, type Html } from "./html.js";
+import { html, joined, type Html } from "./html.js";
 import { Links, specLink } from "./links.js";
 import { pageFrame } from "./page-frame.js";
 import { badge } from "./parts.js";
@@ -94,9 +94,14 @@ function innerList(id: SectionId, { device, items, anchors }: Page): Html | unde
   const list = lists[id] ?? [];
   if (list.length === 0) return undefined;
   const links = list.map(
-    (item) => html`<li><a href="#${encodeURIComponent(anchors.of(item))}">${item.specName}</a></li>`,
+    (item) => html`<li><a href="#${encodeURIComponent(anchors.of(item))}">${breakable(item.specName)}</a></li>`,
   );
   return html`<ul>
     ${links}
   </ul>`;
+}
+
+/** A long name may be broken behind each `_`, and nowhere else. */
+function breakable(name: string): Html {
+  return joined(name.split(/(?<=_)(?=[^_])/), html`<wbr />`);
 }

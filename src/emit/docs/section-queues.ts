@@ -23,7 +23,7 @@ export function queuesSection(device: DeviceModel, page: Page, links: Links): Ht
     return row(anchor, [
       html`<strong>${selfLink(anchor, html`<code>${queue.specName}</code>`)}</strong>${dimension}`,
       html`<code>${links.formula(queue.index)}</code>`,
-      html`${queue.role}<br /><span class="notes">${roles[queue.role]}</span>`,
+      html`${queue.role}<br /><span class="notes role">${roles[queue.role]}</span>`,
       html`<code>${links.name(queue.message)}</code>`,
       html`${docText(queue.doc)} ${origin(queue)}${queueNotes(queue, links)}`,
     ]);

@@ -58,6 +58,7 @@ table { border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.3rem 0.9rem 0.3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 td:last-child { min-width: 14rem; }
+.role { display: inline-block; min-width: 11rem; }
 td code { white-space: nowrap; }
 td:last-child code, td .notes code { white-space: normal; }
 tr { scroll-margin-top: 4rem; }
