@@ -4560,7 +4560,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "MAC":
         this.command = netMacCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4574,7 +4573,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "VLAN":
         this.command = netVlanCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4585,7 +4583,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "ANNOUNCE":
         this.command = netAnnounceCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4596,7 +4593,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "MQ":
         this.command = netMqCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4612,7 +4608,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "GUEST_OFFLOADS":
         this.command = netGuestOffloadsCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4622,7 +4617,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "NOTF_COAL":
         this.command = netNotfCoalCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4639,7 +4633,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "HASH_TUNNEL":
         this.command = netHashTunnelCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4649,7 +4642,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "STATS":
         this.command = netStatsCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4663,7 +4655,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       case "RSS_CTX":
         this.command = netRssCtxCommandName(this.head.getUint8(1));
         switch (this.command) {
@@ -4681,7 +4672,6 @@ class NetControlSlot extends RequestSlot {
           default:
             return this.#decodeUnknown();
         }
-        break;
       default:
         return this.#decodeUnknown();
     }

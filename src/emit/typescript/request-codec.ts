@@ -8,7 +8,7 @@ import { condition, count } from "./formulas.js";
 import { givenFields } from "./flat-requests.js";
 import { runtime, runtimeType } from "./imports.js";
 import { readFields } from "./read-fields.js";
-import { capacityFields, capacityName, inputName, isWish, replyUnionName } from "./request-inputs.js";
+import { capacityFields, capacityName, inputName, isWish, replyName, replyUnionName } from "./request-inputs.js";
 import {
   isOptionalReply,
   isTag,
@@ -21,6 +21,8 @@ import {
   type VariantShape,
 } from "./request-shapes.js";
 import { usesConfig } from "./request-slot.js";
+import { readReplies } from "./reply-codec.js";
+import { isTagged, replyFields } from "./reply-variants.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
 import { tailSize } from "./structs-read.js";
@@ -37,7 +39,7 @@ export function codecNeedsDriver(request: RequestShape, scope: DeviceScope): boo
   return (
     usesConfig(request, scope) ||
     request.variants.some((variant) =>
-      [...variant.readable, ...variant.writable].some((field) => usesFeatures(field, scope)),
+      [...variant.readable, ...replyFields(variant)].some((field) => usesFeatures(field, scope)),
     )
   );
 }
@@ -55,7 +57,7 @@ function usesFeatures(field: FieldModel, scope: DeviceScope): boolean {
 export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
   const types = code`${runtimeType("RequestCodec")}<${inputName(request)}, ${replyUnionName(request)}>`;
   const sizes = dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`);
-  const room = dispatch(request, scope, (variant) => code`return ${sizeCode(writableSize(variant, request, scope))};`);
+  const room = dispatch(request, scope, (variant) => code`return ${replyRoom(variant, request, scope)};`);
   const shared = sharedFields(request, scope);
   const writes = code`${encodeShared(shared, request, scope)} ${dispatch(request, scope, (variant) => code`${encode(variant, shared.length, scope)} return;`)}`;
   const starts = new Set(request.variants.map((variant) => render(replyReader(variant, request, scope)).text));
@@ -130,12 +132,30 @@ function readableSize(variant: VariantShape, scope: DeviceScope): Size {
   return sizeOfFields(givenFields(variant.readable), ofInput, readableContext(variant, scope));
 }
 
+/** Bytes for a reply, or for the longest of several. */
+function replyRoom(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
+  if (!isTagged(variant)) return sizeCode(writableSize(variant, variant, request, scope));
+  const sizes = variant.replies.map((reply) => writableSize(reply, variant, request, scope));
+  const most = Math.max(...sizes.map((size) => size.fixed));
+  const longest = sizes.filter((size) => size.varying.length > 0 || size.fixed === most);
+  const needed = longest.filter(
+    (size) =>
+      size.varying.length > 0 ||
+      !longest.some((other) => other !== size && other.fixed >= size.fixed && other.varying.length > 0),
+  );
+  const expressions = new Map(needed.map((size) => [render(sizeCode(size)).text, sizeCode(size)]));
+  const [only, second] = expressions.values();
+  if (only !== undefined && second === undefined) return only;
+  return code`Math.max(${joined([...expressions.values()], ", ")})`;
+}
+
 /** What the driver gave room for, and what is known without that. */
-function writableSize(variant: VariantShape, request: RequestShape, scope: DeviceScope): Size {
-  const capacities = new Set(capacityFields(variant, scope));
-  const context = codecContext(variant, request.typeName, variant.writable, scope);
+function writableSize(reply: VariantShape, variant: VariantShape, request: RequestShape, scope: DeviceScope): Size {
+  const names = new Set(capacityFields(variant, scope).map((field) => field.name));
+  const capacities = new Set(reply.writable.filter((field) => names.has(field.name)));
+  const context = codecContext(variant, request.typeName, reply.writable, scope);
   let total: Size = { fixed: 0, varying: [] };
-  for (const field of variant.writable) {
+  for (const field of reply.writable) {
     if (!capacities.has(field)) continue;
     const capacity = capacityOf(field, variant, scope);
     const there =
@@ -144,12 +164,12 @@ function writableSize(variant: VariantShape, request: RequestShape, scope: Devic
         : code`(${condition(field.conditionTree, context.formulas)} ? (${capacity} ?? 0) : 0)`;
     total = plus(total, { fixed: 0, varying: [there] });
   }
-  const known = variant.writable.filter((field) => !capacities.has(field));
+  const known = reply.writable.filter((field) => !capacities.has(field));
   const fixed = known.filter((field) => lengthOf(field, scope) === undefined);
   for (const field of known) {
     const length = lengthOf(field, scope);
     if (length === undefined) continue;
-    const bytes = code`${count(length.formula, context.formulas)}${length.factor}`;
+    const bytes = productOf(length, context);
     const there =
       field.conditionTree === null ? bytes : code`(${condition(field.conditionTree, context.formulas)} ? ${bytes} : 0)`;
     total = plus(total, { fixed: 0, varying: [there] });
@@ -166,17 +186,29 @@ function capacityOf(field: FieldModel, variant: VariantShape, scope: DeviceScope
   return isWish(field, scope) ? code`(${given} === true ? ${fixedSize(shapeOf(field, scope)) ?? 0} : 0)` : given;
 }
 
+interface KnownLength {
+  readonly formula: Formula;
+  /** Bytes of each. */
+  readonly factor: number | Formula;
+}
+
+function productOf({ formula, factor }: KnownLength, context: CodecContext): Code {
+  const number = count(formula, context.formulas);
+  if (factor === 1) return number;
+  return typeof factor === "number"
+    ? code`${number} * ${factor}`
+    : code`${number} * (${count(factor, context.formulas)})`;
+}
+
 /** A length that follows from the request, and what to multiply it with. */
-function lengthOf(
-  field: FieldModel,
-  scope: DeviceScope,
-): { readonly formula: Formula; readonly factor: Code } | undefined {
+function lengthOf(field: FieldModel, scope: DeviceScope): KnownLength | undefined {
   const shape = shapeOf(field, scope);
   if (field.sizedTree !== null) return undefined;
   if (shape.kind !== "bytes" && shape.kind !== "text" && shape.kind !== "array") return undefined;
   if (shape.length.kind !== "formula") return undefined;
-  const size = shape.kind === "array" && shape.unit === "elements" ? fixedSize(shape.of) : 1;
-  return { formula: shape.length.formula, factor: size === 1 ? code`` : code` * ${size ?? 1}` };
+  const { formula } = shape.length;
+  if (shape.kind !== "array" || shape.unit === "bytes") return { formula, factor: 1 };
+  return { formula, factor: shape.stride ?? fixedSize(shape.of) ?? 1 };
 }
 
 /** Fields with which every variant begins, and which are written alike. */
@@ -251,7 +283,8 @@ function propertyParts(property: Code): { readonly name: string; readonly local:
 function replyReader(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
   if (!variant.writable.some(isVisible)) return nothing;
   const { tail } = replyParts(variant, request, scope);
-  if (tail.length === 0) return code`const reader = new ${runtime("ByteReader")}(bytes, 0, written);`;
+  if (tail.length === 0 || isTagged(variant))
+    return code`const reader = new ${runtime("ByteReader")}(bytes, 0, written);`;
   return code`if (written === 0) return new ${runtime("CodecError")}("truncated", 0);
     const reader = new ${runtime("ByteReader")}(bytes);`;
 }
@@ -259,7 +292,9 @@ function replyReader(variant: VariantShape, request: RequestShape, scope: Device
 function decode(variant: VariantShape, request: RequestShape, withReader: boolean, scope: DeviceScope): Code {
   const fields = variant.writable;
   if (!fields.some(isVisible)) return code`return {};`;
-  const base = codecContext(variant, variant.replyType, fields, scope);
+  const base = codecContext(variant, replyName(variant, request, scope), fields, scope);
+  if (isTagged(variant))
+    return code`${withReader && replyReader(variant, request, scope)} ${readReplies(variant, base)}`;
   const behind = fields.filter((field) => isOptionalReply(field, request, variant));
   const isOnlyBytes = behind.length > 0 && behind.every((field) => isWindow(field, scope));
   const optional = isOnlyBytes ? [] : behind;

@@ -6,6 +6,8 @@ import { writeType } from "./enums.js";
 import { DEFAULT_NOTE, hasDefault } from "./flat-requests.js";
 import { runtimeType } from "./imports.js";
 import { pascalCase } from "./names.js";
+import { replyUnion } from "./reply-types.js";
+import { isTagged, replyFields } from "./reply-variants.js";
 import {
   isOptionalReply,
   isTag,
@@ -74,7 +76,7 @@ export function replyName(variant: VariantShape, request: RequestShape, scope: D
 
 function isCommonReply(variant: VariantShape, request: RequestShape): boolean {
   const ends = request.prefix.length > 0 ? request.prefix : request.suffix;
-  return variant.writable.length === ends.length;
+  return !isTagged(variant) && variant.writable.length === ends.length;
 }
 
 function commonReplyName(request: RequestShape, scope: DeviceScope): string {
@@ -128,7 +130,7 @@ function inputProperty(field: FieldModel, within: string, scope: DeviceScope): C
 
 /** Writable fields for which the driver has to say how much room there is. */
 export function capacityFields(variant: VariantShape, scope: DeviceScope): FieldModel[] {
-  return variant.writable.filter((field) => isVisible(field) && !isSizeKnown(field, scope));
+  return replyFields(variant).filter((field) => isVisible(field) && !isSizeKnown(field, scope));
 }
 
 /** Does the size follow from the request, the features and the configuration? */
@@ -141,8 +143,10 @@ function isSizeKnown(field: FieldModel, scope: DeviceScope): boolean {
   if (shape.kind === "bytes" || shape.kind === "text")
     return shape.length.kind === "formula" && !refersToSelf(shape.length.formula);
   if (shape.kind === "array") {
-    if (shape.length.kind !== "formula" || refersToSelf(shape.length.formula) || shape.ends !== null) return false;
-    return shape.unit === "bytes" || shape.stride !== null || fixedSize(shape.of) !== null;
+    if (shape.length.kind !== "formula" || refersToSelf(shape.length.formula)) return false;
+    if (shape.unit === "bytes") return true;
+    if (shape.ends !== null) return false;
+    return shape.stride !== null || fixedSize(shape.of) !== null;
   }
   return false;
 }
@@ -168,8 +172,16 @@ export function capacityName(field: FieldModel, variant: VariantShape, scope: De
 }
 
 function replyType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
-  const fields = variant.writable.filter(isVisible);
   const name = replyName(variant, request, scope);
+  if (isTagged(variant)) {
+    const union = replyUnion(variant, "read", (field) => typeOf(shapeOf(field, scope), field, name, scope), scope);
+    const about = `Reply of the device to {@link ${variant.inputType}}.`;
+    return paragraphs([
+      code`${docComment({ doc: about })}export type ${name} = ${union};`,
+      ...matchTypes(replyFields(variant), name, scope),
+    ]);
+  }
+  const fields = variant.writable.filter(isVisible);
   const properties = fields.map((field) => {
     const shape = shapeOf(field, scope);
     const missing = mayBeMissing(field, request, variant, scope);
@@ -186,7 +198,7 @@ function replyType(request: RequestShape, variant: VariantShape, scope: DeviceSc
       : `Reply of the device to {@link ${variant.inputType}}.`;
   const body =
     properties.length === 0
-      ? code`export type ${name} = Readonly<Record<never, never>>;`
+      ? code`export type ${name} = Readonly<Record<string, never>>;`
       : code`export interface ${name} { ${properties} }`;
   return paragraphs([code`${docComment({ doc }, note)}${body}`, ...matchTypes(variant.writable, name, scope)]);
 }

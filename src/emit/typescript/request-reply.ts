@@ -1,186 +1,31 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, nothing, paragraphs, quoted, render, type Code } from "./code.js";
+import { code, joined, mentions, nothing, paragraphs, quoted, render, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { valueFunction } from "./enums.js";
-import { count } from "./formulas.js";
-import { runtime, runtimeType } from "./imports.js";
+import { runtimeType } from "./imports.js";
+import { replyTagPrinter, replyTree } from "./reply-codec.js";
+import { commonPadding, fixedTotal } from "./reply-room.js";
+import { byteValue, isByte, runsOf, writeOptionalRun, writeRun, written, type Run } from "./reply-runs.js";
+import { bareTagType, isTagged } from "./reply-variants.js";
 import { interpret } from "./read-fields.js";
-import { lengthIfThere, pointed, replyMember, requestMember, slotContext, truncated } from "./request-layout.js";
+import { requestMember, slotContext } from "./request-layout.js";
 import {
   isOptionalReply,
-  isWindow,
   replyPadding,
-  replyParts,
   statusField,
+  tagField,
+  tagLabel,
   valueFields,
   type RequestShape,
   type VariantShape,
 } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
 import { canBeUnknown, hasAnswerType } from "./request-types.js";
-import { fixedSize, minimumSize, scalarSize, shapeOf } from "./shapes.js";
-import { plus, sizeCode, sizeOfFields, type Size } from "./size-fields.js";
+import { scalarSize, shapeOf } from "./shapes.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
-import { writeFields } from "./write-fields.js";
-
-/** What decoding does about the writable part. */
-export interface WritableLayout {
-  /** Statements that work lengths out. */
-  readonly lengths: readonly Code[];
-  /** Bytes that must be there. */
-  readonly needed: Size;
-  /** Statements that point windows. */
-  readonly windows: readonly Code[];
-}
-
-/** Checks that the reply has room, and points the windows of what the device fills in. */
-export function decodeWritable(variant: VariantShape, request: RequestShape, scope: DeviceScope): WritableLayout {
-  const context = slotContext(variant, scope, true);
-  const { front, rest, tail } = replyParts(variant, request, scope);
-  const tailSize = fixedTotal(tail, scope);
-  const lengths: Code[] = [];
-  let position: Size = { fixed: 0, varying: [] };
-  let needed: Size = { fixed: tailSize, varying: [] };
-  const windows: Code[] = [];
-  const padding = replyPadding(request, variant, scope);
-  for (const field of front) {
-    const shape = shapeOf(field, scope);
-    if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
-      const member = replyMember(field, variant);
-      const known = lengthIfThere(field, count(shape.length.formula, context.formulas), context.formulas);
-      lengths.push(code`const ${member}Length = ${known};`);
-      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
-      const length: Size = { fixed: 0, varying: [code`${member}Length`] };
-      position = plus(position, length);
-      needed = plus(needed, length);
-      continue;
-    }
-    if (isOptionalReply(field, request, variant) && !padding.includes(field)) break;
-    if (field.optional) break;
-    const size = fixedSize(shape);
-    needed = plus(needed, { fixed: size ?? minimumSize(shape, scope), varying: [] });
-    if (size === null) break;
-    position = plus(position, { fixed: size, varying: [] });
-  }
-  if (rest !== undefined && isWindow(rest, scope)) {
-    const member = replyMember(rest, variant);
-    const length = plus(position, { fixed: tailSize, varying: [] });
-    const room =
-      length.fixed === 0 && length.varying.length === 0
-        ? code`this.writable.length`
-        : code`this.writable.length - ${parenthesised(length)}`;
-    const there = lengthIfThere(rest, room, context.formulas);
-    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${there});`);
-  }
-  return { lengths, needed, windows };
-}
-
-/** Refuses a buffer that is too short for any reply. */
-export function roomCheck(needed: Size): Code {
-  if (needed.fixed === 0 && needed.varying.length === 0) return nothing;
-  return code`if (this.writable.length < ${sizeCode(needed)}) return ${truncated("writable")};`;
-}
-
-/** Bytes that every reply has. */
-export function commonReplySize(request: RequestShape, scope: DeviceScope): number {
-  return fixedTotal(request.prefix.length > 0 ? request.prefix : request.suffix, scope) + commonPadding(request, scope);
-}
-
-/** Bytes of padding, if all replies have as much. */
-function commonPadding(request: RequestShape, scope: DeviceScope): number {
-  const sizes = new Set(request.variants.map((variant) => fixedTotal(replyPadding(request, variant, scope), scope)));
-  const [size] = sizes;
-  return sizes.size === 1 ? (size ?? 0) : 0;
-}
-
-function parenthesised(size: Size): Code {
-  return size.varying.length === 0 ? sizeCode(size) : code`(${sizeCode(size)})`;
-}
-
-function fixedTotal(fields: readonly FieldModel[], scope: DeviceScope): number {
-  let total = 0;
-  for (const field of fields) {
-    const size = field.optional ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
-    if (size === null) throw new EmitError("a reply whose end is of variable size", field.name);
-    total += size;
-  }
-  return total;
-}
-
-/** Values of a reply that are next to each other. */
-interface Run {
-  readonly fields: readonly FieldModel[];
-  /** Where it starts, from the start of the writable part. */
-  readonly at: Code;
-  /** Bytes, if that is always the same. */
-  readonly size: number | null;
-  /** Behind it are fields that are found from the end. */
-  readonly limit: number;
-}
-
-function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope): Run[] {
-  const { front, rest, tail } = replyParts(variant, request, scope);
-  const tailBytes = fixedTotal(tail, scope);
-  const runs: Run[] = [];
-  let position: Size = { fixed: 0, varying: [] };
-  let fields: FieldModel[] = [];
-  let start = position;
-  const end = (): void => {
-    if (fields.some(isVisible)) {
-      const padding = replyPadding(request, variant, scope);
-      const sizes = fields.map((field) =>
-        field.optional || (isOptionalReply(field, request, variant) && !padding.includes(field))
-          ? null
-          : fixedSize(shapeOf(field, scope)),
-      );
-      const size = sizes.every((each) => each !== null) ? fixedTotal(fields, scope) : null;
-      runs.push({ fields, at: sizeCode(start), size, limit: tailBytes });
-    }
-    fields = [];
-  };
-  // Reserved bytes up to the end are not written.
-  const middle = rest === undefined || rest.reserved || isWindow(rest, scope) ? front : [...front, rest];
-  for (const field of middle) {
-    if (isWindow(field, scope)) {
-      end();
-      position = plus(position, {
-        fixed: 0,
-        varying: [
-          code`${variant.isPlain ? code`this.${replyMember(field, variant)}.length` : code`(this.${replyMember(field, variant)}?.length ?? 0)`}`,
-        ],
-      });
-      start = position;
-      continue;
-    }
-    fields.push(field);
-    position = plus(position, { fixed: fixedSize(shapeOf(field, scope)) ?? 0, varying: [] });
-  }
-  end();
-  if (tail.length > 0)
-    runs.push({ fields: tail, at: code`this.writable.length - ${tailBytes}`, size: tailBytes, limit: 0 });
-  return runs;
-}
-
-/** Room that a slot keeps for encoding replies of fixed size. */
-export function replyScratchSize(variant: VariantShape, request: RequestShape, scope: DeviceScope): number {
-  const status = statusField(request, scope);
-  const statusSize = status === undefined ? 0 : commonReplySize(request, scope);
-  const isStatusAlone = status !== undefined && !hasAnswerType(variant, scope);
-  const runs = isStatusAlone ? [] : runsOf(variant, request, scope);
-  const sizes = runs.map((run) => (isByte(run, scope) ? 0 : (run.size ?? 0)));
-  return Math.max(0, statusSize > 1 ? statusSize : 0, ...sizes);
-}
-
-/** A single number of one byte, which needs no encoder. */
-function isByte(run: Run, scope: DeviceScope): boolean {
-  const [field] = run.fields;
-  return run.size === 1 && run.fields.length === 1 && field?.bits === null && shapeOf(field, scope).kind === "scalar";
-}
-
-// ---- complete ----
+import { printTree } from "./variant-tree.js";
 
 /** `complete`, and a method for each layout whose reply is more than a status. */
 export function completeMethods(
@@ -194,6 +39,19 @@ export function completeMethods(
   if (groups.length === 1 && only !== undefined && !hasKinds) {
     const { variant } = only;
     const values = valueFields(variant.writable, scope);
+    const tag = statusField(request, scope);
+    if (isTagged(variant) && tag !== undefined) {
+      const bare = bareTagType(variant, tag.name, scope);
+      return paragraphs([
+        code`complete(reply: ${bare && code`${bare} | `}${variant.answerType}): ${completion} {
+          ${bare && code`if (typeof reply !== "object") return this.#completeStatus(reply);`}
+          ${taggedStatements(variant, request, scope)}
+        }`,
+        bare === undefined
+          ? nothing
+          : code`#completeStatus(reply: ${scalarAnswer(tag, scope)}): ${completion} { ${statusStatements(request, groups, tag, scope)} }`,
+      ]);
+    }
     if (values.length === 0)
       return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }`;
     const parameter = hasAnswerType(variant, scope)
@@ -219,8 +77,12 @@ export function completeMethods(
   const union = unique
     .filter((type) => type.parts[0] !== "undefined")
     .map((type, index) => code`${index > 0 ? " | " : ""}${type}`);
+  const isSilent = scalars.some(({ variant }) => valueFields(variant.writable, scope).length === 0);
   const statusCase =
-    status === undefined ? nothing : code`if (typeof reply !== "object") return this.#completeStatus(reply);`;
+    status === undefined
+      ? nothing
+      : code`${isSilent && code`if (reply === undefined) return this.finish(this.writable.written);`}
+        if (typeof reply !== "object") return this.#completeStatus(reply);`;
   const cast = (variant: VariantShape): Code =>
     status === undefined && (scalars.length > 0 || optional)
       ? code` as ${variant.answerType}`
@@ -231,6 +93,7 @@ export function completeMethods(
   const others = scalars.flatMap(({ name, variant }) => {
     const [value] = valueFields(variant.writable, scope);
     if (value !== undefined && value.name === status?.name) return [];
+    if (value === undefined && status !== undefined) return [];
     if (value === undefined)
       return [code`case ${quoted(name)}: return this.finish(${written(variant, request, scope)});`];
     return [code`case ${quoted(name)}: return this.#complete${name}(reply as ${scalarAnswer(value, scope)});`];
@@ -242,7 +105,7 @@ export function completeMethods(
   const bodies = [
     ...objects.map(
       ({ name, variant }) =>
-        code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${replyStatements(variant, request, true, scope)} }`,
+        code`#complete${name}(reply: ${variant.answerType}): ${completion} { ${isTagged(variant) ? taggedStatements(variant, request, scope) : replyStatements(variant, request, true, scope)} }`,
     ),
     ...scalars.flatMap(({ name, variant }) => {
       const [value] = valueFields(variant.writable, scope);
@@ -277,6 +140,7 @@ function answerCast(
       type: render(typeOf(shapeOf(field, scope), field, each.replyType, scope)).text,
       optional: prefix.length > 0 && index >= prefix.filter(isVisible).length,
     }));
+  if (objects.some(({ variant: each }) => isTagged(each))) return code` as ${variant.answerType}`;
   const wanted = properties(variant);
   const fits = objects.every(({ variant: other }) => {
     const given = new Map(properties(other).map((property) => [property.name, property]));
@@ -303,13 +167,6 @@ function scalarAnswer(field: FieldModel | undefined, scope: DeviceScope): Code {
   }
 }
 
-/** Bytes of the writable part that are valid. */
-function written(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
-  const { tail } = replyParts(variant, request, scope);
-  if (variant.writable.length === 0) return code`0`;
-  return tail.length > 0 ? code`this.writable.length` : code`this.writable.written`;
-}
-
 /** Only the status: all that is known of a request that nothing fits, and enough for a failure. */
 function statusStatements(
   request: RequestShape,
@@ -329,9 +186,9 @@ function statusStatements(
       writable.setByte(length - 1, ${byteValue(status, code`reply`, scope)});
       return this.finish(length);`;
   }
+  const others = ends.map((field) => (field.name === status.name ? field : { ...field, reserved: true }));
   const padding = commonPadding(request, scope);
-  const access = (field: FieldModel): Code => (field.name === status.name ? code`reply` : code`0`);
-  return code`${writeRun(run, access, anyContext(request, scope), scope, padding)}
+  return code`${writeRun({ ...run, fields: others }, () => code`reply`, anyContext(request, scope), scope, padding)}
     ${padding === 0 && kindPadding(request, groups, size, scope)}
     return this.finish(${atEnd ? code`this.writable.length` : code`this.writable.written`});`;
 }
@@ -359,101 +216,70 @@ function anyContext(request: RequestShape, scope: DeviceScope): CodecContext {
 function replyStatements(variant: VariantShape, request: RequestShape, isObject: boolean, scope: DeviceScope): Code {
   const context = slotContext(variant, scope);
   const access = (field: FieldModel): Code => (isObject ? code`reply.${propertyName(field)}` : code`reply`);
-  const runs = runsOf(variant, request, scope).map((run) => {
+  const runs = runsOf(variant, request, scope).map((run, _, all) => {
     const padding = replyPadding(request, variant, scope);
     const optional = run.fields.filter((field) => isOptionalReply(field, request, variant));
-    if (padding.length === 0 && optional.length > 0) return writeOptionalRun(run, optional, access, context);
-    return writeRun(run, access, context, scope);
+    const statements =
+      padding.length === 0 && optional.length > 0
+        ? writeOptionalRun(run, optional, access, context)
+        : writeRun(run, access, context, scope);
+    return apart(run, all, statements, scope);
   });
   return code`${runs} return this.finish(${written(variant, request, scope)});`;
 }
 
-function writeRun(
-  run: Run,
-  access: (field: FieldModel) => Code,
-  context: CodecContext,
-  scope: DeviceScope,
-  padding = 0,
-): Code {
-  const [field] = run.fields;
-  if (padding === 0 && isByte(run, scope) && field !== undefined) {
-    return code`this.writable.setByte(${run.at}, ${byteValue(field, access(field), scope)});`;
-  }
-  if (run.size !== null) {
-    const size = run.size + padding;
-    return code`const writer = this.#replyWriter.reset(this.#replyBytes, 0, ${size});
-      ${writeOrZero(run.fields, access, context, scope)}
-      ${padding > 0 && code`writer.zero(${padding});`}
-      if (writer.error !== undefined) throw writer.error;
-      this.writable.write(this.#replyBytes, 0, ${run.at}, ${size});`;
-  }
-  return writeVarying(
-    run,
-    sizeCode(sizeOfFields(run.fields, access, context)),
-    code`${writeFields(run.fields, access, context)}`,
-  );
+/** Runs with variables of the same names do not get into each other's way. */
+function apart(run: Run, all: readonly Run[], statements: Code, scope: DeviceScope): Code {
+  const isAlone = all.filter((each) => !isByte(each, scope)).length < 2;
+  return isAlone || isByte(run, scope) ? statements : code`{ ${statements} }`;
 }
 
-/** What means something only sometimes is zero where it is not given. */
-function writeOrZero(
-  fields: readonly FieldModel[],
-  access: (field: FieldModel) => Code,
-  context: CodecContext,
-  scope: DeviceScope,
-): Code {
-  const first = fields.findIndex((field) => field.validTree !== null && isVisible(field));
-  const field = fields[first];
-  if (field === undefined) return code`${writeFields(fields, access, context)}`;
-  const size = fixedSize(shapeOf(field, scope)) ?? 0;
-  return code`${writeFields(fields.slice(0, first), access, context)}
-    if (${access(field)} === undefined) writer.zero(${size}); else { ${writeFields([field], access, context)} }
-    ${writeOrZero(fields.slice(first + 1), access, context, scope)}`;
+/** Which layout it is depends on the tags that the answer has. */
+function taggedStatements(variant: VariantShape, request: RequestShape, scope: DeviceScope): Code {
+  const context = slotContext(variant, scope);
+  const printer = replyTagPrinter(context, (field) => code`reply.${propertyName(field)}`);
+  return printTree(replyTree(variant), {
+    ...printer,
+    leaf: (reply) => {
+      const narrow = narrowed(reply, variant, scope);
+      const value = narrow === undefined ? code`reply` : code`answer`;
+      const runs = runsOf(reply, request, scope).map((run, _, all) => {
+        const room = run.size === null || isFront(run, variant) ? nothing : roomForRun(run);
+        const statements = writeRun(run, (field) => code`${value}.${propertyName(field)}`, context, scope);
+        return apart(run, all, code`${room} ${statements}`, scope);
+      });
+      return code`${narrow} ${runs} return this.finish(${written(reply, request, scope)});`;
+    },
+    missing: () => code`return this.abandon();`,
+  });
 }
 
-function writeVarying(run: Run, size: Code, body: Code): Code {
-  const room = run.limit === 0 ? code`this.writable.length` : code`this.writable.length - ${run.limit}`;
-  return code`const size = ${size};
-    if (${run.at.parts[0] === "0" ? code`size` : code`${run.at} + size`} > ${room}) return this.tooSmall(size);
-    const bytes = new Uint8Array(size);
-    const writer = new ${runtime("ByteWriter")}(bytes);
-    ${body}
-    if (writer.error !== undefined) throw writer.error;
-    this.writable.write(bytes, 0, ${run.at});`;
+/** Is it no more than what every reply has, for which there is room? */
+function isFront(run: Run, variant: VariantShape): boolean {
+  return run.at.parts[0] === "0" && run.fields.length <= variant.writable.length;
 }
 
-/** What a failure leaves out is not written. */
-function writeOptionalRun(
-  run: Run,
-  optional: readonly FieldModel[],
-  access: (field: FieldModel) => Code,
-  context: CodecContext,
-): Code {
-  const always = run.fields.filter((field) => !optional.includes(field));
-  const given = optional.filter(isVisible).map((field) => code`${access(field)} !== undefined`);
-  const test = given.map((each, index) => code`${index > 0 ? " && " : ""}${each}`);
-  const fixed = sizeOfFields(always, access, context);
-  const more = sizeOfFields(optional, access, context);
-  const size = code`${sizeCode(fixed)} + (${test} ? ${sizeCode(more)} : 0)`;
-  return writeVarying(
-    run,
-    size,
-    code`${writeFields(always, access, context)} if (${test}) { ${writeFields(optional, access, context)} }`,
-  );
+function roomForRun(run: Run): Code {
+  const end = run.at.parts[0] === "0" ? code`${run.size ?? 0}` : code`${run.at} + ${run.size ?? 0}`;
+  return run.limit === 0 && mentions(run.at, "length")
+    ? nothing
+    : code`if (this.writable.length < ${end}${run.limit > 0 && ` + ${run.limit}`}) return this.tooSmall(${end});`;
 }
 
-function byteValue(field: FieldModel, value: Code, scope: DeviceScope): Code {
-  const shape = shapeOf(field, scope);
-  if (shape.kind !== "scalar") return value;
-  switch (shape.meaning.kind) {
-    case "enum":
-      return code`${valueFunction(shape.meaning.enum, scope)}(${value})`;
-    case "boolean":
-      return code`Number(${value})`;
-    case "signed":
-      return code`${runtime("unsignedBits")}(${value}, ${scalarSize(shape.scalar) * 8})`;
-    case "number":
-      return value;
-  }
+/** A number does not tell TypeScript which member of the union it is. */
+function narrowed(reply: VariantShape, variant: VariantShape, scope: DeviceScope): Code | undefined {
+  const tags = reply.model.tags.filter(({ field: name, patterns }) => {
+    const field = tagField(reply, name);
+    const shape = field === undefined ? undefined : shapeOf(field, scope);
+    return patterns.length > 0 && shape?.kind === "scalar" && shape.meaning.kind !== "enum";
+  });
+  if (tags.length === 0) return undefined;
+  const properties = tags.map(({ field: name, patterns }) => {
+    const field = tagField(reply, name);
+    const labels = patterns.map((pattern) => tagLabel(pattern, field, scope));
+    return code`readonly ${field === undefined ? name : propertyName(field)}: ${joined(labels, " | ")}`;
+  });
+  return code`const answer = reply as Extract<${variant.answerType}, { ${joined(properties, "; ")} }>;`;
 }
 
 // ---- traces ----

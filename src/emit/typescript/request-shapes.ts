@@ -5,6 +5,7 @@ import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
 import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
+import { isReply, replyTagNames, replyVariants, sharedFront } from "./reply-variants.js";
 import { fixedSize, goesToEnd, shapeOf } from "./shapes.js";
 import { isOptional, isVisible, shortName } from "./struct-types.js";
 
@@ -24,6 +25,10 @@ export interface RequestShape {
   readonly prefix: readonly FieldModel[];
   /** Fields that every reply ends with, found from the end of the writable part; empty if there is a prefix. */
   readonly suffix: readonly FieldModel[];
+  /** Tags of the replies, such as a response code, outermost first. */
+  readonly replyTags: readonly string[];
+  /** Name of the type of what all replies can be, if there is a tag in them. */
+  readonly statusType: string;
   /** The struct, for a message that is not a request. */
   readonly struct: StructModel | undefined;
 }
@@ -41,7 +46,10 @@ export interface VariantShape {
   /** What the types of matches are called after. */
   readonly owner: string;
   readonly readable: readonly FieldModel[];
+  /** Of several replies, what all of them begin with. */
   readonly writable: readonly FieldModel[];
+  /** The layouts of a reply that has a tag of its own; otherwise none. */
+  readonly replies: readonly VariantShape[];
 }
 
 /** Patterns of a variant for a discriminator; undefined if it does not look at it. */
@@ -69,7 +77,7 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     const own = pascalCase(variant.name);
     const short = many ? `${scope.prefix}${own}${suffixName}` : typeName;
     const requestType = many ? claim(scope, model.name === "Request" ? `${short}Request` : short, place) : typeName;
-    return {
+    const shape: Omit<VariantShape, "replies"> = {
       model: variant,
       name: short,
       requestType,
@@ -79,10 +87,13 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
       isPlain: !many,
       owner: requestType,
       readable: variant.readable,
-      writable: writableOf(variant, place),
+      writable: variant.replies[0]?.writable ?? [],
     };
+    const replies = replyVariants(variant, shape);
+    return replies.length === 0 ? { ...shape, replies } : { ...shape, replies, writable: sharedFront(replies) };
   });
   const ends = commonEnds(variants, model, scope);
+  const replyTags = replyTagNames({ variants: known });
   return {
     ...model,
     typeName,
@@ -90,6 +101,8 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     discriminators: model.discriminators,
     variants,
     ...ends,
+    replyTags,
+    statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
   };
 }
@@ -149,6 +162,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     owner: scope.typeName(struct),
     readable: struct.fields,
     writable: [],
+    replies: [],
   };
   return {
     specName: struct.specName,
@@ -161,6 +175,8 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     variants: [variant],
     prefix: [],
     suffix: [],
+    replyTags: [],
+    statusType: "",
     struct,
   };
 }
@@ -171,22 +187,14 @@ function claim(scope: DeviceScope, name: string, place: string): string {
   return claimed;
 }
 
-function writableOf(variant: VariantModel, place: string): readonly FieldModel[] {
-  const [reply, second] = variant.replies;
-  if (second !== undefined || (reply !== undefined && reply.tags.length > 0)) {
-    throw new EmitError("replies with tags of their own", `${place}.${variant.name}`);
-  }
-  if (reply !== undefined && reply.conditionTree !== null)
-    throw new EmitError("a reply with a condition", `${place}.${variant.name}`);
-  return reply?.writable ?? [];
-}
-
 function commonEnds(
   variants: readonly VariantShape[],
   model: RequestModel,
   scope: DeviceScope,
 ): { prefix: readonly FieldModel[]; suffix: readonly FieldModel[] } {
-  const [first, ...others] = variants.map((variant) => variant.writable);
+  // A message without a reply has no ends that could be others.
+  const replies = variants.map((variant) => variant.writable).filter((fields) => fields.length > 0);
+  const [first, ...others] = replies;
   if (first === undefined) return { prefix: [], suffix: [] };
   const isFixed = (field: FieldModel): boolean =>
     field.conditionTree === null && !field.optional && fixedSize(shapeOf(field, scope)) !== null;
@@ -250,7 +258,12 @@ export function valueFields(fields: readonly FieldModel[], scope: DeviceScope): 
 
 /** Fields behind those that every reply begins with: a device that reports a failure leaves them out. */
 export function isOptionalReply(field: FieldModel, request: RequestShape, variant: VariantShape): boolean {
-  return request.prefix.length > 0 && variant.writable.indexOf(field) >= request.prefix.length;
+  return (
+    request.prefix.length > 0 &&
+    variant.replies.length === 0 &&
+    !isReply(variant) &&
+    variant.writable.indexOf(field) >= request.prefix.length
+  );
 }
 
 /** Can a driver find the field missing from a reply? Bytes that were not written are none. */
@@ -283,8 +296,9 @@ export function replyPadding(request: RequestShape, variant: VariantShape, scope
 export function statusField(request: RequestShape, scope: DeviceScope): FieldModel | undefined {
   const fields = request.prefix.length > 0 ? request.prefix : request.suffix;
   const visible = fields.filter(isVisible);
-  const [status] = visible;
-  return visible.length === 1 && status !== undefined && shapeOf(status, scope).kind === "scalar" ? status : undefined;
+  const tag = visible.find((field) => field.name === request.replyTags[0]);
+  const status = tag ?? (visible.length === 1 ? visible[0] : undefined);
+  return status !== undefined && shapeOf(status, scope).kind === "scalar" ? status : undefined;
 }
 
 /** Type of a tag in a variant: the names or numbers that it can have there. */

@@ -7,15 +7,10 @@ import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { interpret } from "./read-fields.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
-import {
-  commonReplySize,
-  completeMethods,
-  decodeWritable,
-  replyScratchSize,
-  replyToJson,
-  roomCheck,
-  type WritableLayout,
-} from "./request-reply.js";
+import { completeMethods, replyToJson } from "./request-reply.js";
+import { commonReplySize, decodeWritable, roomCheck, type WritableLayout } from "./reply-room.js";
+import { replyScratchSize } from "./reply-runs.js";
+import { replyFields } from "./reply-variants.js";
 import {
   isTag,
   isWindow,
@@ -126,12 +121,12 @@ export function needsCast(request: RequestShape, scope: DeviceScope): boolean {
 
 export function usesConfig(request: RequestShape, scope: DeviceScope): boolean {
   return request.variants.some((variant) =>
-    [...variant.readable, ...variant.writable].some((field) => fieldUsesConfig(field, scope)),
+    [...variant.readable, ...replyFields(variant)].some((field) => fieldUsesConfig(field, scope)),
   );
 }
 
 function fieldUsesConfig(field: FieldModel, scope: DeviceScope): boolean {
-  if (JSON.stringify(field).includes('"op":"config"')) return true;
+  if (JSON.stringify({ ...field, validTree: null, constraintTree: null }).includes('"op":"config"')) return true;
   const shape = shapeOf(field, scope);
   const inner = shape.kind === "array" ? shape.of : shape;
   if (inner.kind === "struct") return scope.needs(inner.struct).config.length > 0;
@@ -174,7 +169,10 @@ function layoutGroups(request: RequestShape, scope: DeviceScope): LayoutGroup[] 
       layout.head.map(({ field, offset }) => [field.name, offset, field.enum, field.type]),
       layout.views.map(({ field, offset }) => [field.name, offset, field.type]),
       writable,
-      variant.writable.map((field) => [field.name, field.type, field.enum]),
+      [variant, ...variant.replies].map((reply) => [
+        reply === variant ? [] : reply.model.tags,
+        reply.writable.map((field) => [field.name, field.type, field.enum]),
+      ]),
       // A field that is a tag elsewhere is assigned where it is none.
       request.discriminators.map((name) =>
         patternsOf(variant, name) === undefined ? tagField(variant, name)?.enum : "tag",
@@ -329,7 +327,7 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
   const object = (entries: readonly Code[]): Code => code`return { ${entries} };`;
   const fieldsOf = ({ variant }: LayoutGroup): Code[] => [
     ...variant.readable.filter(isVisible).map((field) => entry(field)),
-    ...variant.writable
+    ...replyFields(variant)
       .filter((field) => isWindow(field, scope))
       .map((field) => entry(field, replyMember(field, variant))),
   ];

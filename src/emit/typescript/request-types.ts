@@ -3,7 +3,18 @@ import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js"
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { memberOf, writeType } from "./enums.js";
+import { DEFAULT_NOTE, hasDefault } from "./flat-requests.js";
 import { runtimeType } from "./imports.js";
+import { replyUnion } from "./reply-types.js";
+import {
+  bareTagType,
+  extraBareTags,
+  hasStatusType,
+  isTagged,
+  replyFields,
+  statusType,
+  statusTypeName,
+} from "./reply-variants.js";
 import { readableLayout, replyMember, requestMember, type ReadableLayout } from "./request-layout.js";
 import {
   isOptionalReply,
@@ -57,6 +68,7 @@ export function requestTypes(request: RequestShape, scope: DeviceScope): Code {
       ...matchTypes(variant.readable, variant.requestType, scope),
     ]),
     canBeUnknown(request) ? unknownType(request, base, scope) : nothing,
+    hasStatusType(request) ? statusType(request, scope) : nothing,
     code`${docComment({ doc: request.doc, spec: request.spec, specName: request.specName })}export type ${request.typeName} = ${joined(names, " | ")};`,
   ]);
 }
@@ -123,7 +135,7 @@ function variantBody(
   const fields = variant.readable.filter(
     (field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field),
   );
-  const windows = variant.writable.filter((field) => isWindow(field, scope));
+  const windows = replyFields(variant).filter((field) => isWindow(field, scope));
   return code`${tags}
     ${fields.map((field) => requestProperty(field, variant.owner, variant.model.since, scope))}
     ${windows.map((field) => code`${fieldDoc(field, scope, variant.model.since)}readonly ${replyMember(field, variant)}: ${runtimeType("WritableBytes")};`)}
@@ -181,8 +193,16 @@ function hasSame(layout: ReadableLayout, wanted: ReadableLayout["head"][number])
 /** `complete` of a variant: what has to be said to answer it. */
 function completeSignature(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
   const completion = runtimeType("Completion");
-  const values = valueFields(variant.writable, scope);
+  const values = valueFields(replyFields(variant), scope);
   const [only] = values;
+  if (only !== undefined && hasStatusType(request)) {
+    // The same in all variants, so that a handler can refuse whatever it has no case for.
+    const refusal = code`complete(status: ${statusTypeName(request)}): ${completion};`;
+    const more = extraBareTags(variant, request, scope);
+    if (!hasAnswerType(variant, scope))
+      return code`${refusal} complete(status: ${joined(more, " | ")}): ${completion};`;
+    return code`${refusal} complete(reply: ${joined([variant.answerType, ...more], " | ")}): ${completion};`;
+  }
   if (only === undefined) {
     const windows = variant.writable.some((field) => isWindow(field, scope));
     const doc = windows ? "What was written is the reply." : "";
@@ -191,7 +211,9 @@ function completeSignature(request: RequestShape, variant: VariantShape, scope: 
   if (!hasAnswerType(variant, scope)) {
     return code`complete(${requestMember(only)}: ${answerFieldType(only, scope)}): ${completion};`;
   }
-  const failure = failureType(request, variant, scope);
+  const status = statusField(request, scope);
+  const bare = status !== undefined && isTagged(variant) ? bareTagType(variant, status.name, scope) : undefined;
+  const failure = bare ?? failureType(request, variant, scope);
   const varying = values.some((field) => field.optional || fixedSize(shapeOf(field, scope)) === null);
   const doc = varying
     ? "A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is reported."
@@ -202,7 +224,8 @@ function completeSignature(request: RequestShape, variant: VariantShape, scope: 
 /** A failure can be told without the rest of the reply. */
 export function failureType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code | undefined {
   const status = statusField(request, scope);
-  if (status === undefined || !variant.writable.some((field) => field.name === status.name)) return undefined;
+  if (status === undefined || isTagged(variant) || !variant.writable.some((field) => field.name === status.name))
+    return undefined;
   const shape = shapeOf(status, scope);
   if (shape.kind !== "scalar" || shape.meaning.kind !== "enum") return undefined;
   const type = writeType(shape.meaning.enum, scope);
@@ -220,6 +243,7 @@ function answerFieldType(field: FieldModel, scope: DeviceScope): Code {
 
 /** Does the reply take an object? */
 export function hasAnswerType(variant: VariantShape, scope: DeviceScope): boolean {
+  if (isTagged(variant)) return true;
   const values = valueFields(variant.writable, scope);
   const [only] = values;
   return values.length > 1 || (only !== undefined && (only.optional || shapeOf(only, scope).kind !== "scalar"));
@@ -227,15 +251,22 @@ export function hasAnswerType(variant: VariantShape, scope: DeviceScope): boolea
 
 function answerType(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
   if (!hasAnswerType(variant, scope)) return nothing;
+  const about = `Reply of the device to {@link ${variant.requestType}}.`;
+  if (isTagged(variant)) {
+    const union = replyUnion(variant, "written", (field) => answerFieldType(field, scope), scope);
+    return code`${docComment({ doc: about })}export type ${variant.answerType} = ${union};`;
+  }
   const properties = valueFields(variant.writable, scope).map((field) => {
-    const missing = isOptionalReply(field, request, variant) || isOptional(field, shapeOf(field, scope));
-    return code`${fieldDoc(field, scope, variant.model.since)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
+    const missing =
+      hasDefault(field) || isOptionalReply(field, request, variant) || isOptional(field, shapeOf(field, scope));
+    const notes = hasDefault(field) ? [DEFAULT_NOTE] : [];
+    return code`${fieldDoc(field, scope, variant.model.since, ...notes)}readonly ${propertyName(field)}${missing ? "?" : ""}: ${answerFieldType(field, scope)}${missing ? " | undefined" : ""};`;
   });
   const left = replyPadding(request, variant, scope).length > 0 ? "zero" : "not written, as for a failure";
   const note = valueFields(variant.writable, scope).some((field) => isOptionalReply(field, request, variant))
     ? `What is left out is ${left}.`
     : "";
-  return code`${docComment({ doc: `Reply of the device to {@link ${variant.requestType}}.` }, note)}export interface ${variant.answerType} { ${properties} }`;
+  return code`${docComment({ doc: about }, note)}export interface ${variant.answerType} { ${properties} }`;
 }
 
 // ---- what no variant is for ----
@@ -267,7 +298,7 @@ function unknownType(request: RequestShape, base: string, scope: DeviceScope): C
     status === undefined
       ? code`/** Gives the buffer back without a reply. */
       complete(): ${runtimeType("Completion")};`
-      : code`complete(${requestMember(status)}: ${answerFieldType(status, scope)}): ${runtimeType("Completion")};`;
+      : code`complete(${requestMember(status)}: ${hasStatusType(request) ? statusTypeName(request) : answerFieldType(status, scope)}): ${runtimeType("Completion")};`;
   return code`/** A request that the definition does not know, or whose feature was not negotiated. */
     export interface ${unknownName(request)} extends ${base} { ${tags} ${complete} }`;
 }

@@ -170,6 +170,11 @@ export function sizeBody(struct: StructModel, context: CodecContext): Code {
 }
 
 function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: CodecContext): Code {
+  // What ends an array earlier leaves the rest of its bytes as zeroes.
+  if (shape.unit === "bytes" && shape.ends !== null && shape.length.kind !== "rest")
+    return shape.length.kind === "fixed"
+      ? code`${shape.length.count}`
+      : code`(${count(shape.length.formula, context.formulas)})`;
   if (shape.stride !== null) return code`${value}.length * (${count(shape.stride, context.formulas)})`;
   const element = fixedSize(shape.of);
   if (element !== null) return element === 1 ? code`${value}.length` : code`${value}.length * ${element}`;

@@ -4,6 +4,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { runtime, runtimeType } from "./imports.js";
 import { replyMember, requestMember, type HeadField } from "./request-layout.js";
+import { replyFields } from "./reply-variants.js";
 import { isWindow, tagField, type RequestShape } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
 import { memberType } from "./request-types.js";
@@ -56,7 +57,7 @@ export function assignedMembers(request: RequestShape, groups: readonly LayoutGr
       add(requestMember(field), memberType(field, shapeOf(field, scope), variant.owner, scope), {
         readable: isWindow(field, scope),
       });
-    for (const field of variant.writable) {
+    for (const field of replyFields(variant)) {
       if (isWindow(field, scope))
         add(replyMember(field, variant), code`${runtimeType("WritableBytes")}`, { writable: true });
     }

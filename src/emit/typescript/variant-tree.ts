@@ -95,7 +95,8 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   const tests = ranges.map(({ test, body }) => code`if (${test}) { ${body} }`);
   // Where the types rule out everything else, the last range needs no test.
   const end = otherwise ?? last?.body;
-  const fallback = end === undefined ? code`` : code`default: ${tests} ${end}`;
+  const rest = code`${tests} ${end}`;
+  const fallback = end === undefined ? code`` : declares(rest) ? code`default: { ${rest} }` : code`default: ${rest}`;
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
 }
 
@@ -106,5 +107,9 @@ function declares(body: Code): boolean {
 
 /** Does a run of statements surely not go on behind its end? */
 function endsItself(body: Code): boolean {
-  return !/^\s*(const|this|switch)\b[^]*switch \(|^\s*switch/.test(render(body).text);
+  const { text } = render(body);
+  if (!/^\s*(const|this|switch)\b[^]*switch \(|^\s*switch/.test(text)) return true;
+  // A switch in which all cases return goes on nowhere if its last one is the default.
+  const fallback = text.lastIndexOf("default:");
+  return fallback > text.lastIndexOf("case ") && fallback > text.lastIndexOf("switch (");
 }

@@ -290,7 +290,8 @@ function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: 
   return code`{
     const end = ${site.writer}.offset + ${size};
     ${loop}
-    if (${site.writer}.offset !== end) ${site.writer}.fail("length-mismatch");
+    if (${site.writer}.offset ${shape.ends === null ? "!==" : ">"} end) ${site.writer}.fail("length-mismatch");
+    ${shape.ends !== null && code`${site.writer}.zero(Math.max(0, end - ${site.writer}.offset));`}
   }`;
 }
 
