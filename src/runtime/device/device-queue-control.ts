@@ -1,8 +1,16 @@
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
-import { createDeviceQueue, type DeviceQueue, type QueueAddresses, type RingFeatures } from "../ring/index.js";
+import {
+  createDeviceQueue,
+  type DeviceQueue,
+  type InFlightChain,
+  type QueueAddresses,
+  type QueuePosition,
+  type RingFeatures,
+} from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import type { QueueIdentity, QueuePlan } from "./device-definition.js";
+import type { SavedQueue } from "./device-state.js";
 import { nextTurn } from "../transport/next-turn.js";
 import { allDone } from "./pending-work.js";
 import { TracedDeviceQueue } from "./traced-device-queue.js";
@@ -92,8 +100,13 @@ export class DeviceQueueControl implements QueueIdentity {
     return true;
   }
 
-  /** Enables the queue; it is served from DRIVER_OK on. A ring that does not lie in guest memory breaks the device. */
-  enable(): boolean {
+  /**
+   * Enables the queue; it is served from DRIVER_OK on. A ring that does not lie in guest memory breaks the device.
+   *
+   * @param start where to go on in a ring that was in use before (vhost-user's vring base)
+   * @param resubmit what was in flight there
+   */
+  enable(start?: QueuePosition, resubmit: readonly InFlightChain[] = []): boolean {
     if (!this.#mayBeSetUp()) return false;
     const { transport } = this.#owner;
     const addresses = this.#addresses;
@@ -111,6 +124,8 @@ export class DeviceQueueControl implements QueueIdentity {
           if (this.#started && this.#epoch === epoch) transport.notifyDriver(this.index);
         },
         onBroken: (error) => this.#owner.needsReset(error),
+        ...(start === undefined ? {} : { start }),
+        ...(resubmit.length === 0 ? {} : { resubmit }),
       });
       this.#queue = transport.trace === undefined ? queue : new TracedDeviceQueue(queue, transport.trace);
     } catch (error) {
@@ -122,6 +137,11 @@ export class DeviceQueueControl implements QueueIdentity {
     }
     if (this.#owner.live) this.start();
     return true;
+  }
+
+  /** A reset under way is complete. */
+  get settled(): Promise<void> | undefined {
+    return this.#ending;
   }
 
   /** The device is live: lets the handler at the queue. */
@@ -189,6 +209,37 @@ export class DeviceQueueControl implements QueueIdentity {
       },
     );
     return true;
+  }
+
+  /**
+   * Stops the queue without a reset (vhost-user's GET_VRING_BASE): takes nothing more, waits until the requests in flight
+   * have been used, and says where to go on with `enable(position)`. What was configured stays. Undefined if the queue is
+   * not enabled, or was reset meanwhile.
+   */
+  async stop(): Promise<QueuePosition | undefined> {
+    const queue = this.#queue;
+    if (queue === undefined) return undefined;
+    await this.pause();
+    if (this.#queue !== queue) return undefined;
+    queue.flush();
+    const { position } = queue;
+    // Empty buffers at hand were taken in order, and last: with them given back, all that was taken has been used.
+    const held = queue.inFlight().length > 0;
+    await this.#end(new ProtocolError("queue-reset", Clause.queues, `${this.#label()} was stopped`));
+    return held ? { ...position, available: position.used, availableWrap: position.usedWrap } : position;
+  }
+
+  /** The queue as plain data, and nothing in it is known to the device only. */
+  save(): SavedQueue {
+    const queue = this.#queue;
+    queue?.flush();
+    return {
+      name: this.name,
+      index: this.index,
+      addresses: this.#addresses ?? null,
+      position: queue?.position ?? null,
+      inFlight: queue?.inFlight() ?? [],
+    };
   }
 
   /** Lets go of the ring for good, as part of a reset of the device. A promise: somebody still holds on to memory. */

@@ -6,6 +6,13 @@ export type {
   QueuePlan,
   WritableConfigRange,
 } from "./device-definition.js";
+export {
+  DEVICE_STATE_VERSION,
+  DeviceStateError,
+  type DeviceState,
+  type DeviceStateRule,
+  type SavedQueue,
+} from "./device-state.js";
 export { DeviceQueueControl } from "./device-queue-control.js";
 export { MessageSender, type MessageSenderOptions } from "./message-sender.js";
 export { DeviceOptionsError } from "./offered-features.js";

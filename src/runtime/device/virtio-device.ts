@@ -9,6 +9,8 @@ import { ConfigSpace } from "./config-space.js";
 import type { DeviceDefinition, QueueIdentity, QueuePlan } from "./device-definition.js";
 import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
+import { DEVICE_STATE_VERSION, DeviceStateError, parseDeviceState, type DeviceState } from "./device-state.js";
+import { restoreQueues } from "./restore-queues.js";
 import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
 import { allDone } from "./pending-work.js";
 
@@ -187,6 +189,78 @@ export abstract class VirtioDevice {
     this.#ending = ending
       .catch((error: unknown) => this.report(new HandlerError("queueReset", error)))
       .then(() => this.#ended());
+  }
+
+  /**
+   * Saves the device in operation and ends it here: afterwards it is as after a reset, and requests that are in flight are
+   * stale. Whatever holds on to guest memory is waited for, so memory can be copied once the promise resolves. Rejects with
+   * a DeviceStateError `busy` while the device is being reset or suspended, or a queue reset never ends.
+   */
+  async save(): Promise<DeviceState> {
+    for (const queue of this.#planned().values()) await queue.settled?.catch(() => undefined);
+    const resetting = [...this.#planned().values()].some((queue) => queue.resetting);
+    if (this.resetting || this.#suspending || resetting) {
+      throw new DeviceStateError("busy", "a reset or a suspension is under way");
+    }
+    const state: DeviceState = {
+      version: DEVICE_STATE_VERSION,
+      deviceId: this.definition.id,
+      status: this.#status,
+      offered: this.offered.bits(),
+      driverFeatures: this.#driverFeatures.bits(),
+      config: [...this.#config.bytes],
+      queues: this.live || this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
+    };
+    this.reset();
+    await this.#ending;
+    return state;
+  }
+
+  /**
+   * Goes on where a saved device stopped. This one must be attached, to a transport with the same guest memory, and reset.
+   * What was in flight is served again, once; the driver is notified, in case it was not. Throws a DeviceStateError, with
+   * the device reset, if the state is malformed or does not fit.
+   */
+  restore(value: unknown): void {
+    const state = parseDeviceState(value);
+    const transport = this.#transport;
+    if (transport === undefined) throw new DeviceStateError("not-attached", "the device has no transport");
+    if (this.#status !== 0 || this.resetting) throw new DeviceStateError("not-reset", "the device is in use");
+    const { bytes } = this.#config;
+    if (state.deviceId !== this.definition.id) {
+      throw new DeviceStateError("device-id", `${String(state.deviceId)}, not ${String(this.definition.id)}`);
+    }
+    if (state.config.length !== bytes.length) {
+      throw new DeviceStateError("config-size", `${String(state.config.length)}, not ${String(bytes.length)}`);
+    }
+    const accepted = FeatureSet.of(state.driverFeatures);
+    const featuresOk = (state.status & DeviceStatus.FEATURES_OK) !== 0;
+    const refused = featuresOk ? refusal(this.definition, this.offered, accepted) : undefined;
+    if (refused !== undefined) throw new DeviceStateError("features", refused.message, { cause: refused });
+    const config = bytes.slice();
+    try {
+      bytes.set(state.config);
+      this.#driverFeatures = accepted;
+      // The queues are enabled first and served when DRIVER_OK is there.
+      this.#status = state.status & ~(DeviceStatus.DRIVER_OK | DeviceStatus.SUSPEND);
+      if (featuresOk) {
+        this.#negotiated = accepted;
+        restoreQueues(this.queues(), state.queues);
+      }
+    } catch (error) {
+      bytes.set(config);
+      this.reset();
+      throw error;
+    }
+    this.#status = state.status;
+    if (!this.live) return;
+    for (const queue of this.queues()) {
+      if (!queue.enabled) continue;
+      queue.start();
+      transport.notifyDriver(queue.index);
+    }
+    this.#guard("driverReady", () => this.driverReady?.());
+    this.#notifyConfig();
   }
 
   /** A write of the driver to the device status field; 0 is a reset. */
