@@ -41,6 +41,9 @@ export type ProtocolRule =
   | "message-too-long"
   | "buffer-direction"
   | "buffer-count"
+  // transports
+  | "transport-layout"
+  | "transport-vector"
   // ends
   | "stopped"
   | "device-id";
@@ -83,5 +86,9 @@ export const Clause = {
   operation: "3.2 Device Operation",
   cleanup: "3.3 Device Cleanup",
   suspend: "3.4 Device Suspend",
+  pciDiscovery: "4.1.2 PCI Device Discovery",
+  pciLayout: "4.1.4 Virtio Structure PCI Capabilities",
+  pciVectors: "4.1.5.1.2 MSI-X Vector Configuration",
+  mmioRegisters: "4.2.2 MMIO Device Register Layout",
   reservedFeatures: "6 Reserved Feature Bits",
 } as const;

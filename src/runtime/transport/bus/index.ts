@@ -1,0 +1,1 @@
+export { RegisterWindow, type AccessWidth, type AddressSpace } from "./address-space.js";

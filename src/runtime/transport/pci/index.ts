@@ -1,0 +1,9 @@
+export {
+  findVirtioFunctions,
+  PciDriverTransport,
+  virtioDeviceAt,
+  type PciDriverOptions,
+} from "./pci-driver-transport.js";
+export { formatPlace, pciPlace, type InterruptMessage, type PciHost, type PciInterrupts } from "./pci-host.js";
+export type { BarRoom } from "./base-addresses.js";
+export type { VirtioStructures } from "./capability-list.js";

@@ -1,0 +1,6 @@
+export { QemuError } from "./qemu-error.js";
+export { QemuMachine, type QemuMachineOptions } from "./qemu-machine.js";
+export { QemuProcess, type QemuOptions } from "./qemu-process.js";
+export { QmpClient, type QmpEvent } from "./qmp-client.js";
+export { QtestClient } from "./qtest-client.js";
+export { QtestPciHost } from "./qtest-pci-host.js";
