@@ -28,8 +28,8 @@ export async function setUpBars(host: PciHost, base: number, room?: BarRoom): Pr
   const bars = new Map<number, RegisterWindow>();
   for (let bar = 0; bar < BARS;) {
     const found = await setUpBar(host, base, bar, room);
-    if (found?.window !== undefined) bars.set(bar, found.window);
-    bar += found?.isWide === true ? 2 : 1;
+    if (found.window !== undefined) bars.set(bar, found.window);
+    bar += found.isWide ? 2 : 1;
   }
   const on = PciCommand.io | PciCommand.memory | PciCommand.busMaster;
   await config.write(base + PciRegister.command, 2, (command | on) & ~PciCommand.interruptDisable);

@@ -1,8 +1,8 @@
-import { RegisterWindow } from "../bus/address-space.js";
+import type { RegisterWindow } from "../bus/address-space.js";
+import { OneAfterTheOther, polled } from "../bus/one-after-the-other.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import type { QueueAddresses } from "../../ring/index.js";
-import { nextTurn } from "../next-turn.js";
 import { CommonConfig, NO_VECTOR } from "./pci-layout.js";
 
 /** Reads of queue_reset until a reset that does not finish is given up; each in a turn of its own. */
@@ -14,7 +14,7 @@ const MOST_QUEUE_RESET_POLLS = 100_000;
  */
 export class CommonConfigAccess {
   readonly #window: RegisterWindow;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #selected = new OneAfterTheOther();
 
   constructor(window: RegisterWindow) {
     this.#window = window;
@@ -33,7 +33,7 @@ export class CommonConfigAccess {
 
   /** Features that the device offers, 128 bits. */
   features(): Promise<FeatureSet> {
-    return this.#alone(async () => {
+    return this.#selected.run(async () => {
       const words: number[] = [];
       for (let word = 0; word < 4; word++) {
         await this.write(CommonConfig.deviceFeatureSelect, 4, word);
@@ -44,7 +44,7 @@ export class CommonConfigAccess {
   }
   /** Features that the driver accepts. Words without a bit that is beyond the first two are not written. */
   setFeatures(features: FeatureSet): Promise<void> {
-    return this.#alone(async () => {
+    return this.#selected.run(async () => {
       for (const word of [0, 1, 2, 3] as const) {
         if (word > 1 && features.word(word) === 0) continue;
         await this.write(CommonConfig.driverFeatureSelect, 4, word);
@@ -89,11 +89,9 @@ export class CommonConfigAccess {
   /** Resets a queue and waits until the device has let go of it (2.6.1). */
   async resetQueue(index: number): Promise<void> {
     await this.#queue(index, async () => await this.write(CommonConfig.queueReset, 2, 1));
-    for (let polls = 0; polls < MOST_QUEUE_RESET_POLLS; polls++) {
-      // Selected anew each time: other queues may be set up meanwhile.
-      if (await this.#queue(index, async () => (await this.read(CommonConfig.queueReset, 2)) === 0)) return;
-      await new Promise<void>((resolve) => nextTurn(resolve));
-    }
+    // Selected anew each time: other queues may be set up meanwhile.
+    const isDone = () => this.#queue(index, async () => (await this.read(CommonConfig.queueReset, 2)) === 0);
+    if (await polled(MOST_QUEUE_RESET_POLLS, isDone)) return;
     throw new ProtocolError("queue-reset-incomplete", Clause.queueReset, `queue ${String(index)} stays in its reset`);
   }
 
@@ -109,14 +107,9 @@ export class CommonConfigAccess {
   }
 
   #queue<T>(index: number, work: () => Promise<T>): Promise<T> {
-    return this.#alone(async () => {
+    return this.#selected.run(async () => {
       await this.write(CommonConfig.queueSelect, 2, index);
       return await work();
     });
-  }
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }

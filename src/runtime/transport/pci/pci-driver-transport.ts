@@ -5,6 +5,7 @@ import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import { RegisterWindow } from "../bus/address-space.js";
+import { unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
 import { setUpBars, type BarRoom, type FunctionBars } from "./base-addresses.js";
 import { readCapabilityList, type StructurePlace, type VirtioStructures } from "./capability-list.js";
@@ -182,7 +183,7 @@ export class PciDriverTransport implements DriverTransport {
 
   notify(index: number): void {
     const queue = this.#queues.get(index);
-    if (queue !== undefined) this.#detached(() => this.#notifyWindow.write(queue.offset, 2, queue.value));
+    if (queue !== undefined) unattended(() => this.#notifyWindow.write(queue.offset, 2, queue.value), this.#onError);
   }
 
   /** Vector 0 is for configuration changes; with only one vector everything shares it. */
@@ -205,7 +206,7 @@ export class PciDriverTransport implements DriverTransport {
       );
     }
     if (this.#vectors > 0) return;
-    this.#endLine = this.#interrupts.onLine?.(() => this.#detached(() => this.#line()));
+    this.#endLine = this.#interrupts.onLine?.(() => unattended(() => this.#line(), this.#onError));
   }
 
   #message(vector: number): void {
@@ -218,16 +219,6 @@ export class PciDriverTransport implements DriverTransport {
     if ((isr & Isr.config) !== 0) this.onConfigChange?.();
     if ((isr & Isr.queue) === 0) return;
     for (const index of this.#queues.keys()) this.onQueueUsed?.(index);
-  }
-
-  /** Work that nobody waits for. */
-  #detached(work: () => void | Promise<void>): void {
-    const failed = (error: unknown): void => this.#onError?.(error instanceof Error ? error : new Error(String(error)));
-    try {
-      Promise.resolve(work()).catch(failed);
-    } catch (error) {
-      failed(error);
-    }
   }
 }
 

@@ -1,0 +1,2 @@
+export { MmioDriverTransport, type MmioDriverOptions } from "./mmio-driver-transport.js";
+export { MmioInterrupt, MmioRegister } from "./mmio-layout.js";

@@ -1,0 +1,176 @@
+import type { GuestMemory, MemoryAllocator } from "../../memory/index.js";
+import { CommonFeature } from "../../negotiation/common-feature.js";
+import { Clause, ProtocolError } from "../../negotiation/errors.js";
+import { FeatureSet } from "../../negotiation/feature-set.js";
+import type { QueueAddresses } from "../../ring/index.js";
+import type { RegisterWindow } from "../bus/address-space.js";
+import { OneAfterTheOther, polled, unattended } from "../bus/one-after-the-other.js";
+import type { DriverTransport } from "../driver-transport.js";
+import { MMIO_LEGACY_VERSION, MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
+
+export interface MmioDriverOptions {
+  /** Memory that the device reaches, at the addresses it uses. */
+  readonly memory: GuestMemory;
+  readonly allocator: MemoryAllocator;
+  /** Calls the listener whenever the device's interrupt is raised. Returns how to end that. */
+  onInterrupt(listener: () => void): () => void;
+  /** Told of accesses that fail and have no caller: notifications and interrupts. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** Reads of QueueReset until a reset that does not finish is given up; each in a turn of its own. */
+const MOST_QUEUE_RESET_POLLS = 100_000;
+
+/** Driver side of virtio over MMIO, version 2 (VIRTIO 1.4, 4.2). */
+export class MmioDriverTransport implements DriverTransport {
+  readonly deviceId: number;
+  readonly memory: GuestMemory;
+  readonly allocator: MemoryAllocator;
+  onQueueUsed: ((index: number) => void) | undefined;
+  onConfigChange: (() => void) | undefined;
+  readonly #window: RegisterWindow;
+  readonly #onError: ((error: Error) => void) | undefined;
+  readonly #queues = new Set<number>();
+  readonly #endInterrupts: () => void;
+  readonly #selected = new OneAfterTheOther();
+
+  private constructor(window: RegisterWindow, deviceId: number, options: MmioDriverOptions) {
+    this.#window = window;
+    this.deviceId = deviceId;
+    this.memory = options.memory;
+    this.allocator = options.allocator;
+    this.onQueueUsed = undefined;
+    this.onConfigChange = undefined;
+    this.#onError = options.onError;
+    this.#endInterrupts = options.onInterrupt(() => unattended(() => this.#interrupt(), this.#onError));
+  }
+
+  /**
+   * Looks at the registers. Undefined: there is no device (device number 0), which is not an error.
+   * @throws ProtocolError `transport-layout` when these are no registers of virtio over MMIO, or of version 1.
+   */
+  static async open(window: RegisterWindow, options: MmioDriverOptions): Promise<MmioDriverTransport | undefined> {
+    const magic = await window.read(MmioRegister.magicValue, 4);
+    if (magic !== MMIO_MAGIC) throw layoutError(`MagicValue is 0x${magic.toString(16)}`);
+    const version = await window.read(MmioRegister.version, 4);
+    if (version !== MMIO_VERSION) {
+      const legacy = version === MMIO_LEGACY_VERSION ? ", the legacy interface" : "";
+      throw layoutError(`version ${String(version)}${legacy}, not ${String(MMIO_VERSION)}`);
+    }
+    const deviceId = await window.read(MmioRegister.deviceId, 4);
+    return deviceId === 0 ? undefined : new MmioDriverTransport(window, deviceId, options);
+  }
+
+  /** Ends interrupts. The driver must have reset the device before. */
+  close(): void {
+    this.#endInterrupts();
+  }
+
+  async getStatus(): Promise<number> {
+    return await this.#window.read(MmioRegister.status, 4);
+  }
+  async setStatus(status: number): Promise<void> {
+    if (status === 0) this.#queues.clear();
+    await this.#window.write(MmioRegister.status, 4, status);
+  }
+  /** What is offered, without what this transport cannot do (6.1). */
+  getFeatures(): Promise<FeatureSet> {
+    return this.#selected.run(async () => {
+      const words: number[] = [];
+      for (let word = 0; word < 4; word++) {
+        await this.#write(MmioRegister.deviceFeaturesSel, word);
+        words.push(await this.#read(MmioRegister.deviceFeatures));
+      }
+      return FeatureSet.fromWords(words).without(FeatureSet.of([CommonFeature.ADMIN_VQ, CommonFeature.SR_IOV]));
+    });
+  }
+  setFeatures(features: FeatureSet): Promise<void> {
+    return this.#selected.run(async () => {
+      for (const word of [0, 1, 2, 3] as const) {
+        if (word > 1 && features.word(word) === 0) continue;
+        await this.#write(MmioRegister.driverFeaturesSel, word);
+        await this.#write(MmioRegister.driverFeatures, features.word(word));
+      }
+    });
+  }
+
+  async readConfig(offset: number, length: number): Promise<Uint8Array> {
+    const start = MmioRegister.config + offset;
+    return await this.#window.readBytes(start, Math.max(0, Math.min(length, this.#window.length - start)));
+  }
+  async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#window.writeBytes(MmioRegister.config + offset, bytes);
+  }
+  async configGeneration(): Promise<number> {
+    return await this.#read(MmioRegister.configGeneration);
+  }
+
+  queueMaxSize(index: number): Promise<number> {
+    return this.#queue(index, async () => await this.#read(MmioRegister.queueSizeMax));
+  }
+  enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
+    return this.#queue(index, async () => {
+      if ((await this.#read(MmioRegister.queueReady)) !== 0) {
+        throw new ProtocolError("queue-already-enabled", Clause.mmioRegisters, `queue ${String(index)} is in use`);
+      }
+      await this.#write(MmioRegister.queueSize, addresses.size);
+      await this.#window.write64(MmioRegister.queueDescLow, addresses.descriptor);
+      await this.#window.write64(MmioRegister.queueDriverLow, addresses.driver);
+      await this.#window.write64(MmioRegister.queueDeviceLow, addresses.device);
+      await this.#write(MmioRegister.queueReady, 1);
+      if ((await this.#read(MmioRegister.queueReady)) !== 1) {
+        const text = `the device does not enable queue ${String(index)}`;
+        throw new ProtocolError("queue-enable-refused", Clause.queues, text);
+      }
+      this.#queues.add(index);
+    });
+  }
+  /**
+   * Resets one queue.
+   * @throws ProtocolError `queue-reset-refused` when the device says that it is done and still has the queue enabled.
+   */
+  async resetQueue(index: number): Promise<void> {
+    await this.#queue(index, async () => await this.#write(MmioRegister.queueReset, 1));
+    const isDone = () => this.#queue(index, async () => (await this.#read(MmioRegister.queueReset)) === 0);
+    if (!(await polled(MOST_QUEUE_RESET_POLLS, isDone))) {
+      throw new ProtocolError("queue-reset-incomplete", Clause.queueReset, `queue ${String(index)} stays in its reset`);
+    }
+    const ready = await this.#queue(index, async () => await this.#read(MmioRegister.queueReady));
+    if (ready !== 0) {
+      const text = `QueueReset of queue ${String(index)} reads 0 and QueueReady still ${String(ready)}`;
+      throw new ProtocolError("queue-reset-refused", Clause.queueReset, text);
+    }
+    this.#queues.delete(index);
+  }
+
+  notify(index: number): void {
+    unattended(() => this.#write(MmioRegister.queueNotify, index), this.#onError);
+  }
+
+  async #interrupt(): Promise<void> {
+    const status = (await this.#read(MmioRegister.interruptStatus)) & (MmioInterrupt.used | MmioInterrupt.config);
+    if (status === 0) return;
+    // Acknowledged before the work: what comes from now on interrupts anew.
+    await this.#write(MmioRegister.interruptAck, status);
+    if ((status & MmioInterrupt.config) !== 0) this.onConfigChange?.();
+    if ((status & MmioInterrupt.used) === 0) return;
+    for (const index of this.#queues) this.onQueueUsed?.(index);
+  }
+
+  #read(register: number): number | Promise<number> {
+    return this.#window.read(register, 4);
+  }
+  #write(register: number, value: number): void | Promise<void> {
+    return this.#window.write(register, 4, value);
+  }
+  #queue<T>(index: number, work: () => Promise<T>): Promise<T> {
+    return this.#selected.run(async () => {
+      await this.#write(MmioRegister.queueSel, index);
+      return await work();
+    });
+  }
+}
+
+function layoutError(text: string): ProtocolError {
+  return new ProtocolError("transport-layout", Clause.mmioRegisters, text);
+}
