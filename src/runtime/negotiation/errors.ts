@@ -44,6 +44,7 @@ export type ProtocolRule =
   // transports
   | "transport-layout"
   | "transport-vector"
+  | "transport-access"
   // ends
   | "stopped"
   | "device-id";

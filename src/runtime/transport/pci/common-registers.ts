@@ -1,0 +1,177 @@
+import type { VirtioDevice } from "../../device/index.js";
+import { CommonFeature } from "../../negotiation/common-feature.js";
+import { FieldRegisters, type Field, type GuestAccessWidth } from "../registers/register-file.js";
+import type { ConfigWindow } from "../registers/config-window.js";
+import type { QueueRegisters, StagedQueue } from "../registers/queue-registers.js";
+import { COMMON_CONFIG_LENGTH, CommonConfig, NO_VECTOR } from "./pci-layout.js";
+
+/** What the common configuration needs of the function that it belongs to. */
+export interface CommonRegistersOwner {
+  readonly device: VirtioDevice;
+  readonly queues: QueueRegisters;
+  readonly config: ConfigWindow;
+  /** Number of MSI-X vectors; 0: there is no MSI-X. */
+  readonly vectors: number;
+  configVector: number;
+  /** A write to the status. The function resets itself with the device. */
+  writeStatus(status: number): void;
+  refuse(text: string): void;
+}
+
+/** The common configuration structure of a device (VIRTIO 1.4, 4.1.4.3). */
+export class CommonRegisters {
+  readonly fields: FieldRegisters;
+  #deviceFeatureSelect = 0;
+  #driverFeatureSelect = 0;
+
+  constructor(owner: CommonRegistersOwner) {
+    const refuse = (text: string): void => owner.refuse(`common configuration: ${text}`);
+    this.fields = new FieldRegisters(
+      COMMON_CONFIG_LENGTH,
+      [...this.#deviceFields(owner), ...queueFields(owner, refuse)],
+      refuse,
+    );
+  }
+
+  reset(): void {
+    this.#deviceFeatureSelect = 0;
+    this.#driverFeatureSelect = 0;
+  }
+
+  save(): { readonly deviceFeatureSelect: number; readonly driverFeatureSelect: number } {
+    return { deviceFeatureSelect: this.#deviceFeatureSelect, driverFeatureSelect: this.#driverFeatureSelect };
+  }
+  restore(saved: ReturnType<CommonRegisters["save"]>): void {
+    this.#deviceFeatureSelect = saved.deviceFeatureSelect;
+    this.#driverFeatureSelect = saved.driverFeatureSelect;
+  }
+
+  #deviceFields(owner: CommonRegistersOwner): Field[] {
+    const { device } = owner;
+    return [
+      field(
+        CommonConfig.deviceFeatureSelect,
+        4,
+        () => this.#deviceFeatureSelect,
+        (value) => (this.#deviceFeatureSelect = value),
+      ),
+      field(CommonConfig.deviceFeature, 4, () => featureWord(device.offered, this.#deviceFeatureSelect)),
+      field(
+        CommonConfig.driverFeatureSelect,
+        4,
+        () => this.#driverFeatureSelect,
+        (value) => (this.#driverFeatureSelect = value),
+      ),
+      field(
+        CommonConfig.driverFeature,
+        4,
+        () => featureWord(device.driverFeatures, this.#driverFeatureSelect),
+        (value) => void device.setDriverFeaturesWord(this.#driverFeatureSelect, value),
+      ),
+      field(
+        CommonConfig.configMsixVector,
+        2,
+        () => owner.configVector,
+        (value) => (owner.configVector = value < owner.vectors ? value : NO_VECTOR),
+      ),
+      field(CommonConfig.numQueues, 2, () => queueCount(device)),
+      field(
+        CommonConfig.deviceStatus,
+        1,
+        () => device.status,
+        (value) => owner.writeStatus(value),
+      ),
+      field(CommonConfig.configGeneration, 1, () => owner.config.generation & 0xff),
+    ];
+  }
+}
+
+/** 32 bits of a set of features; 0 for words that do not exist. */
+export function featureWord(features: { word(index: 0 | 1 | 2 | 3): number }, index: number): number {
+  return index === 0 || index === 1 || index === 2 || index === 3 ? features.word(index) : 0;
+}
+
+/** One more than the highest index of a queue. */
+function queueCount(device: VirtioDevice): number {
+  return Math.min(0xffff, (device.queues().at(-1)?.index ?? -1) + 1);
+}
+
+function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void): Field[] {
+  const { device, queues } = owner;
+  const stage = (change: (staged: StagedQueue) => void): void => {
+    if (queues.stage(change)) return;
+    const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
+    refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
+  };
+  const half = (offset: number, name: Exclude<keyof StagedQueue, "size" | "vector">): Field =>
+    field(
+      offset,
+      4,
+      () => queues.staged?.[name] ?? 0,
+      (value) => stage((staged) => (staged[name] = value)),
+    );
+  const hasReset = (): boolean => device.negotiated.has(CommonFeature.RING_RESET);
+  return [
+    field(
+      CommonConfig.queueSelect,
+      2,
+      () => queues.selected,
+      (value) => (queues.selected = value),
+    ),
+    field(
+      CommonConfig.queueSize,
+      2,
+      () => queues.staged?.size ?? 0,
+      (value) => stage((staged) => (staged.size = value)),
+    ),
+    field(
+      CommonConfig.queueMsixVector,
+      2,
+      () => queues.staged?.vector ?? NO_VECTOR,
+      (value) => {
+        // The driver may map a vector anew while the queue is in use.
+        const { staged } = queues;
+        if (staged !== undefined) staged.vector = value < owner.vectors ? value : NO_VECTOR;
+      },
+    ),
+    field(
+      CommonConfig.queueEnable,
+      2,
+      () => (queues.queue?.enabled === true ? 1 : 0),
+      (value) => {
+        if (value === 1) queues.enable();
+        else refuse(`queue_enable is set to 1, never to ${String(value)}`);
+      },
+    ),
+    field(CommonConfig.queueNotifyOff, 2, () => queues.queue?.index ?? 0),
+    half(CommonConfig.queueDesc, "descriptorLow"),
+    half(CommonConfig.queueDesc + 4, "descriptorHigh"),
+    half(CommonConfig.queueDriver, "driverLow"),
+    half(CommonConfig.queueDriver + 4, "driverHigh"),
+    half(CommonConfig.queueDevice, "deviceLow"),
+    half(CommonConfig.queueDevice + 4, "deviceHigh"),
+    field(CommonConfig.queueNotifConfigData, 2, () => queues.queue?.index ?? 0),
+    field(
+      CommonConfig.queueReset,
+      2,
+      () => (hasReset() && queues.queue?.resetting === true ? 1 : 0),
+      (value) => {
+        if (value !== 1) refuse(`queue_reset is set to 1, never to ${String(value)}`);
+        else if (queues.queue === undefined) refuse(`queue ${String(queues.selected)} cannot be reset: there is none`);
+        else queues.queue.reset();
+      },
+    ),
+    // Administration virtqueues are not offered (ADMIN_VQ), so there are none.
+    field(CommonConfig.adminQueueIndex, 2, () => 0),
+    field(CommonConfig.adminQueueNum, 2, () => 0),
+  ];
+}
+
+function field(
+  offset: number,
+  width: GuestAccessWidth,
+  read: () => number,
+  write?: (value: number) => void,
+): Field {
+  return { offset, width, read, ...(write === undefined ? {} : { write }) };
+}
