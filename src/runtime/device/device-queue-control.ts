@@ -192,12 +192,25 @@ export class DeviceQueueControl implements QueueIdentity {
     if (this.#released || !this.#owner.ringReset) {
       return this.#refuse("queue-reset-refused", Clause.queueReset, "RING_RESET was not negotiated");
     }
-    if (this.resetting) return true;
+    this.#beginEnd();
+    return true;
+  }
+
+  /**
+   * The driver stops using the queue by itself, as MMIO lets it (QueueReady 0, VIRTIO 1.4, 4.2.2.2): as {@link reset}, but
+   * for the feature.
+   */
+  disable(): void {
+    if (!this.#released) this.#beginEnd();
+  }
+
+  #beginEnd(): void {
+    if (this.resetting) return;
     this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "started" });
     const ending = this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${this.#label()} was reset`));
     if (ending === undefined) {
       this.#ended();
-      return true;
+      return;
     }
     this.#ending = ending;
     ending.then(
@@ -208,7 +221,6 @@ export class DeviceQueueControl implements QueueIdentity {
         if (!this.#released) this.#owner.needsReset(new HandlerError(`reset of ${this.#label()}`, error));
       },
     );
-    return true;
   }
 
   /**

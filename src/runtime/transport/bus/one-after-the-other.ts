@@ -1,5 +1,3 @@
-import { nextTurn } from "../next-turn.js";
-
 /** Runs pieces of work one after the other: registers behind a selector must not be accessed in between. */
 export class OneAfterTheOther {
   #last: Promise<unknown> = Promise.resolve();
@@ -19,13 +17,4 @@ export function unattended(work: () => void | Promise<void>, onError: ((error: E
   } catch (error) {
     failed(error);
   }
-}
-
-/** Asks `isDone` until it says so, each time in a turn of its own, `most` times. False: it never did. */
-export async function polled(most: number, isDone: () => Promise<boolean>): Promise<boolean> {
-  for (let polls = 0; polls < most; polls++) {
-    if (await isDone()) return true;
-    await new Promise<void>((resolve) => nextTurn(resolve));
-  }
-  return false;
 }

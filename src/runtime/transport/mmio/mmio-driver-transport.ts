@@ -4,7 +4,7 @@ import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import type { RegisterWindow } from "../bus/address-space.js";
-import { OneAfterTheOther, polled, unattended } from "../bus/one-after-the-other.js";
+import { OneAfterTheOther, unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
 import { MMIO_LEGACY_VERSION, MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
 
@@ -18,9 +18,6 @@ export interface MmioDriverOptions {
   readonly onError?: (error: Error) => void;
 }
 
-/** Reads of QueueReset until a reset that does not finish is given up; each in a turn of its own. */
-const MOST_QUEUE_RESET_POLLS = 100_000;
-
 /** Driver side of virtio over MMIO, version 2 (VIRTIO 1.4, 4.2). */
 export class MmioDriverTransport implements DriverTransport {
   readonly deviceId: number;
@@ -32,6 +29,7 @@ export class MmioDriverTransport implements DriverTransport {
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #queues = new Set<number>();
   readonly #endInterrupts: () => void;
+  #hasNotificationData = false;
   readonly #selected = new OneAfterTheOther();
 
   private constructor(window: RegisterWindow, deviceId: number, options: MmioDriverOptions) {
@@ -85,6 +83,7 @@ export class MmioDriverTransport implements DriverTransport {
     });
   }
   setFeatures(features: FeatureSet): Promise<void> {
+    this.#hasNotificationData = features.has(CommonFeature.NOTIFICATION_DATA);
     return this.#selected.run(async () => {
       for (const word of [0, 1, 2, 3] as const) {
         if (word > 1 && features.word(word) === 0) continue;
@@ -125,26 +124,21 @@ export class MmioDriverTransport implements DriverTransport {
       this.#queues.add(index);
     });
   }
-  /**
-   * Resets one queue.
-   * @throws ProtocolError `queue-reset-refused` when the device says that it is done and still has the queue enabled.
-   */
+  queueEnabled(index: number): Promise<boolean> {
+    return this.#queue(index, async () => (await this.#read(MmioRegister.queueReady)) !== 0);
+  }
   async resetQueue(index: number): Promise<void> {
-    await this.#queue(index, async () => await this.#write(MmioRegister.queueReset, 1));
-    const isDone = () => this.#queue(index, async () => (await this.#read(MmioRegister.queueReset)) === 0);
-    if (!(await polled(MOST_QUEUE_RESET_POLLS, isDone))) {
-      throw new ProtocolError("queue-reset-incomplete", Clause.queueReset, `queue ${String(index)} stays in its reset`);
-    }
-    const ready = await this.#queue(index, async () => await this.#read(MmioRegister.queueReady));
-    if (ready !== 0) {
-      const text = `QueueReset of queue ${String(index)} reads 0 and QueueReady still ${String(ready)}`;
-      throw new ProtocolError("queue-reset-refused", Clause.queueReset, text);
-    }
     this.#queues.delete(index);
+    await this.#queue(index, async () => await this.#write(MmioRegister.queueReset, 1));
+  }
+  queueResetting(index: number): Promise<boolean> {
+    return this.#queue(index, async () => (await this.#read(MmioRegister.queueReset)) !== 0);
   }
 
-  notify(index: number): void {
-    unattended(() => this.#write(MmioRegister.queueNotify, index), this.#onError);
+  notify(index: number, next: number): void {
+    if (!this.#queues.has(index)) return;
+    const value = this.#hasNotificationData ? index + next * 0x1_0000 : index;
+    unattended(() => this.#write(MmioRegister.queueNotify, value), this.#onError);
   }
 
   async #interrupt(): Promise<void> {

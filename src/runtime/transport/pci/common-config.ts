@@ -1,12 +1,9 @@
 import type { RegisterWindow } from "../bus/address-space.js";
-import { OneAfterTheOther, polled } from "../bus/one-after-the-other.js";
+import { OneAfterTheOther } from "../bus/one-after-the-other.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import { CommonConfig, NO_VECTOR } from "./pci-layout.js";
-
-/** Reads of queue_reset until a reset that does not finish is given up; each in a turn of its own. */
-const MOST_QUEUE_RESET_POLLS = 100_000;
 
 /**
  * The common configuration structure as a driver uses it (VIRTIO 1.4, 4.1.4.3). What concerns one queue is written
@@ -86,13 +83,15 @@ export class CommonConfigAccess {
     });
   }
 
-  /** Resets a queue and waits until the device has let go of it (2.6.1). */
-  async resetQueue(index: number): Promise<void> {
-    await this.#queue(index, async () => await this.write(CommonConfig.queueReset, 2, 1));
-    // Selected anew each time: other queues may be set up meanwhile.
-    const isDone = () => this.#queue(index, async () => (await this.read(CommonConfig.queueReset, 2)) === 0);
-    if (await polled(MOST_QUEUE_RESET_POLLS, isDone)) return;
-    throw new ProtocolError("queue-reset-incomplete", Clause.queueReset, `queue ${String(index)} stays in its reset`);
+  queueEnabled(index: number): Promise<boolean> {
+    return this.#queue(index, async () => (await this.read(CommonConfig.queueEnable, 2)) !== 0);
+  }
+  /** Asks for the reset of a queue (2.6.1). */
+  resetQueue(index: number): Promise<void> {
+    return this.#queue(index, async () => await this.write(CommonConfig.queueReset, 2, 1));
+  }
+  queueResetting(index: number): Promise<boolean> {
+    return this.#queue(index, async () => (await this.read(CommonConfig.queueReset, 2)) !== 0);
   }
 
   /** Maps configuration changes to a vector. */

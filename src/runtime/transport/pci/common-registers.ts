@@ -1,6 +1,7 @@
 import type { VirtioDevice } from "../../device/index.js";
 import { CommonFeature } from "../../negotiation/common-feature.js";
 import { FieldRegisters, type Field, type GuestAccessWidth } from "../registers/register-file.js";
+import { featureWord } from "../registers/feature-word.js";
 import type { ConfigWindow } from "../registers/config-window.js";
 import type { QueueRegisters, StagedQueue } from "../registers/queue-registers.js";
 import { COMMON_CONFIG_LENGTH, CommonConfig, NO_VECTOR } from "./pci-layout.js";
@@ -86,11 +87,6 @@ export class CommonRegisters {
   }
 }
 
-/** 32 bits of a set of features; 0 for words that do not exist. */
-export function featureWord(features: { word(index: 0 | 1 | 2 | 3): number }, index: number): number {
-  return index === 0 || index === 1 || index === 2 || index === 3 ? features.word(index) : 0;
-}
-
 /** One more than the highest index of a queue. */
 function queueCount(device: VirtioDevice): number {
   return Math.min(0xffff, (device.queues().at(-1)?.index ?? -1) + 1);
@@ -167,11 +163,6 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
   ];
 }
 
-function field(
-  offset: number,
-  width: GuestAccessWidth,
-  read: () => number,
-  write?: (value: number) => void,
-): Field {
+function field(offset: number, width: GuestAccessWidth, read: () => number, write?: (value: number) => void): Field {
   return { offset, width, read, ...(write === undefined ? {} : { write }) };
 }

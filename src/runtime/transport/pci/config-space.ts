@@ -1,4 +1,10 @@
-import { numberAt, putNumber, Registers, type GuestAccessWidth, type RegisterFile } from "../registers/register-file.js";
+import {
+  numberAt,
+  putNumber,
+  Registers,
+  type GuestAccessWidth,
+  type RegisterFile,
+} from "../registers/register-file.js";
 import { PciCapability, PciCommand, PciRegister, PciStatus, StructureType } from "./pci-layout.js";
 
 /** A BAR of a function. */
@@ -161,7 +167,8 @@ export class PciConfigSpace extends Registers {
     let at = FIRST_CAPABILITY;
     let link: number = PciRegister.capabilities;
     for (const { id, bytes, writable } of capabilities) {
-      if (at + 2 + bytes.length > LENGTH) throw new RangeError("the configuration space has no room for so many capabilities");
+      if (at + 2 + bytes.length > LENGTH)
+        throw new RangeError("the configuration space has no room for so many capabilities");
       this.#put(link, 1, at);
       this.#bytes[at] = id;
       this.#bytes.set(bytes, at + 2);

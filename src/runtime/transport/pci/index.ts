@@ -7,3 +7,5 @@ export {
 export { formatPlace, pciPlace, type InterruptMessage, type PciHost, type PciInterrupts } from "./pci-host.js";
 export type { BarRoom } from "./base-addresses.js";
 export type { VirtioStructures } from "./capability-list.js";
+export { PciTransport, type PciTransportOptions, type SharedMemoryRegion } from "./pci-transport.js";
+export type { PciBar, PciIdentity } from "./config-space.js";

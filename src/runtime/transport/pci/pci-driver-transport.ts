@@ -176,14 +176,27 @@ export class PciDriverTransport implements DriverTransport {
     await this.#common.enableQueue(index, addresses, this.#vectorOf(index));
     this.#queues.set(index, { offset, value });
   }
+  queueEnabled(index: number): Promise<boolean> {
+    return this.#common.queueEnabled(index);
+  }
   async resetQueue(index: number): Promise<void> {
-    await this.#common.resetQueue(index);
+    // It is not notified any more, and its interrupts are of no interest until it is enabled anew.
     this.#queues.delete(index);
+    await this.#common.resetQueue(index);
+  }
+  queueResetting(index: number): Promise<boolean> {
+    return this.#common.queueResetting(index);
   }
 
-  notify(index: number): void {
+  notify(index: number, next: number): void {
     const queue = this.#queues.get(index);
-    if (queue !== undefined) unattended(() => this.#notifyWindow.write(queue.offset, 2, queue.value), this.#onError);
+    if (queue === undefined) return;
+    const { offset, value } = queue;
+    const hasData = this.#features.has(CommonFeature.NOTIFICATION_DATA);
+    unattended(
+      () => this.#notifyWindow.write(offset, hasData ? 4 : 2, hasData ? value + next * 0x1_0000 : value),
+      this.#onError,
+    );
   }
 
   /** Vector 0 is for configuration changes; with only one vector everything shares it. */

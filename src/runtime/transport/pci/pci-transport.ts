@@ -13,7 +13,15 @@ import {
 } from "./capability-bodies.js"; // prettier-ignore
 import { PciConfigSpace, type CapabilityBody, type PciBar, type PciIdentity } from "./config-space.js";
 import { MsixTable } from "./msix-table.js";
-import { COMMON_CONFIG_LENGTH, Isr, MODERN_DEVICE_BASE, NO_VECTOR, PciCommand, StructureType, VIRTIO_VENDOR } from "./pci-layout.js";
+import {
+  COMMON_CONFIG_LENGTH,
+  Isr,
+  MODERN_DEVICE_BASE,
+  NO_VECTOR,
+  PciCommand,
+  StructureType,
+  VIRTIO_VENDOR,
+} from "./pci-layout.js";
 import { powerOfTwo, structureLayout, type StructureLayout } from "./structure-layout.js";
 import { StructureBar } from "./structure-bar.js";
 
@@ -46,9 +54,6 @@ export interface PciTransportOptions {
   readonly trace?: Trace;
 }
 
-/** Version of what `save` returns. */
-const SAVE_VERSION = 1;
-
 /**
  * A modern virtio-pci function (VIRTIO 1.4, 4.1) for an emulator to plug in: `config` and `bars` are what the guest's
  * processor reads and writes, `interrupt` or `message` is how the function answers.
@@ -77,7 +82,8 @@ export class PciTransport {
     const queues = (device.queues().at(-1)?.index ?? -1) + 1;
     const vectors = options.message === undefined ? 0 : (options.vectors ?? Math.min(64, queues + 1));
     if (vectors > 2048) throw new RangeError(`a function has at most 2048 vectors, not ${String(vectors)}`);
-    this.#msix = vectors === 0 ? undefined : new MsixTable(vectors, (address, data) => options.message?.(address, data));
+    this.#msix =
+      vectors === 0 ? undefined : new MsixTable(vectors, (address, data) => options.message?.(address, data));
     this.#common = new CommonRegisters(this.#commonOwner(vectors));
     const layout = structureLayout(options.bar ?? "memory", device.definition.configSize, queues);
     this.bars = this.#makeBars(layout);

@@ -38,7 +38,8 @@ export class StructureBar extends Registers {
     const handlers = this.#handlers;
     if (inside(offset, width, notify, notifyLength)) handlers.notify(offset - notify, width, value);
     else if (inside(offset, width, common, COMMON_CONFIG_LENGTH)) handlers.common.write(offset - common, width, value);
-    else if (inside(offset, width, config, handlers.config.length)) handlers.config.write(offset - config, width, value);
+    else if (inside(offset, width, config, handlers.config.length))
+      handlers.config.write(offset - config, width, value);
     else handlers.refuse(`a write of ${String(width)} bytes at 0x${offset.toString(16)}, where nothing is`);
   }
 }

@@ -65,7 +65,7 @@ export class FieldRegisters extends Registers {
     const whole = this.#fieldAt[offset];
     if (whole?.offset === offset && whole.width === width) return whole.read() >>> 0;
     let value = 0;
-    for (let at = offset; at < offset + width; ) {
+    for (let at = offset; at < offset + width;) {
       const field = this.#fieldAt[at];
       if (field === undefined) {
         at++;
@@ -85,7 +85,7 @@ export class FieldRegisters extends Registers {
       this.#writeField(whole, value);
       return;
     }
-    for (let at = offset; at < offset + width; ) {
+    for (let at = offset; at < offset + width;) {
       const field = this.#fieldAt[at];
       if (field?.offset !== at || at + field.width > offset + width) {
         this.#refuse(`a write of ${String(width)} bytes at 0x${offset.toString(16)} covers no whole field`);

@@ -1,0 +1,233 @@
+import type { VirtioDevice } from "../../device/index.js";
+import type { GuestMemory } from "../../memory/index.js";
+import { CommonFeature } from "../../negotiation/common-feature.js";
+import { Clause, ProtocolError } from "../../negotiation/errors.js";
+import type { DeviceTransport } from "../device-transport.js";
+import { ConfigWindow } from "../registers/config-window.js";
+import { featureWord } from "../registers/feature-word.js";
+import { QueueRegisters, type StagedQueue } from "../registers/queue-registers.js";
+import { FieldRegisters, Registers, type Field, type GuestAccessWidth } from "../registers/register-file.js";
+import type { Trace } from "../trace.js";
+import { MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
+
+/** Where a region of shared memory is in the guest's address space (VIRTIO 1.4, 2.10). */
+export interface MmioSharedMemory {
+  readonly id: number;
+  readonly address: number;
+  /** In bytes. */
+  readonly length: number;
+}
+
+export interface MmioTransportOptions {
+  /** The guest's memory, at the addresses that the guest uses. */
+  readonly memory: GuestMemory;
+  /** Level of the interrupt line. Must not run the guest before it returns. */
+  interrupt(isAsserted: boolean): void;
+  readonly sharedMemory?: readonly MmioSharedMemory[];
+  /** "Virtio Subsystem Vendor ID"; "vgen" if absent. */
+  readonly vendorId?: number;
+  /** Told of accesses that make no sense. */
+  onError?(error: ProtocolError): void;
+  readonly trace?: Trace;
+}
+
+const VENDOR_ID = 0x6e65_6776;
+const CONFIG = MmioRegister.config;
+/** Length and address that a region reads that does not exist. */
+const NOWHERE = 0xffff_ffff;
+
+/**
+ * A device behind virtio-mmio registers, version 2 (VIRTIO 1.4, 4.2), for an emulator to map into its guest: `read` and
+ * `write` are what the guest's processor does, `interrupt` is how the device answers.
+ */
+export class MmioTransport extends Registers {
+  readonly device: VirtioDevice;
+  readonly length: number;
+  readonly #options: MmioTransportOptions;
+  readonly #queues: QueueRegisters;
+  readonly #config: ConfigWindow;
+  readonly #control: FieldRegisters;
+  #deviceFeaturesSel = 0;
+  #driverFeaturesSel = 0;
+  #shmSel = 0;
+  #interruptStatus = 0;
+
+  constructor(device: VirtioDevice, options: MmioTransportOptions) {
+    super();
+    this.device = device;
+    this.#options = options;
+    this.#queues = new QueueRegisters(device);
+    this.#config = new ConfigWindow(device);
+    this.#control = new FieldRegisters(CONFIG, [...this.#deviceFields(), ...this.#queueFields()], (text) =>
+      this.#refuse(text),
+    );
+    this.length = Math.max(0x200, CONFIG + 2 ** Math.ceil(Math.log2(Math.max(1, this.#config.length))));
+    device.attach(this.#deviceSide());
+  }
+
+  read(offset: number, width: GuestAccessWidth): number {
+    if (offset >= CONFIG) return this.#config.read(offset - CONFIG, width);
+    if (!this.#isControlAccess(offset, width)) return 0;
+    return this.#control.read(offset, width);
+  }
+  write(offset: number, width: GuestAccessWidth, value: number): void {
+    if (offset >= CONFIG) this.#config.write(offset - CONFIG, width, value);
+    else if (this.#isControlAccess(offset, width)) this.#control.write(offset, width, value);
+  }
+
+  /** Resets the device and lets it go. */
+  disconnect(): void {
+    this.device.detach();
+    this.#resetRegisters();
+  }
+
+  #deviceSide(): DeviceTransport {
+    return {
+      memory: this.#options.memory,
+      notifyDriver: (index) => {
+        this.#options.trace?.({ kind: "interrupt", queue: index });
+        this.#interrupt(MmioInterrupt.used);
+      },
+      notifyConfig: () => this.#interrupt(MmioInterrupt.config),
+      queueReset: (index) => this.#queues.resetQueue(index),
+      trace: this.#options.trace,
+    };
+  }
+
+  #interrupt(cause: number): void {
+    this.#setInterruptStatus(this.#interruptStatus | cause);
+  }
+  #setInterruptStatus(status: number): void {
+    const was = this.#interruptStatus !== 0;
+    this.#interruptStatus = status;
+    if (was !== (status !== 0)) this.#options.interrupt(status !== 0);
+  }
+
+  #resetRegisters(): void {
+    this.#queues.reset();
+    this.#deviceFeaturesSel = 0;
+    this.#driverFeaturesSel = 0;
+    this.#shmSel = 0;
+    this.#setInterruptStatus(0);
+  }
+
+  /** "The driver MUST only use 32 bit wide and aligned reads and writes to access the control registers" (4.2.2.2). */
+  #isControlAccess(offset: number, width: GuestAccessWidth): boolean {
+    if (width === 4 && offset % 4 === 0) return true;
+    this.#refuse(`an access of ${String(width)} bytes at 0x${offset.toString(16)}, not of 4 aligned ones`);
+    return false;
+  }
+
+  #deviceFields(): Field[] {
+    const { device } = this;
+    const R = MmioRegister;
+    const shm = (pick: (region: MmioSharedMemory) => number, high: boolean) => () => {
+      const region = this.#options.sharedMemory?.find(({ id }) => id === this.#shmSel);
+      if (region === undefined) return NOWHERE;
+      return high ? Math.floor(pick(region) / 2 ** 32) : pick(region) % 2 ** 32;
+    };
+    return [
+      register(R.magicValue, () => MMIO_MAGIC),
+      register(R.version, () => MMIO_VERSION),
+      register(R.deviceId, () => device.definition.id),
+      register(R.vendorId, () => this.#options.vendorId ?? VENDOR_ID),
+      register(R.deviceFeatures, () => featureWord(device.offered, this.#deviceFeaturesSel)),
+      register(R.deviceFeaturesSel, nothing, (value) => (this.#deviceFeaturesSel = value)),
+      register(R.driverFeatures, nothing, (value) => void device.setDriverFeaturesWord(this.#driverFeaturesSel, value)),
+      register(R.driverFeaturesSel, nothing, (value) => (this.#driverFeaturesSel = value)),
+      register(R.interruptStatus, () => this.#interruptStatus),
+      register(R.interruptAck, nothing, (value) => this.#setInterruptStatus(this.#interruptStatus & ~value)),
+      register(
+        R.status,
+        () => device.status,
+        (value) => {
+          device.writeStatus(value);
+          if (value === 0) this.#resetRegisters();
+        },
+      ),
+      register(R.shmSel, nothing, (value) => (this.#shmSel = value)),
+      register(
+        R.shmLenLow,
+        shm(({ length }) => length, false),
+      ),
+      register(
+        R.shmLenHigh,
+        shm(({ length }) => length, true),
+      ),
+      register(
+        R.shmBaseLow,
+        shm(({ address }) => address, false),
+      ),
+      register(
+        R.shmBaseHigh,
+        shm(({ address }) => address, true),
+      ),
+      register(R.configGeneration, () => this.#config.generation),
+    ];
+  }
+
+  #queueFields(): Field[] {
+    const { device } = this;
+    const queues = this.#queues;
+    const R = MmioRegister;
+    const stage = (change: (staged: StagedQueue) => void): void => {
+      if (queues.stage(change)) return;
+      const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
+      this.#refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
+    };
+    const half = (offset: number, name: Exclude<keyof StagedQueue, "vector">): Field =>
+      register(offset, nothing, (value) => stage((staged) => (staged[name] = value)));
+    return [
+      register(R.queueSel, nothing, (value) => (queues.selected = value)),
+      register(R.queueSizeMax, () => queues.queue?.maxSize ?? 0),
+      half(R.queueSize, "size"),
+      register(
+        R.queueReady,
+        () => (queues.queue?.enabled === true ? 1 : 0),
+        (value) => this.#setReady(value),
+      ),
+      register(R.queueNotify, nothing, (value) => {
+        const index = device.negotiated.has(CommonFeature.NOTIFICATION_DATA) ? value & 0xffff : value;
+        const queue = device.queue(index);
+        if (queue === undefined) this.#refuse(`queue ${String(index)} is notified, which does not exist`);
+        else {
+          this.#options.trace?.({ kind: "driver-notify", queue: index });
+          queue.notify();
+        }
+      }),
+      half(R.queueDescLow, "descriptorLow"),
+      half(R.queueDescHigh, "descriptorHigh"),
+      half(R.queueDriverLow, "driverLow"),
+      half(R.queueDriverHigh, "driverHigh"),
+      half(R.queueDeviceLow, "deviceLow"),
+      half(R.queueDeviceHigh, "deviceHigh"),
+      register(
+        R.queueReset,
+        () => (device.negotiated.has(CommonFeature.RING_RESET) && queues.queue?.resetting === true ? 1 : 0),
+        (value) => {
+          if (value !== 1) this.#refuse(`QueueReset is set to 1, never to ${String(value)}`);
+          else if (queues.queue === undefined)
+            this.#refuse(`queue ${String(queues.selected)} cannot be reset: there is none`);
+          else queues.queue.reset();
+        },
+      ),
+    ];
+  }
+
+  #setReady(value: number): void {
+    if (value === 1) this.#queues.enable();
+    else if (value !== 0) this.#refuse(`QueueReady is set to 0 or 1, not to ${String(value)}`);
+    else if (this.#queues.queue?.enabled === true) this.#queues.queue.disable();
+  }
+
+  #refuse(text: string): void {
+    this.#options.onError?.(new ProtocolError("transport-access", Clause.mmioRegisters, text));
+  }
+}
+
+/** A write-only register reads 0. */
+const nothing = (): number => 0;
+
+function register(offset: number, read: () => number, write?: (value: number) => void): Field {
+  return { offset, width: 4, read, ...(write === undefined ? {} : { write }) };
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import type { DriverTransport, ProtocolError } from "../../../src/runtime/index.js";
+import type { GuestMemory } from "../../../src/runtime/index.js";
+import { EchoDevice } from "../fixtures/echo-device.js";
+import { EchoDriver } from "../fixtures/echo-driver.js";
+import { mmioMachine, pciMachine } from "./machines.js";
+
+interface Opened {
+  readonly memory: GuestMemory;
+  readonly errors: ProtocolError[];
+  open(): Promise<DriverTransport>;
+}
+
+/** Each way to connect a device and a driver through registers. */
+const transports: Record<string, (device: EchoDevice) => Opened> = {
+  "PCI, interrupt line": (device) => pciMachine(device),
+  "PCI, MSI-X": (device) => pciMachine(device, { messages: true }),
+  "PCI, one MSI-X vector": (device) => pciMachine(device, { messages: true, vectors: 1 }),
+  "PCI, I/O ports": (device) => pciMachine(device, { bar: "io" }),
+  MMIO: (device) => mmioMachine(device),
+};
+
+const CONFIG = { level: 3, maxData: 4096 };
+
+describe.each(Object.entries(transports))("over %s", (_, connect) => {
+  it("brings the device up, and both sides work", async () => {
+    const errors: Error[] = [];
+    const device = new EchoDevice({
+      features: ["COUNT", "MERGE"],
+      config: CONFIG,
+      queueSize: 16,
+      requestq(request) {
+        if (request.operation !== "ECHO") throw new Error("not asked for");
+        request.reply.write(request.data.toUint8Array());
+        return request.complete("OK");
+      },
+      onProtocolError: (error) => errors.push(error),
+    });
+    const machine = connect(device);
+    const driver = await EchoDriver.start(await machine.open(), { features: ["COUNT", "MERGE"] });
+    expect(driver.config.level).toBe(CONFIG.level);
+    const texts = Array.from({ length: 50 }, (_unused, index) => new TextEncoder().encode(`message ${String(index)}`));
+    const replies = await Promise.all(
+      texts.map((data) => driver.requestq.submit({ operation: "ECHO", cookie: 7n, data, reply: data.length })),
+    );
+    for (const [index, reply] of replies.entries()) expect(reply).toMatchObject({ status: "OK", reply: texts[index] });
+
+    const changed = new Promise((resolve) => (driver.onConfigChange = resolve));
+    device.config.level = 9;
+    await changed;
+    expect(driver.config.level).toBe(9);
+
+    await driver.stop();
+    expect(device.status).toBe(0);
+    expect(errors).toEqual([]);
+    expect(machine.errors).toEqual([]);
+  });
+});

@@ -1,0 +1,157 @@
+import {
+  GuestMemory,
+  MemoryAllocator,
+  type DriverTransport,
+  type ProtocolError,
+  type VirtioDevice,
+} from "../../../src/runtime/index.js";
+import { RegisterWindow, type AddressSpace } from "../../../src/runtime/transport/bus/index.js";
+import {
+  MmioDriverTransport,
+  MmioTransport,
+  type MmioTransportOptions,
+} from "../../../src/runtime/transport/mmio/index.js";
+import {
+  PciDriverTransport,
+  pciPlace,
+  PciTransport,
+  type PciHost,
+  type PciTransportOptions,
+} from "../../../src/runtime/transport/pci/index.js";
+
+const PLACE = pciPlace(0, 4);
+const MEMORY_START = 0x10_0000;
+
+/** A machine in this process with one device, seen from the device's side and from the driver's. */
+export interface Machine<Side, Driver extends DriverTransport> {
+  readonly memory: GuestMemory;
+  readonly side: Side;
+  /** Errors that the device's transport reported. */
+  readonly errors: ProtocolError[];
+  /** Levels of the interrupt line, as it changed. */
+  readonly line: boolean[];
+  open(): Promise<Driver>;
+}
+
+export interface PciMachine extends Machine<PciTransport, PciDriverTransport> {
+  readonly host: PciHost;
+  readonly place: number;
+  /** Messages that were sent. */
+  readonly messages: { readonly address: number; readonly data: number }[];
+}
+
+/** A PC-like machine: one function, placed by the driver; interrupts reach it in a later turn, as a processor would. */
+export function pciMachine(
+  device: VirtioDevice,
+  options: Partial<PciTransportOptions> & { readonly messages?: boolean } = {},
+): PciMachine {
+  const memory = GuestMemory.flat(8 * 1024 * 1024, MEMORY_START);
+  const errors: ProtocolError[] = [];
+  const line: boolean[] = [];
+  const messages: { address: number; data: number }[] = [];
+  let onLine = (): void => {};
+  let onMessage = (_index: number): void => {};
+  const { messages: hasMessages = false, ...rest } = options;
+  const side = new PciTransport(device, {
+    memory,
+    interrupt(isAsserted) {
+      line.push(isAsserted);
+      if (isAsserted) setTimeout(() => onLine(), 0);
+    },
+    ...(hasMessages
+      ? {
+          message(address: number, data: number) {
+            messages.push({ address, data });
+            setTimeout(() => onMessage(data), 0);
+          },
+        }
+      : {}),
+    onError: (error) => errors.push(error),
+    ...rest,
+  });
+  const decode = (kind: "memory" | "io"): AddressSpace => {
+    const find = (address: number) => {
+      for (const bar of side.bars) {
+        const start = side.barAddress(bar.index);
+        const isKind = (bar.kind === "io") === (kind === "io");
+        if (isKind && start !== undefined && address >= start && address < start + bar.length) {
+          return { registers: bar.registers, offset: address - start };
+        }
+      }
+      return undefined;
+    };
+    return {
+      read(address, width) {
+        const found = find(address);
+        return found?.registers.read(found.offset, width) ?? 2 ** (8 * width) - 1;
+      },
+      write(address, width, value) {
+        const found = find(address);
+        found?.registers.write(found.offset, width, value);
+      },
+    };
+  };
+  const host: PciHost = {
+    config: {
+      read: (address, width) =>
+        address >>> 12 === PLACE ? side.config.read(address & 0xfff, width) : 2 ** (8 * width) - 1,
+      write(address, width, value) {
+        if (address >>> 12 === PLACE) side.config.write(address & 0xfff, width, value);
+      },
+    },
+    memory: decode("memory"),
+    ports: decode("io"),
+    interrupts: () => ({
+      onLine(listener) {
+        onLine = listener;
+        return () => (onLine = () => {});
+      },
+      ...(hasMessages
+        ? {
+            messages(count: number, listener: (index: number) => void) {
+              onMessage = listener;
+              return Array.from({ length: count }, (_, data) => ({ address: 0xfee0_0000, data }));
+            },
+          }
+        : {}),
+    }),
+  };
+  const allocator = new MemoryAllocator(memory, MEMORY_START, 8 * 1024 * 1024);
+  const room = { nextMemory: 0xe000_0000, nextPort: 0xc000 };
+  const open = () => PciDriverTransport.open(host, PLACE, { memory, allocator, room });
+  return { memory, side, errors, line, messages, host, place: PLACE, open };
+}
+
+/** A machine with one device behind MMIO registers. */
+export function mmioMachine(
+  device: VirtioDevice,
+  options: Partial<MmioTransportOptions> = {},
+): Machine<MmioTransport, MmioDriverTransport> {
+  const memory = GuestMemory.flat(8 * 1024 * 1024, MEMORY_START);
+  const errors: ProtocolError[] = [];
+  const line: boolean[] = [];
+  let onLine = (): void => {};
+  const side = new MmioTransport(device, {
+    memory,
+    interrupt(isAsserted) {
+      line.push(isAsserted);
+      if (isAsserted) setTimeout(() => onLine(), 0);
+    },
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  const allocator = new MemoryAllocator(memory, MEMORY_START, 8 * 1024 * 1024);
+  const open = async () => {
+    const transport = await MmioDriverTransport.open(new RegisterWindow(side, 0, side.length), {
+      memory,
+      allocator,
+      onInterrupt(listener) {
+        onLine = listener;
+        return () => (onLine = () => {});
+      },
+    });
+    if (transport === undefined) throw new Error("there is no device");
+    return transport;
+  };
+  return { memory, side, errors, line, open };
+}
