@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   DriverTransmitQueue,
@@ -247,13 +248,18 @@ export function writeBalloonStats(writer: ByteWriter, value: BalloonStats): void
 }
 
 /** What the runtime has to know of the balloon device. */
-const BALLOON_DEFINITION: DeviceDefinition = {
+const BALLOON_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "balloon",
   id: BALLOON_DEVICE_ID,
   features: BalloonFeature,
   requires: [],
   offers: [],
   configSize: BALLOON_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 2 },
+    { offset: 8, width: 4, count: 1, exists: (features) => features.has(BalloonFeature.FREE_PAGE_HINT) },
+    { offset: 12, width: 4, count: 1, exists: (features) => features.has(BalloonFeature.PAGE_POISON) },
+  ],
   writableConfig: [
     { offset: 4, size: 4, phase: "features_ok", allowed: () => true },
     { offset: 12, size: 4, phase: "features_ok", allowed: (features) => features.has(BalloonFeature.PAGE_POISON) },

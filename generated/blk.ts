@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -725,13 +726,32 @@ export function writeBlkZoneReport(writer: ByteWriter, value: BlkZoneReport): vo
 }
 
 /** What the runtime has to know of the blk device. */
-const BLK_DEFINITION: DeviceDefinition = {
+const BLK_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "blk",
   id: BLK_DEVICE_ID,
   features: BlkFeature,
   requires: [],
   offers: [{ feature: BlkFeature.CONFIG_WCE, anyOf: [BlkFeature.FLUSH] }],
   configSize: BLK_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 2 },
+    { offset: 8, width: 4, count: 1, exists: (features) => features.has(BlkFeature.SIZE_MAX) },
+    { offset: 12, width: 4, count: 1, exists: (features) => features.has(BlkFeature.SEG_MAX) },
+    { offset: 16, width: 2, count: 1, exists: (features) => features.has(BlkFeature.GEOMETRY) },
+    { offset: 18, width: 1, count: 2, exists: (features) => features.has(BlkFeature.GEOMETRY) },
+    { offset: 20, width: 4, count: 1, exists: (features) => features.has(BlkFeature.BLK_SIZE) },
+    { offset: 24, width: 1, count: 2, exists: (features) => features.has(BlkFeature.TOPOLOGY) },
+    { offset: 26, width: 2, count: 1, exists: (features) => features.has(BlkFeature.TOPOLOGY) },
+    { offset: 28, width: 4, count: 1, exists: (features) => features.has(BlkFeature.TOPOLOGY) },
+    { offset: 32, width: 1, count: 1, exists: (features) => features.has(BlkFeature.CONFIG_WCE) },
+    { offset: 34, width: 2, count: 1, exists: (features) => features.has(BlkFeature.MQ) },
+    { offset: 36, width: 4, count: 3, exists: (features) => features.has(BlkFeature.DISCARD) },
+    { offset: 48, width: 4, count: 2, exists: (features) => features.has(BlkFeature.WRITE_ZEROES) },
+    { offset: 56, width: 1, count: 1, exists: (features) => features.has(BlkFeature.WRITE_ZEROES) },
+    { offset: 60, width: 4, count: 3, exists: (features) => features.has(BlkFeature.SECURE_ERASE) },
+    { offset: 72, width: 4, count: 5, exists: (features) => features.has(BlkFeature.ZONED) },
+    { offset: 92, width: 1, count: 4, exists: (features) => features.has(BlkFeature.ZONED) },
+  ],
   writableConfig: [
     { offset: 32, size: 1, phase: "features_ok", allowed: (features) => features.has(BlkFeature.CONFIG_WCE) },
   ],

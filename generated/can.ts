@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -316,7 +317,7 @@ const CAN_RULES: readonly FeatureRule[] = [
 ];
 
 /** What the runtime has to know of the can device. */
-const CAN_DEFINITION: DeviceDefinition = {
+const CAN_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "can",
   id: CAN_DEVICE_ID,
   features: CanFeature,
@@ -324,6 +325,7 @@ const CAN_DEFINITION: DeviceDefinition = {
   rules: CAN_RULES,
   offers: [],
   configSize: CAN_CONFIG_SIZE,
+  configAccesses: [{ offset: 0, width: 2, count: 1 }],
   writableConfig: [],
 };
 

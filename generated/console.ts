@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverTransmitQueue,
@@ -314,13 +315,17 @@ export function writeConsoleControlMessagePortName(writer: ByteWriter, value: Co
 }
 
 /** What the runtime has to know of the console device. */
-const CONSOLE_DEFINITION: DeviceDefinition = {
+const CONSOLE_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "console",
   id: CONSOLE_DEVICE_ID,
   features: ConsoleFeature,
   requires: [],
   offers: [],
   configSize: CONSOLE_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 2, count: 2, exists: (features) => features.has(ConsoleFeature.SIZE) },
+    { offset: 4, width: 4, count: 1, exists: (features) => features.has(ConsoleFeature.MULTIPORT) },
+  ],
   writableConfig: [
     { offset: 8, size: 4, phase: "any", allowed: (features) => features.has(ConsoleFeature.EMERG_WRITE) },
   ],

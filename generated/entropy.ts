@@ -6,6 +6,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -34,13 +35,14 @@ export type EntropyFeature = keyof typeof EntropyFeature;
 export const ENTROPY_CONFIG_SIZE = 0;
 
 /** What the runtime has to know of the entropy device. */
-const ENTROPY_DEFINITION: DeviceDefinition = {
+const ENTROPY_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "entropy",
   id: ENTROPY_DEVICE_ID,
   features: EntropyFeature,
   requires: [],
   offers: [],
   configSize: ENTROPY_CONFIG_SIZE,
+  configAccesses: [],
   writableConfig: [],
 };
 

@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -80,13 +81,18 @@ export function writeFsNotify(
 }
 
 /** What the runtime has to know of the fs device. */
-const FS_DEFINITION: DeviceDefinition = {
+const FS_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "fs",
   id: FS_DEVICE_ID,
   features: FsFeature,
   requires: [],
   offers: [],
   configSize: FS_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 1, count: 36 },
+    { offset: 36, width: 4, count: 1 },
+    { offset: 40, width: 4, count: 1, exists: (features) => features.has(FsFeature.NOTIFICATION) },
+  ],
   writableConfig: [],
 };
 

@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -325,13 +326,17 @@ export function writeGpioIrqResponse(writer: ByteWriter, value: GpioIrqResponse)
 }
 
 /** What the runtime has to know of the gpio device. */
-const GPIO_DEFINITION: DeviceDefinition = {
+const GPIO_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "gpio",
   id: GPIO_DEVICE_ID,
   features: GpioFeature,
   requires: [],
   offers: [],
   configSize: GPIO_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 2, count: 1 },
+    { offset: 4, width: 4, count: 1 },
+  ],
   writableConfig: [],
 };
 

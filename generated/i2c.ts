@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -132,7 +133,7 @@ export function writeI2cInHdr(writer: ByteWriter, value: I2cInHdr): void {
 const I2C_MANDATORY: readonly number[] = [I2cFeature.ZERO_LENGTH_REQUEST];
 
 /** What the runtime has to know of the i2c device. */
-const I2C_DEFINITION: DeviceDefinition = {
+const I2C_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "i2c",
   id: I2C_DEVICE_ID,
   features: I2cFeature,
@@ -140,6 +141,7 @@ const I2C_DEFINITION: DeviceDefinition = {
   mandatory: I2C_MANDATORY,
   offers: [],
   configSize: I2C_CONFIG_SIZE,
+  configAccesses: [],
   writableConfig: [],
 };
 

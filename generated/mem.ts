@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -293,13 +294,18 @@ export function writeMemRespState(writer: ByteWriter, value: MemRespState): void
 }
 
 /** What the runtime has to know of the mem device. */
-const MEM_DEFINITION: DeviceDefinition = {
+const MEM_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "mem",
   id: MEM_DEVICE_ID,
   features: MemFeature,
   requires: [],
   offers: [],
   configSize: MEM_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 2 },
+    { offset: 8, width: 2, count: 1 },
+    { offset: 16, width: 4, count: 10 },
+  ],
   writableConfig: [],
 };
 

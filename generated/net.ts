@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -3895,13 +3896,40 @@ const NET_REQUIRES: readonly FeatureRequirement[] = [
 ];
 
 /** What the runtime has to know of the net device. */
-const NET_DEFINITION: DeviceDefinition = {
+const NET_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "net",
   id: NET_DEVICE_ID,
   features: NetFeature,
   requires: NET_REQUIRES,
   offers: [],
   configSize: NET_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 1, count: 6 },
+    { offset: 6, width: 2, count: 1, exists: (features) => features.has(NetFeature.STATUS) },
+    {
+      offset: 8,
+      width: 2,
+      count: 1,
+      exists: (features) => features.has(NetFeature.MQ) || features.has(NetFeature.RSS),
+    },
+    { offset: 10, width: 2, count: 1, exists: (features) => features.has(NetFeature.MTU) },
+    { offset: 12, width: 4, count: 1, exists: (features) => features.has(NetFeature.SPEED_DUPLEX) },
+    { offset: 16, width: 1, count: 1, exists: (features) => features.has(NetFeature.SPEED_DUPLEX) },
+    {
+      offset: 17,
+      width: 1,
+      count: 1,
+      exists: (features) => features.has(NetFeature.RSS) || features.has(NetFeature.HASH_REPORT),
+    },
+    { offset: 18, width: 2, count: 1, exists: (features) => features.has(NetFeature.RSS) },
+    {
+      offset: 20,
+      width: 4,
+      count: 1,
+      exists: (features) => features.has(NetFeature.RSS) || features.has(NetFeature.HASH_REPORT),
+    },
+    { offset: 24, width: 4, count: 1, exists: (features) => features.has(NetFeature.HASH_TUNNEL) },
+  ],
   writableConfig: [],
 };
 

@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -114,13 +115,14 @@ export function writePmemResp(writer: ByteWriter, value: PmemResp): void {
 }
 
 /** What the runtime has to know of the pmem device. */
-const PMEM_DEFINITION: DeviceDefinition = {
+const PMEM_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "pmem",
   id: PMEM_DEVICE_ID,
   features: PmemFeature,
   requires: [],
   offers: [],
   configSize: PMEM_CONFIG_SIZE,
+  configAccesses: [{ offset: 0, width: 4, count: 4 }],
   writableConfig: [],
 };
 

@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -268,13 +269,14 @@ export function writeRpmbFrame(writer: ByteWriter, value: RpmbFrame): void {
 }
 
 /** What the runtime has to know of the rpmb device. */
-const RPMB_DEFINITION: DeviceDefinition = {
+const RPMB_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "rpmb",
   id: RPMB_DEVICE_ID,
   features: RpmbFeature,
   requires: [],
   offers: [],
   configSize: RPMB_CONFIG_SIZE,
+  configAccesses: [{ offset: 0, width: 1, count: 3 }],
   writableConfig: [],
 };
 

@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -131,13 +132,14 @@ export function writeScmiEventMsg(writer: ByteWriter, value: ScmiEventMsg): void
 }
 
 /** What the runtime has to know of the scmi device. */
-const SCMI_DEFINITION: DeviceDefinition = {
+const SCMI_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "scmi",
   id: SCMI_DEVICE_ID,
   features: ScmiFeature,
   requires: [],
   offers: [],
   configSize: SCMI_CONFIG_SIZE,
+  configAccesses: [],
   writableConfig: [],
 };
 

@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -539,13 +540,18 @@ export function writeScsiEvent(writer: ByteWriter, value: ScsiEvent): void {
 }
 
 /** What the runtime has to know of the scsi device. */
-const SCSI_DEFINITION: DeviceDefinition = {
+const SCSI_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "scsi",
   id: SCSI_DEVICE_ID,
   features: ScsiFeature,
   requires: [],
   offers: [],
   configSize: SCSI_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 7 },
+    { offset: 28, width: 2, count: 2 },
+    { offset: 32, width: 4, count: 1 },
+  ],
   writableConfig: [
     { offset: 20, size: 4, phase: "features_ok", allowed: () => true },
     { offset: 24, size: 4, phase: "features_ok", allowed: () => true },

@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -303,13 +304,17 @@ export function writeSpiTransferResult(writer: ByteWriter, value: SpiTransferRes
 }
 
 /** What the runtime has to know of the spi device. */
-const SPI_DEFINITION: DeviceDefinition = {
+const SPI_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "spi",
   id: SPI_DEVICE_ID,
   features: SpiFeature,
   requires: [],
   offers: [],
   configSize: SPI_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 1, count: 4 },
+    { offset: 4, width: 4, count: 7 },
+  ],
   writableConfig: [],
 };
 

@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverTransmitQueue,
@@ -338,13 +339,14 @@ export function writeVsockEvent(writer: ByteWriter, value: VsockEvent): void {
 }
 
 /** What the runtime has to know of the vsock device. */
-const VSOCK_DEFINITION: DeviceDefinition = {
+const VSOCK_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "vsock",
   id: VSOCK_DEVICE_ID,
   features: VsockFeature,
   requires: [],
   offers: [],
   configSize: VSOCK_CONFIG_SIZE,
+  configAccesses: [{ offset: 0, width: 4, count: 2 }],
   writableConfig: [],
 };
 

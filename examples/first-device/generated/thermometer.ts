@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -107,13 +108,14 @@ export function thermometerStatusValue(name: ThermometerStatus | number): number
 export const THERMOMETER_CONFIG_SIZE = 4;
 
 /** What the runtime has to know of the thermometer device. */
-const THERMOMETER_DEFINITION: DeviceDefinition = {
+const THERMOMETER_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "thermometer",
   id: THERMOMETER_DEVICE_ID,
   features: ThermometerFeature,
   requires: [],
   offers: [],
   configSize: THERMOMETER_CONFIG_SIZE,
+  configAccesses: [{ offset: 0, width: 2, count: 2 }],
   writableConfig: [],
 };
 

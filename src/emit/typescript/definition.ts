@@ -1,4 +1,5 @@
 import { code, nothing, paragraphs, quoted, type Code } from "./code.js";
+import { configAccesses } from "./config-accesses.js";
 import { writableConfig } from "./config-device.js";
 import { configFields, configSize, configSizeName, isWritable } from "./config-fields.js";
 import type { DeviceScope } from "./device-scope.js";
@@ -15,12 +16,13 @@ export function definition(scope: DeviceScope): Code {
   return paragraphs([
     featureRules(scope),
     code`/** What the runtime has to know of the ${scope.device.name} device. */
-    const ${definitionName(scope)}: ${runtimeType("DeviceDefinition")} = {
+    const ${definitionName(scope)}: ${runtimeType("DeviceDefinition")} & ${runtimeType("DriverDefinition")} = {
       name: ${quoted(scope.device.name)},
       id: ${scope.constantPrefix}_DEVICE_ID,
       ${featureRuleProperties(scope)}
       offers: ${offeredRequirements(scope)},
       configSize: ${configSizeName(scope)},
+      configAccesses: ${configAccesses(scope)},
       writableConfig: ${writable ? writableConfig(scope) : "[]"},
     };`,
   ]);

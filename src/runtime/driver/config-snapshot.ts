@@ -1,5 +1,7 @@
 import { Clause, ProtocolError } from "../negotiation/errors.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
+import type { DriverDefinition } from "./driver-definition.js";
 import { nextTurn } from "../transport/next-turn.js";
 
 /** How often a snapshot is tried before the device is said to be at fault. */
@@ -14,19 +16,23 @@ export interface ConfigSnapshot {
 }
 
 /**
- * The whole configuration as it was at one time: read again while the generation changes under the read.
- * Bytes that the device does not have are zeroes. Throws a ProtocolError if the generation never settles.
+ * The fields of the configuration that exist with these features, as they were at one time: read again while the
+ * generation changes under the read. Other bytes, and those that the device does not have, are zeroes. Throws a ProtocolError if the generation never settles.
  */
-export async function readConfigSnapshot(transport: DriverTransport, size: number): Promise<ConfigSnapshot> {
-  const snapshot = new Uint8Array(size);
+export async function readConfigSnapshot(
+  transport: DriverTransport,
+  definition: Pick<DriverDefinition, "configSize" | "configAccesses">,
+  features: FeatureSet,
+): Promise<ConfigSnapshot> {
+  const accesses = definition.configAccesses.filter(({ exists }) => exists?.(features) ?? true);
   for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const before = await transport.configGeneration();
-    const bytes = size === 0 ? snapshot : await transport.readConfig(0, size);
-    const after = await transport.configGeneration();
-    if (before === after) {
-      snapshot.set(bytes.subarray(0, size));
-      return { bytes: snapshot, generation: after };
+    const bytes = new Uint8Array(definition.configSize);
+    for (const { offset, width, count } of accesses) {
+      bytes.set((await transport.readConfig(offset, width * count, width)).subarray(0, width * count), offset);
     }
+    const after = await transport.configGeneration();
+    if (before === after) return { bytes, generation: after };
     if (tries >= PATIENT_TRIES) await new Promise<void>((resolve) => nextTurn(resolve));
   }
   const text = `the configuration changed during each of ${String(MOST_TRIES)} reads`;

@@ -1,4 +1,10 @@
-export type { DriverDefinition, DriverQueueContext, DriverQueueHandler, DriverQueuePlan } from "./driver-definition.js";
+export type {
+  ConfigAccess,
+  DriverDefinition,
+  DriverQueueContext,
+  DriverQueueHandler,
+  DriverQueuePlan,
+} from "./driver-definition.js";
 export { DriverReceiveQueue, type ReceiveQueueOptions } from "./driver-receive-queue.js";
 export { DriverRequestQueue } from "./driver-request-queue.js";
 export { DriverTransmitQueue, type MessageCodec } from "./driver-transmit-queue.js";

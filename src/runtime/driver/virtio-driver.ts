@@ -86,7 +86,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   refreshConfig(): Promise<Config> {
     // One after the other, so that an older reading never replaces a newer one.
     const reading = this.#reading.then(async () => {
-      const { bytes, generation } = await readConfigSnapshot(this.#transport, this.definition.configSize);
+      const { bytes, generation } = await readConfigSnapshot(this.#transport, this.definition, this.#negotiated);
       const value = this.decodeConfig(bytes, this.#negotiated);
       this.#config = { value };
       this.#generation = generation;
@@ -202,7 +202,10 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   /** Writes configuration bytes and reads the configuration again. */
   protected async writeConfigBytes(offset: number, bytes: Uint8Array): Promise<void> {
     this.#require("running", "the configuration can be written while it is running");
-    await this.#transport.writeConfig(offset, bytes);
+    const access = this.definition.configAccesses.find(
+      ({ offset: start, width, count }) => offset >= start && offset < start + width * count,
+    );
+    await this.#transport.writeConfig(offset, bytes, access?.width ?? 1);
     await this.refreshConfig();
   }
 

@@ -16,9 +16,12 @@ export interface DriverTransport {
   getFeatures(): MaybePromise<FeatureSet>;
   /** Features that the driver accepts. */
   setFeatures(features: FeatureSet): MaybePromise<void>;
-  /** Bytes of the device configuration space; fewer if the space is shorter. */
-  readConfig(offset: number, length: number): MaybePromise<Uint8Array>;
-  writeConfig(offset: number, bytes: Uint8Array): MaybePromise<void>;
+  /**
+   * Bytes of the device configuration space, by accesses of `width` bytes: the natural one of the fields that they are.
+   * Fewer bytes if the space is shorter.
+   */
+  readConfig(offset: number, length: number, width: 1 | 2 | 4): MaybePromise<Uint8Array>;
+  writeConfig(offset: number, bytes: Uint8Array, width: 1 | 2 | 4): MaybePromise<void>;
   configGeneration(): MaybePromise<number>;
   /** Largest size of a queue, in descriptors; 0 if there is no such queue. */
   queueMaxSize(index: number): MaybePromise<number>;

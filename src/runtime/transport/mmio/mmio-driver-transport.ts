@@ -3,7 +3,7 @@ import { CommonFeature } from "../../negotiation/common-feature.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
-import type { RegisterWindow } from "../bus/address-space.js";
+import type { AccessWidth, RegisterWindow } from "../bus/address-space.js";
 import { OneAfterTheOther, unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
 import { MMIO_LEGACY_VERSION, MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
@@ -93,12 +93,11 @@ export class MmioDriverTransport implements DriverTransport {
     });
   }
 
-  async readConfig(offset: number, length: number): Promise<Uint8Array> {
-    const start = MmioRegister.config + offset;
-    return await this.#window.readBytes(start, Math.max(0, Math.min(length, this.#window.length - start)));
+  async readConfig(offset: number, length: number, width: AccessWidth): Promise<Uint8Array> {
+    return await this.#window.readBytes(MmioRegister.config + offset, length, width);
   }
-  async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#window.writeBytes(MmioRegister.config + offset, bytes);
+  async writeConfig(offset: number, bytes: Uint8Array, width: AccessWidth): Promise<void> {
+    await this.#window.writeBytes(MmioRegister.config + offset, bytes, width);
   }
   async configGeneration(): Promise<number> {
     return await this.#read(MmioRegister.configGeneration);

@@ -4,7 +4,7 @@ import { DeviceStatus } from "../../negotiation/device-status.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
-import { RegisterWindow } from "../bus/address-space.js";
+import { RegisterWindow, type AccessWidth } from "../bus/address-space.js";
 import { unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
 import { setUpBars, type BarRoom, type FunctionBars } from "./base-addresses.js";
@@ -145,16 +145,14 @@ export class PciDriverTransport implements DriverTransport {
     await this.#common.setFeatures(features);
   }
 
-  async readConfig(offset: number, length: number): Promise<Uint8Array> {
-    const window = this.#config;
-    const most = Math.max(0, Math.min(length, (window?.length ?? 0) - offset));
-    return window === undefined ? new Uint8Array(0) : await window.readBytes(offset, most);
+  async readConfig(offset: number, length: number, width: AccessWidth): Promise<Uint8Array> {
+    return (await this.#config?.readBytes(offset, length, width)) ?? new Uint8Array(0);
   }
-  async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
+  async writeConfig(offset: number, bytes: Uint8Array, width: AccessWidth): Promise<void> {
     if (this.#config === undefined) {
       throw new ProtocolError("config-out-of-range", Clause.config, "the device has no configuration");
     }
-    await this.#config.writeBytes(offset, bytes);
+    await this.#config.writeBytes(offset, bytes, width);
   }
   async configGeneration(): Promise<number> {
     return await this.#common.read(CommonConfig.configGeneration, 1);
