@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverTransmitQueue,
@@ -299,13 +300,17 @@ export function writeInputEvent(writer: ByteWriter, value: InputEvent): void {
 }
 
 /** What the runtime has to know of the input device. */
-const INPUT_DEFINITION: DeviceDefinition = {
+const INPUT_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "input",
   id: INPUT_DEVICE_ID,
   features: InputFeature,
   requires: [],
   offers: [],
   configSize: INPUT_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 1, count: 3 },
+    { offset: 8, width: 1, count: 128 },
+  ],
   writableConfig: [
     { offset: 0, size: 1, phase: "features_ok", allowed: () => true },
     { offset: 1, size: 1, phase: "features_ok", allowed: () => true },
