@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverRequestQueue,
   type DriverTransport,
@@ -799,13 +800,17 @@ const GPU_REQUIRES: readonly FeatureRequirement[] = [
 ];
 
 /** What the runtime has to know of the gpu device. */
-const GPU_DEFINITION: DeviceDefinition = {
+const GPU_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "gpu",
   id: GPU_DEVICE_ID,
   features: GpuFeature,
   requires: GPU_REQUIRES,
   offers: [],
   configSize: GPU_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 4 },
+    { offset: 16, width: 4, count: 1, exists: (features) => features.has(GpuFeature.BLOB_ALIGNMENT) },
+  ],
   writableConfig: [{ offset: 4, size: 4, phase: "features_ok", allowed: () => true }],
 };
 

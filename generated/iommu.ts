@@ -8,6 +8,7 @@ import {
   type Completion,
   type DeviceDefinition,
   DeviceOptionsError,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -606,7 +607,7 @@ const IOMMU_RULES: readonly FeatureRule[] = [
 ];
 
 /** What the runtime has to know of the iommu device. */
-const IOMMU_DEFINITION: DeviceDefinition = {
+const IOMMU_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "iommu",
   id: IOMMU_DEVICE_ID,
   features: IommuFeature,
@@ -614,6 +615,13 @@ const IOMMU_DEFINITION: DeviceDefinition = {
   rules: IOMMU_RULES,
   offers: [],
   configSize: IOMMU_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 2 },
+    { offset: 8, width: 4, count: 4, exists: (features) => features.has(IommuFeature.INPUT_RANGE) },
+    { offset: 24, width: 4, count: 2, exists: (features) => features.has(IommuFeature.DOMAIN_RANGE) },
+    { offset: 32, width: 4, count: 1, exists: (features) => features.has(IommuFeature.PROBE) },
+    { offset: 36, width: 1, count: 1, exists: (features) => features.has(IommuFeature.BYPASS_CONFIG) },
+  ],
   writableConfig: [
     { offset: 36, size: 1, phase: "features_ok", allowed: (features) => features.has(IommuFeature.BYPASS_CONFIG) },
   ],

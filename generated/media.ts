@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -500,13 +501,17 @@ export function writeMediaEventEvent(writer: ByteWriter, value: MediaEventEvent)
 }
 
 /** What the runtime has to know of the media device. */
-const MEDIA_DEFINITION: DeviceDefinition = {
+const MEDIA_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "media",
   id: MEDIA_DEVICE_ID,
   features: MediaFeature,
   requires: [],
   offers: [],
   configSize: MEDIA_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 2 },
+    { offset: 8, width: 1, count: 32 },
+  ],
   writableConfig: [],
 };
 

@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -478,13 +479,14 @@ export function writeRtcNotificationAlarm(writer: ByteWriter, value: RtcNotifica
 }
 
 /** What the runtime has to know of the rtc device. */
-const RTC_DEFINITION: DeviceDefinition = {
+const RTC_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "rtc",
   id: RTC_DEVICE_ID,
   features: RtcFeature,
   requires: [],
   offers: [],
   configSize: RTC_CONFIG_SIZE,
+  configAccesses: [],
   writableConfig: [],
 };
 

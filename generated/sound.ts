@@ -7,6 +7,7 @@ import {
   type CommonFeatureName,
   type Completion,
   type DeviceDefinition,
+  type DriverDefinition,
   type DriverQueuePlan,
   DriverReceiveQueue,
   DriverRequestQueue,
@@ -2110,13 +2111,17 @@ export function writeSoundSndCtlEvent(writer: ByteWriter, value: SoundSndCtlEven
 }
 
 /** What the runtime has to know of the sound device. */
-const SOUND_DEFINITION: DeviceDefinition = {
+const SOUND_DEFINITION: DeviceDefinition & DriverDefinition = {
   name: "sound",
   id: SOUND_DEVICE_ID,
   features: SoundFeature,
   requires: [],
   offers: [],
   configSize: SOUND_CONFIG_SIZE,
+  configAccesses: [
+    { offset: 0, width: 4, count: 3 },
+    { offset: 12, width: 4, count: 1, exists: (features) => features.has(SoundFeature.CTLS) },
+  ],
   writableConfig: [],
 };
 
