@@ -3,7 +3,7 @@ import { render } from "../../src/emit/typescript/code.js";
 import type { DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import { isWideEnum, memberOf } from "../../src/emit/typescript/enums.js";
 import { shapeOf, scalarSize, type Shape } from "../../src/emit/typescript/shapes.js";
-import { isVisible, patternKind, propertyName } from "../../src/emit/typescript/struct-types.js";
+import { armKinds, isVisible, patternKind, propertyName } from "../../src/emit/typescript/struct-types.js";
 import type { FieldModel, Formula, StructModel } from "../../src/model/device-model.js";
 import type { FeatureSet } from "../../src/runtime/index.js";
 
@@ -151,10 +151,33 @@ function withSize(value: Record<string, unknown>, struct: StructModel, scope: De
   const tree = struct.sizedTree;
   // A size that is always the same is nobody's to give.
   if (tree?.op === "number") return value;
-  const [first, second] = tree?.op === "field" ? tree.path : [];
+  // `head.length + 4`: of what is behind the header, exactly.
+  const isSum = tree?.op === "binary" && tree.operator === "+" && tree.right.op === "number";
+  const length = isSum ? tree.left : tree;
+  const [first, second] = length?.op === "field" ? length.path : [];
   const outer = struct.fields.find((field) => field.name === first);
   const shape = outer === undefined ? undefined : shapeOf(outer, scope);
   if (outer === undefined || shape?.kind !== "struct" || second === undefined) throw new Error("a size that is not in a header");
   const inner = value[propertyName(outer)];
-  return { ...value, [propertyName(outer)]: { ...(typeof inner === "object" ? inner : {}), [second]: 64 } };
+  return { ...value, [propertyName(outer)]: { ...(typeof inner === "object" ? inner : {}), [second]: isSum ? bytesBehind(outer, value, struct, scope) : 64 } };
+}
+
+/** Bytes of the fields behind a header: those of fixed size, and what an arm of a match holds. */
+function bytesBehind(header: FieldModel, value: Record<string, unknown>, struct: StructModel, scope: DeviceScope): number {
+  let total = 0;
+  for (const field of struct.fields.slice(struct.fields.indexOf(header) + 1)) {
+    const shape = shapeOf(field, scope);
+    if (shape.kind !== "match") {
+      total += field.size ?? 0;
+      continue;
+    }
+    const part = value[propertyName(field)];
+    const kind: unknown = typeof part === "object" && part !== null && "kind" in part ? part.kind : undefined;
+    const arm = shape.arms.find((each) => armKinds(each).some((name) => JSON.parse(render(name).text) === kind));
+    if (arm === undefined) continue;
+    total += arm.struct.size ?? 0;
+    if (arm.struct.size === null)
+      for (const each of Object.values(part ?? {})) if (each instanceof Uint8Array) total += each.length;
+  }
+  return total;
 }
