@@ -2,7 +2,7 @@ import { CommonFeature } from "../negotiation/common-feature.js";
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
-import type { RingFeatures } from "../ring/index.js";
+import { largestQueueSize, type RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
@@ -15,7 +15,10 @@ import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features
 import { allDone } from "./pending-work.js";
 
 export interface VirtioDeviceOptions<QueueName extends string = string> {
-  /** Largest size of a queue whose plan does not say otherwise: a power of two up to 32768. 256 if absent. */
+  /**
+   * Largest size of a queue whose plan does not say otherwise: 1 ... 32768, 256 if absent. Split queues get the largest
+   * power of two in it.
+   */
   readonly queueSize?: number;
   /** Features that are offered by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
@@ -34,14 +37,19 @@ export interface VirtioDeviceOptions<QueueName extends string = string> {
  */
 export abstract class VirtioDevice {
   readonly definition: DeviceDefinition;
-  /** Features that the device offers. */
-  readonly offered: FeatureSet;
+  /** Features that the device offers, less what its transport cannot do. */
+  get offered(): FeatureSet {
+    return this.#transport?.unsupported === undefined
+      ? this.#features
+      : this.#features.without(this.#transport.unsupported);
+  }
   /**
    * Told of what the driver does wrong (ProtocolError, RingError, CodecError) and of handlers that fail (HandlerError).
    * Without it the first failure of a handler is written to the console.
    */
   onProtocolError: ((error: Error) => void) | undefined;
 
+  readonly #features: FeatureSet;
   readonly #config: ConfigSpace;
   readonly #queueSize: number;
   readonly #owner: QueueOwner;
@@ -70,11 +78,11 @@ export abstract class VirtioDevice {
     options: VirtioDeviceOptions = {},
   ) {
     const queueSize = options.queueSize ?? 256;
-    if (!Number.isInteger(Math.log2(queueSize)) || queueSize < 1 || queueSize > 32768) {
-      throw new DeviceOptionsError(`queueSize is a power of two from 1 to 32768, not ${String(queueSize)}`);
+    if (!Number.isInteger(queueSize) || queueSize < 1 || queueSize > 32768) {
+      throw new DeviceOptionsError(`queueSize is a whole number from 1 to 32768, not ${String(queueSize)}`);
     }
     this.definition = definition;
-    this.offered = offeredFeatures(definition, features, options.withhold);
+    this.#features = offeredFeatures(definition, features, options.withhold);
     this.onProtocolError = undefined;
     this.#complaints = new Complaints(definition.name);
     this.#config = new ConfigSpace(configBytes, definition.writableConfig);
@@ -407,8 +415,11 @@ export abstract class VirtioDevice {
     const { featuresOk } = this.#owner;
     const queues = new Map<number, DeviceQueueControl>();
     this.#guard("queuePlan", () => {
-      for (const plan of this.queuePlan(featuresOk ? this.#negotiated : this.offered)) {
-        queues.set(plan.index, new DeviceQueueControl(this.#owner, plan, plan.maxSize ?? this.#queueSize));
+      const features = featuresOk ? this.#negotiated : this.offered;
+      const packed = features.has(CommonFeature.RING_PACKED);
+      for (const plan of this.queuePlan(features)) {
+        const maxSize = largestQueueSize(plan.maxSize ?? this.#queueSize, packed);
+        queues.set(plan.index, new DeviceQueueControl(this.#owner, plan, maxSize));
       }
     });
     // Before negotiation is complete the configuration may still change what there is.

@@ -1,7 +1,7 @@
 import { CommonFeature } from "../negotiation/common-feature.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
-import { createDriverQueue, ringLayout, type DriverQueue, type RingFeatures } from "../ring/index.js";
+import { createDriverQueue, largestQueueSize, ringLayout, type DriverQueue, type RingFeatures } from "../ring/index.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import type { DriverQueuePlan } from "./driver-definition.js";
 import { pollUntil } from "./poll.js";
@@ -165,7 +165,7 @@ export class OwnQueue {
   async #fittingSize(): Promise<number> {
     if (this.#size > 0) return this.#size;
     const wanted = this.plan.size ?? this.#around.defaultSize;
-    return powerOfTwoWithin(Math.min(wanted, await this.#maxSize()));
+    return largestQueueSize(Math.min(wanted, await this.#maxSize()), ringFeatures(this.#around.features).packed);
   }
 
   async #checkedSize(size: number): Promise<number> {
@@ -256,9 +256,4 @@ function ringFeatures(features: FeatureSet): RingFeatures {
     packed: features.has(CommonFeature.RING_PACKED),
     inOrder: features.has(CommonFeature.IN_ORDER),
   };
-}
-
-/** The largest power of two that is not above `size`. */
-function powerOfTwoWithin(size: number): number {
-  return 2 ** Math.floor(Math.log2(Math.min(size, 32768)));
 }

@@ -33,14 +33,20 @@ export const CommonFeature = {
 } as const;
 export type CommonFeatureName = keyof typeof CommonFeature;
 
-/** What this runtime can do on either side; a device may offer no other common feature. */
+/**
+ * What this runtime can do on either side; a device may offer no other common feature. A transport may be able to do less:
+ * what it lacks is not offered over it.
+ */
 export const SUPPORTED_COMMON_FEATURES: readonly CommonFeatureName[] = [
   "INDIRECT_DESC",
   "EVENT_IDX",
   "VERSION_1",
   "ACCESS_PLATFORM",
+  "RING_PACKED",
+  "IN_ORDER",
   "ORDER_PLATFORM",
   "NOTIFICATION_DATA",
+  "NOTIF_CONFIG_DATA",
   "RING_RESET",
   "SUSPEND",
 ];

@@ -15,4 +15,4 @@ export type {
   SavedSegment,
 } from "./queue-types.js";
 export { RingError, ringErrorRules, type RingRule, type RuleText } from "./ring-errors.js";
-export { legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";
+export { largestQueueSize, legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";

@@ -80,6 +80,12 @@ export function legacyRingBytes(size: number, alignment: number): number {
   return legacyRingAddresses(0, size, alignment).device + roundUp(splitLayout(size).deviceBytes, alignment);
 }
 
+/** The largest size of a queue that is not above `most`, which is at least 1. */
+export function largestQueueSize(most: number, packed: boolean): number {
+  const size = Math.min(most, 32768);
+  return packed ? size : 2 ** Math.floor(Math.log2(size));
+}
+
 function roundUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
 }

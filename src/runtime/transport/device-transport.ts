@@ -1,10 +1,13 @@
 import type { GuestMemory } from "../memory/index.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { Trace } from "./trace.js";
 
 /** What a device needs of its transport. */
 export interface DeviceTransport {
   /** Memory that the queues' addresses refer to; looked at when a queue is enabled. */
   readonly memory: GuestMemory;
+  /** Features that the transport has no room for (VIRTIO 1.4, 6): the device does not offer them over it. */
+  readonly unsupported?: FeatureSet | undefined;
   /** Sends a used buffer notification. Must not call the driver before it returns. */
   notifyDriver(queueIndex: number): void;
   /** Sends a configuration change notification. Must not call the driver before it returns. */

@@ -71,14 +71,21 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
     { name: "split, indirect", withhold: ["EVENT_IDX"], interrupts: "messages" },
     { name: "split, event_idx", withhold: ["INDIRECT_DESC"], interrupts: "messages" },
     { name: "split", withhold: ["INDIRECT_DESC", "EVENT_IDX"], interrupts: "lines" },
+    { name: "packed, indirect, event_idx", withhold: [], interrupts: "messages" },
+    { name: "packed, indirect", withhold: ["EVENT_IDX"], interrupts: "lines" },
+    { name: "packed, event_idx", withhold: ["INDIRECT_DESC"], interrupts: "lines" },
+    { name: "packed", withhold: ["INDIRECT_DESC", "EVENT_IDX"], interrupts: "messages" },
   ] as const)("does 10,000 random reads and writes over PCI: $name", { timeout: 120_000 }, async (form) => {
     await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
       const mirror = new Uint8Array(await image.read());
+      const packed = form.name.startsWith("packed");
+      const features = packed ? (["FLUSH", "RING_PACKED"] as const) : (["FLUSH"] as const);
       await onPc(
-        disk(image.path, "virtio-blk-pci"),
+        disk(image.path, packed ? "virtio-blk-pci,packed=on" : "virtio-blk-pci"),
         async (machine) => {
           const transport = await machine.open(2);
-          const driver = await exercise(transport, mirror, { features: ["FLUSH"], withhold: form.withhold }, 10_000);
+          const driver = await exercise(transport, mirror, { features, withhold: form.withhold }, 10_000);
+          expect(driver.dropped).toEqual([]);
           await driver.stop();
         },
         { interrupts: form.interrupts },

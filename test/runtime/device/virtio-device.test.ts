@@ -64,10 +64,10 @@ describe("features of a device", () => {
 
   it("do not hold what nobody can do", () => {
     expect(() => setup({ features: ["TURBO"] })).toThrow("must then offer COUNT");
-    expect(() => setup({ features: ["RING_PACKED"] })).toThrow("does not implement");
+    expect(() => setup({ features: ["SR_IOV"] })).toThrow("does not implement");
     const unknown: readonly string[] = ["WINGS"];
     expect(() => setup({ features: unknown as EchoDeviceOptions["features"] & {} })).toThrow("no feature WINGS");
-    expect(() => setup({ queueSize: 3 })).toThrow("power of two");
+    expect(() => setup({ queueSize: 40_000 })).toThrow("from 1 to 32768");
   });
 
   it.each([

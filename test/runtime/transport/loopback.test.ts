@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { GuestMemory, type HandlerResult, type TraceEvent } from "../../../src/runtime/index.js";
+import {
+  CommonFeature,
+  FeatureSet,
+  GuestMemory,
+  type HandlerResult,
+  type TraceEvent,
+} from "../../../src/runtime/index.js";
 import { loopback } from "../../../src/runtime/transport/loopback/index.js";
 import { EchoDevice, type EchoRequest } from "../fixtures/echo-device.js";
 import { EchoDriver } from "../fixtures/echo-driver.js";
@@ -44,17 +50,25 @@ const manners = {
   },
 } as const;
 
+const rings = [[], ["IN_ORDER"], ["RING_PACKED"], ["RING_PACKED", "IN_ORDER"]] as const;
 const matrix = [true, false].flatMap((indirect) =>
   [true, false].flatMap((eventIdx) =>
-    (["immediate", "asynchronous", "later", "out of order"] as const).map((manner) => ({ indirect, eventIdx, manner })),
+    rings.flatMap((ring) =>
+      (["immediate", "asynchronous", "later", "out of order"] as const).map((manner) => ({
+        indirect,
+        eventIdx,
+        ring,
+        manner,
+      })),
+    ),
   ),
 );
 
 describe("a device and a driver over loopback", () => {
-  it.each(matrix)("work together: indirect $indirect, event_idx $eventIdx, $manner", async (options) => {
+  it.each(matrix)("work together: indirect $indirect, event_idx $eventIdx, $ring, $manner", async (options) => {
     const errors: Error[] = [];
     const device = new EchoDevice({
-      features: ["COUNT", "MERGE"],
+      features: ["COUNT", "MERGE", ...options.ring],
       config: { level: 1, maxData: 2 },
       queueSize: 8,
       requestq: manners[options.manner](),
@@ -64,7 +78,7 @@ describe("a device and a driver over loopback", () => {
     const free = transport.allocator.bytesFree;
     const events: number[] = [];
     const driver = await EchoDriver.start(transport, {
-      features: ["COUNT", "MERGE"],
+      features: ["COUNT", "MERGE", ...options.ring],
       withhold: [
         ...(options.indirect ? [] : ["INDIRECT_DESC" as const]),
         ...(options.eventIdx ? [] : ["EVENT_IDX" as const]),
@@ -75,6 +89,7 @@ describe("a device and a driver over loopback", () => {
     });
     expect(driver.negotiated.has(28)).toBe(options.indirect);
     expect(driver.negotiated.has(29)).toBe(options.eventIdx);
+    expect(driver.dropped).toEqual([]);
 
     const submitted = Array.from({ length: 40 }, (_, i) => {
       const bytes = new Uint8Array(i).fill(i);
@@ -96,6 +111,22 @@ describe("a device and a driver over loopback", () => {
     await driver.stop();
     expect(transport.allocator.bytesFree).toBe(free);
     expect(errors).toEqual([]);
+  });
+
+  it("leave out what a notification here has no room for", async () => {
+    const features = ["NOTIFICATION_DATA", "NOTIF_CONFIG_DATA", "RING_PACKED"] as const;
+    const device = new EchoDevice({ features, config: { level: 1, maxData: 2 }, requestq: answer });
+    expect(device.offered.has(CommonFeature.NOTIFICATION_DATA)).toBe(true);
+    const transport = loopback(device);
+    const driver = await EchoDriver.start(transport, { features });
+    expect(driver.dropped).toEqual(["NOTIFICATION_DATA", "NOTIF_CONFIG_DATA"]);
+    expect(device.negotiated.has(CommonFeature.RING_PACKED)).toBe(true);
+    await driver.stop();
+    // A driver that accepts it nonetheless is refused.
+    transport.setStatus(3);
+    transport.setFeatures(FeatureSet.of([CommonFeature.VERSION_1, CommonFeature.NOTIF_CONFIG_DATA]));
+    transport.setStatus(11);
+    expect(transport.getStatus()).toBe(3);
   });
 
   it("do not keep the event loop from its work, however busy they keep each other", async () => {

@@ -1,7 +1,7 @@
 import type { VirtioDevice } from "../../device/index.js";
 import { GuestMemory, MemoryAllocator } from "../../memory/index.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
-import type { FeatureSet } from "../../negotiation/index.js";
+import { CommonFeature, FeatureSet } from "../../negotiation/index.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import type { DeviceTransport } from "../device-transport.js";
 import type { DriverTransport } from "../driver-transport.js";
@@ -25,6 +25,9 @@ const DEFAULT_MEMORY_SIZE = 32 * 1024 * 1024;
 
 /** The notifications that are in one queue: `queue * 2` to the device, `queue * 2 + 1` to the driver, and this one. */
 const CONFIG_CHANGE = -1;
+
+/** A notification here is the index of its queue, and nothing else. */
+const UNSUPPORTED = FeatureSet.of([CommonFeature.NOTIFICATION_DATA, CommonFeature.NOTIF_CONFIG_DATA]);
 
 /**
  * Connects a device and a driver in one program. Registers are read and written at once; notifications are delivered
@@ -112,6 +115,7 @@ export class LoopbackTransport implements DriverTransport {
   #deviceSide(): DeviceTransport {
     return {
       memory: this.memory,
+      unsupported: UNSUPPORTED,
       notifyDriver: (index) => {
         this.#trace?.({ kind: "interrupt", queue: index });
         this.#notifications.send(2 * index + 1);

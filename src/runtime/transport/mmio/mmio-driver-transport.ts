@@ -6,7 +6,14 @@ import type { QueueAddresses } from "../../ring/index.js";
 import type { AccessWidth, RegisterWindow } from "../bus/address-space.js";
 import { OneAfterTheOther, unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
-import { MMIO_LEGACY_VERSION, MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
+import {
+  MMIO_LEGACY_VERSION,
+  MMIO_MAGIC,
+  MMIO_VERSION,
+  MMIO_UNSUPPORTED,
+  MmioInterrupt,
+  MmioRegister,
+} from "./mmio-layout.js";
 
 export interface MmioDriverOptions {
   /** Memory that the device reaches, at the addresses it uses. */
@@ -79,7 +86,7 @@ export class MmioDriverTransport implements DriverTransport {
         await this.#write(MmioRegister.deviceFeaturesSel, word);
         words.push(await this.#read(MmioRegister.deviceFeatures));
       }
-      return FeatureSet.fromWords(words).without(FeatureSet.of([CommonFeature.ADMIN_VQ, CommonFeature.SR_IOV]));
+      return FeatureSet.fromWords(words).without(MMIO_UNSUPPORTED);
     });
   }
   setFeatures(features: FeatureSet): Promise<void> {

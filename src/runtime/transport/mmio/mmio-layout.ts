@@ -1,3 +1,13 @@
+import { CommonFeature } from "../../negotiation/common-feature.js";
+import { FeatureSet } from "../../negotiation/feature-set.js";
+
+/** What a device behind MMIO cannot offer (VIRTIO 1.4, 6.1 and 4.2): there are no registers for it. */
+export const MMIO_UNSUPPORTED = FeatureSet.of([
+  CommonFeature.SR_IOV,
+  CommonFeature.NOTIF_CONFIG_DATA,
+  CommonFeature.ADMIN_VQ,
+]);
+
 /** Registers of virtio over MMIO (VIRTIO 1.4, 4.2.2), and those that only version 1 has (4.2.4). */
 export const MmioRegister = {
   magicValue: 0x000,

@@ -8,7 +8,7 @@ import { featureWord } from "../registers/feature-word.js";
 import { QueueRegisters, type StagedQueue } from "../registers/queue-registers.js";
 import { FieldRegisters, Registers, type Field, type GuestAccessWidth } from "../registers/register-file.js";
 import type { Trace } from "../trace.js";
-import { MMIO_MAGIC, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
+import { MMIO_MAGIC, MMIO_UNSUPPORTED, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
 
 /** Where a region of shared memory is in the guest's address space (VIRTIO 1.4, 2.10). */
 export interface MmioSharedMemory {
@@ -84,6 +84,7 @@ export class MmioTransport extends Registers {
   #deviceSide(): DeviceTransport {
     return {
       memory: this.#options.memory,
+      unsupported: MMIO_UNSUPPORTED,
       notifyDriver: (index) => {
         this.#options.trace?.({ kind: "interrupt", queue: index });
         this.#interrupt(MmioInterrupt.used);

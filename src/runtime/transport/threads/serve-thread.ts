@@ -1,6 +1,6 @@
 import type { VirtioDevice } from "../../device/index.js";
 import { GuestMemory } from "../../memory/index.js";
-import { FeatureSet } from "../../negotiation/index.js";
+import { CommonFeature, FeatureSet } from "../../negotiation/index.js";
 import type { Trace } from "../trace.js";
 import { configChange, DoorbellReceiver, DoorbellSender, type Waiting } from "./doorbell.js";
 import type { ThreadEnd, ThreadPort } from "./thread-channel.js";
@@ -30,6 +30,9 @@ export interface ServedThread {
 /** Longest read of the configuration that is answered; what is behind the space is zero anyway. */
 const mostConfigBytes = 65_536;
 
+/** A doorbell says which queue it is for, and nothing else. */
+const unsupported = FeatureSet.of([CommonFeature.NOTIFICATION_DATA, CommonFeature.NOTIF_CONFIG_DATA]);
+
 /** Connects a device to one end of a channel. Whatever the driver sends, nothing throws. */
 export function serveThread<Port extends ThreadPort>(
   device: VirtioDevice,
@@ -44,6 +47,7 @@ export function serveThread<Port extends ThreadPort>(
   });
   device.attach({
     memory,
+    unsupported,
     notifyDriver: (queue) => {
       options.trace?.({ kind: "interrupt", queue });
       sender.ring(queue);
