@@ -91,6 +91,10 @@ export class MmioTransport extends Registers {
       },
       notifyConfig: () => this.#interrupt(MmioInterrupt.config),
       queueReset: (index) => this.#queues.resetQueue(index),
+      // A reset that took its time: what the driver wrote meanwhile is gone, too.
+      statusChanged: (status) => {
+        if (status === 0) this.#resetRegisters();
+      },
       trace: this.#options.trace,
     };
   }
@@ -216,9 +220,11 @@ export class MmioTransport extends Registers {
   }
 
   #setReady(value: number): void {
-    if (value === 1) this.#queues.enable();
+    if (this.#queues.queue === undefined)
+      this.#refuse(`queue ${String(this.#queues.selected)} is not ready: there is none`);
+    else if (value === 1) this.#queues.enable();
     else if (value !== 0) this.#refuse(`QueueReady is set to 0 or 1, not to ${String(value)}`);
-    else if (this.#queues.queue?.enabled === true) this.#queues.queue.disable();
+    else if (this.#queues.queue.enabled) this.#queues.queue.disable();
   }
 
   #refuse(text: string): void {

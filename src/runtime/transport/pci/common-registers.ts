@@ -94,16 +94,17 @@ function queueCount(device: VirtioDevice): number {
 
 function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void): Field[] {
   const { device, queues } = owner;
+  const label = (): string => `queue ${String(queues.selected)}`;
   const stage = (change: (staged: StagedQueue) => void): void => {
     if (queues.stage(change)) return;
     const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
-    refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
+    refuse(`${label()} cannot be set up: ${why}`);
   };
   const half = (offset: number, name: Exclude<keyof StagedQueue, "size" | "vector">): Field =>
     field(
       offset,
       4,
-      () => queues.staged?.[name] ?? 0,
+      () => queues.value(name),
       (value) => stage((staged) => (staged[name] = value)),
     );
   const hasReset = (): boolean => device.negotiated.has(CommonFeature.RING_RESET);
@@ -117,17 +118,16 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
     field(
       CommonConfig.queueSize,
       2,
-      () => queues.staged?.size ?? 0,
+      () => queues.value("size"),
       (value) => stage((staged) => (staged.size = value)),
     ),
     field(
       CommonConfig.queueMsixVector,
       2,
-      () => queues.staged?.vector ?? NO_VECTOR,
+      () => queues.vector(queues.selected),
       (value) => {
-        // The driver may map a vector anew while the queue is in use.
-        const { staged } = queues;
-        if (staged !== undefined) staged.vector = value < owner.vectors ? value : NO_VECTOR;
+        if (!queues.setVector(value < owner.vectors ? value : NO_VECTOR))
+          refuse(`${label()} has no vector: there is none`);
       },
     ),
     field(
@@ -135,7 +135,8 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
       2,
       () => (queues.queue?.enabled === true ? 1 : 0),
       (value) => {
-        if (value === 1) queues.enable();
+        if (value === 1 && queues.queue === undefined) refuse(`${label()} cannot be enabled: there is none`);
+        else if (value === 1) queues.enable();
         else refuse(`queue_enable is set to 1, never to ${String(value)}`);
       },
     ),
@@ -153,7 +154,7 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
       () => (hasReset() && queues.queue?.resetting === true ? 1 : 0),
       (value) => {
         if (value !== 1) refuse(`queue_reset is set to 1, never to ${String(value)}`);
-        else if (queues.queue === undefined) refuse(`queue ${String(queues.selected)} cannot be reset: there is none`);
+        else if (queues.queue === undefined) refuse(`${label()} cannot be reset: there is none`);
         else queues.queue.reset();
       },
     ),

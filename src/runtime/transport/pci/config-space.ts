@@ -63,6 +63,7 @@ export class PciConfigSpace extends Registers {
   /** @throws RangeError when there is no room for all capabilities */
   constructor(
     identity: PciIdentity,
+    hasLine: boolean,
     bars: readonly PciBar[],
     capabilities: readonly CapabilityBody[],
     listener: ConfigSpaceListener,
@@ -80,7 +81,7 @@ export class PciConfigSpace extends Registers {
     this.#put(PciRegister.subsystemVendor, 2, identity.subsystemVendor);
     this.#put(PciRegister.subsystem, 2, identity.subsystem);
     this.#put(PciRegister.status, 2, PciStatus.capabilityList);
-    this.#put(PciRegister.interruptPin, 1, 1);
+    this.#put(PciRegister.interruptPin, 1, hasLine ? 1 : 0);
     const command = PciCommand.io | PciCommand.memory | PciCommand.busMaster | PciCommand.interruptDisable;
     putNumber(this.#writable, PciRegister.command, 2, command);
     // Cache line size, latency and interrupt line are for whoever wrote them.

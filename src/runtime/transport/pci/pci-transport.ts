@@ -40,7 +40,7 @@ export interface PciTransportOptions {
   interrupt?(isAsserted: boolean): void;
   /** Writes a message-signalled interrupt to the bus. Without it the function has no MSI-X. */
   message?(address: number, data: number): void;
-  /** Number of MSI-X vectors, 1 to 2048; one for each queue and one more if absent, at most 64. */
+  /** Number of MSI-X vectors, up to 2048; 0: no MSI-X. One for each queue and one more if absent, at most 64. */
   readonly vectors?: number;
   /** Where the structures are: memory (16 KiB and more) if absent, or I/O ports. */
   readonly bar?: "memory" | "io";
@@ -81,13 +81,16 @@ export class PciTransport {
     this.#deviceConfig = new ConfigWindow(device);
     const queues = (device.queues().at(-1)?.index ?? -1) + 1;
     const vectors = options.message === undefined ? 0 : (options.vectors ?? Math.min(64, queues + 1));
-    if (vectors > 2048) throw new RangeError(`a function has at most 2048 vectors, not ${String(vectors)}`);
+    if (!Number.isInteger(vectors) || vectors < 0 || vectors > 2048) {
+      throw new RangeError(`a function has 1 to 2048 vectors, not ${String(vectors)}`);
+    }
     this.#msix =
       vectors === 0 ? undefined : new MsixTable(vectors, (address, data) => options.message?.(address, data));
     this.#common = new CommonRegisters(this.#commonOwner(vectors));
     const layout = structureLayout(options.bar ?? "memory", device.definition.configSize, queues);
     this.bars = this.#makeBars(layout);
-    this.config = new PciConfigSpace(this.#identity(), this.bars, this.#capabilities(layout), {
+    const hasLine = options.interrupt !== undefined;
+    this.config = new PciConfigSpace(this.#identity(), hasLine, this.bars, this.#capabilities(layout), {
       commandChanged: (command) => {
         this.#interruptDisabled = (command & PciCommand.interruptDisable) !== 0;
         this.#updateLine();
@@ -122,6 +125,10 @@ export class PciTransport {
       },
       notifyConfig: () => this.#interrupt(Isr.config, this.#configVector),
       queueReset: (index) => this.#queues.resetQueue(index),
+      // A reset that took its time: what the driver wrote meanwhile is gone, too.
+      statusChanged: (status) => {
+        if (status === 0) this.#resetRegisters();
+      },
       trace: this.#options.trace,
     };
   }
@@ -214,6 +221,14 @@ export class PciTransport {
     }
     const regions = this.#options.sharedMemory ?? [];
     if (regions.length > 2) throw new RangeError("a function has room for two regions of shared memory");
+    for (const { id, length } of regions) {
+      const isUsable = Number.isInteger(id) && id >= 0 && id <= 255 && length >= 1;
+      if (!isUsable || regions.filter((other) => other.id === id).length > 1) {
+        throw new RangeError(
+          `shared memory ${String(id)}: ids are different ones from 0 to 255, and no region is empty`,
+        );
+      }
+    }
     for (const [position, { length, registers }] of regions.entries()) {
       const whole = Math.max(4096, powerOfTwo(length));
       bars.push({ index: 2 + 2 * position, kind: "memory64", length: whole, registers });

@@ -14,12 +14,15 @@ export interface StructureLayout {
 }
 
 const PAGE = 0x1000;
+/** Longest I/O BAR that PCI allows. */
+const MOST_PORTS = 256;
 
 /**
  * In memory each structure has pages of its own, so that a hypervisor may map them one by one, and each queue its own
  * address. I/O space is scarce: the structures follow each other, and all queues share one address.
  *
  * @param queues one more than the highest queue index
+ * @throws RangeError when I/O space is too small for the configuration
  */
 export function structureLayout(kind: "memory" | "io", configSize: number, queues: number): StructureLayout {
   if (kind === "memory") {
@@ -33,6 +36,7 @@ export function structureLayout(kind: "memory" | "io", configSize: number, queue
   const isr = notify + 4;
   const config = isr + 4;
   const length = powerOfTwo(config + configSize);
+  if (length > MOST_PORTS) throw new RangeError("the configuration is too large for a BAR in I/O space");
   return { common: 0, isr, config, notify, notifyLength: 4, multiplier: 0, length };
 }
 

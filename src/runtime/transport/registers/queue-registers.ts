@@ -2,7 +2,8 @@ import type { DeviceQueueControl, VirtioDevice } from "../../device/index.js";
 
 /** What a driver has written for one queue, before it enables it. Addresses are halves of 32 bits, low one first. */
 export interface StagedQueue {
-  size: number;
+  /** Null: not written, which means the largest size that the queue has. */
+  size: number | null;
   descriptorLow: number;
   descriptorHigh: number;
   driverLow: number;
@@ -39,10 +40,17 @@ export class QueueRegisters {
   get queue(): DeviceQueueControl | undefined {
     return this.#device.queue(this.selected);
   }
-  /** What is staged for the selected queue, or undefined if there is no such queue. Made when it is first asked for. */
-  get staged(): StagedQueue | undefined {
-    const queue = this.queue;
-    return queue === undefined ? undefined : this.#stagedFor(queue);
+  /** A register of the selected queue as it reads: the initial value until it is written, 0 if there is no such queue. */
+  value(name: Exclude<keyof StagedQueue, "vector">): number {
+    const { queue } = this;
+    if (queue === undefined) return 0;
+    return this.#staged.get(queue.index)?.[name] ?? (name === "size" ? queue.maxSize : 0);
+  }
+  /** Maps the selected queue to a vector; that may change while the queue is in use. False: there is no such queue. */
+  setVector(vector: number): boolean {
+    const { queue } = this;
+    if (queue !== undefined) this.#stagedFor(queue).vector = vector;
+    return queue !== undefined;
   }
   /** The vector of a queue; the one for none if nothing is staged. */
   vector(index: number): number {
@@ -59,10 +67,13 @@ export class QueueRegisters {
 
   /** Hands the selected queue's size and addresses to the device and enables it. What is wrong the device reports. */
   enable(): boolean {
-    const { queue, staged } = this;
-    if (queue === undefined || staged === undefined) return false;
+    const { queue } = this;
+    if (queue === undefined) return false;
+    const staged = this.#stagedFor(queue);
+    // The three parts of a ring cannot all be at 0: nobody has written them. The device says so.
+    if (!hasAddresses(staged)) return queue.enable();
     const configured = queue.configure({
-      size: staged.size,
+      size: staged.size ?? queue.maxSize,
       descriptor: join(staged.descriptorLow, staged.descriptorHigh),
       driver: join(staged.driverLow, staged.driverHigh),
       device: join(staged.deviceLow, staged.deviceHigh),
@@ -84,7 +95,7 @@ export class QueueRegisters {
     let staged = this.#staged.get(queue.index);
     if (staged === undefined) {
       staged = {
-        size: queue.maxSize,
+        size: null,
         descriptorLow: 0,
         descriptorHigh: 0,
         driverLow: 0,
@@ -97,6 +108,11 @@ export class QueueRegisters {
     }
     return staged;
   }
+}
+
+function hasAddresses(staged: StagedQueue): boolean {
+  const { descriptorLow, descriptorHigh, driverLow, driverHigh, deviceLow, deviceHigh } = staged;
+  return (descriptorLow | descriptorHigh | driverLow | driverHigh | deviceLow | deviceHigh) !== 0;
 }
 
 /** A 64-bit address as a number; above 2^53 it is one that no memory has, whatever its low bits are. */

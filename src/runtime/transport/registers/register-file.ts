@@ -79,7 +79,9 @@ export class FieldRegisters extends Registers {
     return value;
   }
 
-  write(offset: number, width: GuestAccessWidth, value: number): void {
+  write(offset: number, width: GuestAccessWidth, written: number): void {
+    // Emulators have signed numbers of 32 bits at hand, and may leave more than `width` bytes in them.
+    const value = width < 4 ? written & (2 ** (8 * width) - 1) : written >>> 0;
     const whole = this.#fieldAt[offset];
     if (whole?.offset === offset && whole.width === width) {
       this.#writeField(whole, value);
