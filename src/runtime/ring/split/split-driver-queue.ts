@@ -103,6 +103,9 @@ export class SplitDriverQueue implements DriverQueue {
       this.#nextUsed = this.#seenUsed = used;
       ring.available[indexAt] = available;
       ring.used[indexAt] = used;
+      // As in a fresh ring, each side is notified about what comes next.
+      ring.available[ring.usedEventWord] = used;
+      ring.used[ring.availEventWord] = available;
     }
   }
 
