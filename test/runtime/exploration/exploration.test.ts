@@ -4,7 +4,8 @@ import { cases } from "./cases.js";
 import { ExplorationFailure, explore, type Run } from "./explorer.js";
 import * as mutate from "./mutations.js";
 import { Side } from "./memory-map.js";
-import { RingBench, RingRun, type Mutation } from "./ring-run.js";
+import { RingBench } from "./ring-bench.js";
+import { RingRun, type Mutation } from "./ring-run.js";
 import type { Scenario } from "./ring-scenario.js";
 import { sampleWeakly } from "./weak-memory.js";
 

@@ -1,13 +1,10 @@
-import { GuestMemory } from "../../../src/runtime/memory/index.js";
 import type {
   DeviceChain,
   DeviceQueue,
   DriverQueue,
   QueueAddresses,
   QueueOptions,
-  ReadableBytes,
   RingError,
-  WritableBytes,
 } from "../../../src/runtime/ring/index.js";
 import { effect, type Effect, type Run } from "./explorer.js";
 import {
@@ -25,15 +22,10 @@ import {
 } from "./memory-map.js";
 import type { Scenario } from "./ring-scenario.js";
 import { addState, StateHash } from "./state-hash.js";
-import { loadSteppedRing, type Stepped, type SteppedRing } from "./steps/load-stepped-ring.js";
-import { SteppedMemory, type Access, type Step, type Steps } from "./steps/stepped-memory.js";
+import type { RingBench, SteppedChain } from "./ring-bench.js";
+import type { Stepped } from "./steps/load-stepped-ring.js";
+import type { Access, Step, Steps } from "./steps/stepped-memory.js";
 import { StoreBuffers } from "./store-buffers.js";
-
-/** A chain of the turned sources: its windows are turned as well. */
-export interface SteppedChain extends Omit<DeviceChain, "readable" | "writable"> {
-  readonly readable: Stepped<ReadableBytes>;
-  readonly writable: Stepped<WritableBytes>;
-}
 
 const sideNames = ["driver", "device"] as const;
 
@@ -52,25 +44,6 @@ export interface RunOptions {
   /** The run tells its story. */
   readonly telling?: boolean;
   readonly mutation?: Mutation | undefined;
-}
-
-/** Memory and turned sources, used for one run after the other. */
-export class RingBench {
-  /** Shared, as between threads: where it is not, the rings make plain accesses. */
-  readonly memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(new SharedArrayBuffer(memoryBytes)) }]);
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-  readonly steps: SteppedMemory;
-  readonly ring: SteppedRing;
-
-  constructor() {
-    const bytes = this.memory.regions[0]?.bytes;
-    if (bytes === undefined) throw new Error("no memory");
-    this.bytes = bytes;
-    this.words = new Int32Array(bytes.buffer);
-    this.steps = new SteppedMemory(bytes.buffer);
-    this.ring = loadSteppedRing(this.steps);
-  }
 }
 
 function must(condition: boolean, what: string): asserts condition {
