@@ -266,7 +266,7 @@ export const VirtioAdminStatus = {
   EAGAIN: 11,
   /** (since 1.3) */
   ENOMEM: 12,
-  /** (since 1.3) */
+  /** (since 1.4) */
   EBUSY: 16,
   /** (since 1.4) */
   EEXIST: 17,
@@ -943,12 +943,19 @@ export const VirtioDeviceId = {
   BLUETOOTH: 40,
   GPIO: 41,
   RDMA: 42,
+  /** (since 1.3) */
   CAMERA: 43,
+  /** (since 1.3) */
   ISM: 44,
+  /** (since 1.3) */
   SPI: 45,
+  /** (since 1.4) */
   TEE: 46,
+  /** (since 1.4) */
   CPU_BALLOON: 47,
+  /** (since 1.4) */
   MEDIA: 48,
+  /** (since 1.4) */
   USB: 49,
 } as const;
 /** A member of {@link VirtioDeviceId}, by name. */

@@ -17,6 +17,7 @@ import type {
   StructModel,
   VariantModel,
 } from "../model/device-model.js";
+import { subdivided, withEarlierNames } from "./earlier-names.js";
 import { replaceLeaves } from "../model/formula-building.js";
 import { formulaText } from "../model/formula-text.js";
 import { constantOf, numberFormula } from "../model/formula-values.js";
@@ -28,6 +29,8 @@ interface Removed {
   readonly version: SpecVersion;
   readonly features: ReadonlySet<string>;
   readonly structs: ReadonlySet<string>;
+  /** Later structs that only subdivide a number: an earlier release has the number. */
+  readonly numbers: ReadonlyMap<string, FieldType>;
   /** `enum member`. */
   readonly members: ReadonlySet<string>;
 }
@@ -44,7 +47,7 @@ export function restrictToVersion(model: Model, version: SpecVersion): Model {
       .map((device) => restrictDevice(device, model.shared, version)),
     shared: restrictShared(model.shared, removedFrom([model.shared], version)),
   };
-  return keepUsedStructs(restricted, version);
+  return withEarlierNames(keepUsedStructs(restricted, version), version);
 }
 
 /**
@@ -111,6 +114,14 @@ function removedFrom(
     version,
     features: new Set(features.filter(gone).map(({ name }) => name)),
     structs: new Set(rooms.flatMap((room) => room.structs.filter(gone).map(({ name }) => name))),
+    numbers: new Map(
+      rooms.flatMap((room) =>
+        room.structs.filter(gone).flatMap((struct) => {
+          const number = subdivided(struct);
+          return number === undefined ? [] : [[struct.name, number] as const];
+        }),
+      ),
+    ),
     members: new Set(
       enums.flatMap(({ name, members }) => members.filter(gone).map((member) => `${name} ${member.name}`)),
     ),
@@ -313,7 +324,7 @@ function restrictField(field: FieldModel, removed: Removed): FieldModel {
 }
 
 function restrictType(type: FieldType, removed: Removed): FieldType {
-  if (typeof type === "string") return type;
+  if (typeof type === "string") return removed.numbers.get(type) ?? type;
   if ("struct" in type) return { ...type, arguments: type.arguments.map((value) => without(value, removed)) };
   if ("match" in type) {
     const matchTree = without(type.matchTree, removed);

@@ -1,4 +1,5 @@
 import type { CstNode } from "chevrotain";
+import type { Span } from "../diagnostics/source.js";
 import type { BuildContext } from "./build-context.js";
 import { buildExpression } from "./build-expressions.js";
 import { nodeOf, nodesOf, tokenOf, tokensOf } from "./cst.js";
@@ -41,7 +42,7 @@ const expressionWords: ReadonlyMap<string, ExpressionClause["word"]> = new Map<s
   ["@", "at"],
 ]);
 
-const nameWords = ["as", "was", "phase", "before", "only", "by", "members"] as const;
+const nameWords = ["as", "phase", "before", "only", "by", "members"] as const;
 const wordsAlone = [
   "mandatory",
   "expected",
@@ -67,6 +68,7 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
     nodeOf(node, "expressionClause") ??
     nodeOf(node, "versionClause") ??
     nodeOf(node, "nameClause") ??
+    nodeOf(node, "formerNameClause") ??
     nodeOf(node, "textClause") ??
     nodeOf(node, "wordClause") ??
     nodeOf(node, "namesClause");
@@ -80,15 +82,19 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
     }
     case "versionClause": {
       const word: VersionClause["word"] = image === "until" ? "until" : "since";
-      const version = tokenOf(form, "version")?.image;
-      return version === undefined ? [] : [{ kind: "clause", word, version, span }];
+      const version = buildVersion(form, word, span);
+      return version === undefined ? [] : [version];
     }
-    case "nameClause": {
-      const word = nameWords.find((known) => known === image);
+    case "nameClause":
+    case "formerNameClause": {
+      const word = form.name === "nameClause" ? nameWords.find((known) => known === image) : "was";
       const text = tokenOf(form, "StringLiteral");
       // In quotes: a name that has gaps.
       const name = text ? { text: parseText(text.image), span: context.tokenSpan(text) } : buildSpecName(context, form);
-      return word === undefined || name.text === "" ? [] : [{ kind: "clause", word, name, span } satisfies NameClause];
+      const until = tokenOf(form, "until") ? buildVersion(form, "until", span) : undefined;
+      return word === undefined || name.text === ""
+        ? []
+        : [{ kind: "clause", word, name, ...(until ? { until } : {}), span } satisfies NameClause];
     }
     case "textClause": {
       const word: TextClause["word"] = image === "unit" ? "unit" : "spec";
@@ -104,6 +110,12 @@ function buildClause(context: BuildContext, node: CstNode): Clause[] {
       return word === undefined ? [] : [{ kind: "clause", word, span } satisfies WordClause];
     }
   }
+}
+
+function buildVersion(form: CstNode, word: VersionClause["word"], span: Span): VersionClause | undefined {
+  const node = nodeOf(form, "version");
+  const version = node && tokenOf(node, "version")?.image;
+  return version === undefined ? undefined : { kind: "clause", word, version, span };
 }
 
 function buildSpecName(context: BuildContext, clause: CstNode): Name {

@@ -49,7 +49,7 @@ const wordsAlone = [
   "alias",
   "unnamed",
 ] as const;
-const nameWords = ["as", "was", "phase", "before", "only", "by", "members"] as const;
+const nameWords = ["as", "phase", "before", "only", "by", "members"] as const;
 
 const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);
 const clauseWordTypes: ReadonlySet<TokenType> = new Set(clauseWords.map((clause) => word(clause)));
@@ -70,6 +70,7 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
       { ALT: () => this.SUBRULE(this.expressionClause) },
       { ALT: () => this.SUBRULE(this.versionClause) },
       { ALT: () => this.SUBRULE(this.nameClause) },
+      { ALT: () => this.SUBRULE(this.formerNameClause) },
       { ALT: () => this.SUBRULE(this.textClause) },
       { ALT: () => this.SUBRULE(this.wordClause) },
       { ALT: () => this.SUBRULE(this.namesClause) },
@@ -113,7 +114,11 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
       { ALT: () => this.CONSUME(word("since"), { LABEL: "word" }) },
       { ALT: () => this.CONSUME(word("until"), { LABEL: "word" }) },
     ]);
-    this.OR1([
+    this.SUBRULE(this.version);
+  });
+
+  protected readonly version = this.RULE("version", () => {
+    this.OR([
       { ALT: () => this.CONSUME(VersionNumber, { LABEL: "version" }) },
       { ALT: () => this.CONSUME(NumberLiteral, { LABEL: "version" }) },
       { ALT: () => this.ACTION(() => this.complain("a version such as `1.3`")) },
@@ -123,6 +128,16 @@ export abstract class ClauseGrammar extends ExpressionGrammar {
   protected readonly nameClause = this.RULE("nameClause", () => {
     this.OR(nameWords.map((clause) => ({ ALT: () => this.CONSUME(word(clause), { LABEL: "word" }) })));
     this.OR1([{ ALT: () => this.CONSUME(StringLiteral) }, { ALT: () => this.SUBRULE(this.specName) }]);
+  });
+
+  /** `was old_name`, `was old_name until 1.2`. */
+  protected readonly formerNameClause = this.RULE("formerNameClause", () => {
+    this.CONSUME(word("was"), { LABEL: "word" });
+    this.OR([{ ALT: () => this.CONSUME(StringLiteral) }, { ALT: () => this.SUBRULE(this.specName) }]);
+    this.OPTION(() => {
+      this.CONSUME1(word("until"), { LABEL: "until" });
+      this.SUBRULE(this.version);
+    });
   });
 
   /** `VIRTIO_BLK_T_*`, `command-specific-data`. */

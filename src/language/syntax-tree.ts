@@ -124,6 +124,8 @@ export interface NameClause extends Located {
    */
   readonly word: "as" | "was" | "phase" | "before" | "only" | "by" | "members";
   readonly name: Name;
+  /** Behind `was name`: the last release that had that name. */
+  readonly until?: VersionClause;
 }
 export interface TextClause extends Located {
   readonly kind: "clause";

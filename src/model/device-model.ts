@@ -239,6 +239,8 @@ export interface FieldModel extends ItemModel {
   readonly unit: string | null;
   /** Name in earlier versions. */
   readonly was: string | null;
+  /** The last release that had that name, if it is known. */
+  readonly wasUntil: SpecVersion | null;
 }
 
 export interface StructModel extends ItemModel {

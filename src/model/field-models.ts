@@ -7,7 +7,7 @@ import { textOrNull } from "./formula-text.js";
 import { modelNumber } from "./formula-values.js";
 import { compileCondition, compileConstant, type FormulaEnvironment } from "./formulas.js";
 import { isReservedName } from "./spec-names.js";
-import type { Origin } from "./versions.js";
+import { lastNamed, type Origin } from "./versions.js";
 
 /** Everything of a field that has nothing to do with where it lies. */
 export type FieldMeaning = Omit<
@@ -50,6 +50,7 @@ export function plainMeaning(name: string, type: FieldType, origin: Origin, doc:
     text: null,
     unit: null,
     was: null,
+    wasUntil: null,
   };
 }
 
@@ -114,6 +115,7 @@ export function fieldMeaning(options: {
     text: textOf(options),
     unit: clauses.texts.get("unit")?.text ?? null,
     was: clauses.names.get("was")?.name.text ?? null,
+    wasUntil: lastNamed(clauses.names.get("was"), name, origin.since, facts.bag),
   };
 }
 
@@ -329,5 +331,6 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     counts: null,
     unit: meaning.unit,
     was: meaning.was,
+    wasUntil: meaning.wasUntil,
   };
 }

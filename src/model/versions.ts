@@ -1,5 +1,6 @@
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Span } from "../diagnostics/source.js";
+import type { NameClause } from "../language/syntax-tree.js";
 import type { SpecVersion } from "./device-model.js";
 import type { ClauseTable } from "./clauses.js";
 
@@ -64,6 +65,22 @@ export function originOf(clauses: ClauseTable, name: string, encloser: Encloser,
     }
   }
   return { since, until, spec: clauses.texts.get("spec")?.text ?? encloser.spec };
+}
+
+/** Reads `was name until 1.2`: the last release that had the name. */
+export function lastNamed(
+  former: NameClause | undefined,
+  name: string,
+  since: SpecVersion,
+  bag: DiagnosticBag,
+): SpecVersion | null {
+  const until = former?.until;
+  if (!until || !checkVersion(until.version, until.span, bag)) return null;
+  if (compareVersions(until.version, since) < 0) {
+    bag.report("until-before-since", until.span, { name, until: until.version, since });
+    return null;
+  }
+  return until.version;
 }
 
 function checkVersion(version: string, span: Span, bag: DiagnosticBag): boolean {

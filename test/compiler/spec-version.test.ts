@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { build, compile, renderPlain, type FieldModel, type Model, type Source } from "../../src/compiler/index.js";
+import type { StructModel } from "../../src/model/device-model.js";
 
 const dsl = new URL("../../dsl/", import.meta.url);
 const sources: readonly Source[] = readdirSync(dsl)
@@ -136,9 +137,33 @@ it("is the whole model in the latest release", () => {
   );
 });
 
-it("keeps the fields of a later struct that a field of today is made of", () => {
-  const net = compile(sources, { specVersion: "1.2" }).model?.devices.find((device) => device.name === "net");
-  const struct = net?.structs.find(({ specName }) => specName === "rss_rq_id");
-  expect(struct).toMatchObject({ since: "1.3", size: 2 });
-  expect(struct?.fields.map(({ specName }) => specName)).toEqual(["vq_index_1_16", "reserved"]);
+it("a later struct that only subdivides a number is that number in an earlier release", () => {
+  const structs = (specVersion: string): readonly StructModel[] | undefined =>
+    compile(sources, { specVersion }).model?.devices.find((device) => device.name === "net")?.structs;
+  const typeOf = (specVersion: string): unknown =>
+    structs(specVersion)
+      ?.find(({ specName }) => specName === "virtio_net_rss_config")
+      ?.fields.find(({ name }) => name === "unclassified_queue")?.type;
+  expect([typeOf("1.2"), typeOf("1.3")]).toEqual(["le16", "RssRqId"]);
+  expect(structs("1.2")?.some(({ specName }) => specName === "rss_rq_id")).toBe(false);
+});
+
+describe("a field with `was name until V`", () => {
+  const text = `device x = 99 since 1.0 {
+    struct S {
+      le16 index was number until 1.2;
+      u8 length was count until 1.2;
+      u8 data[length];
+      u8 plain was old;
+    }
+  }`;
+  const fieldsOf = (specVersion: string): unknown =>
+    modelOf(text, specVersion).devices[0]?.structs[0]?.fields.map(({ name, specName }) => [name, specName]);
+
+  it("has the old name up to that release", () => {
+    // What a formula mentions keeps the name that formulas know.
+    const old = [["number", "number"], ["length", "count"], ["data", "data"], ["plain", "plain"]]; // prettier-ignore
+    const now = [["index", "index"], ["length", "length"], ["data", "data"], ["plain", "plain"]]; // prettier-ignore
+    expect([fieldsOf("1.1"), fieldsOf("1.2"), fieldsOf("1.3")]).toEqual([old, old, now]);
+  });
 });

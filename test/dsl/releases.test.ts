@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { DeviceModel, FieldModel, SharedModel } from "../../src/model/device-model.js";
+import type { DeviceModel, FieldModel, Model, SharedModel } from "../../src/model/device-model.js";
 import { modelOfAll } from "./definitions.js";
-import { explained } from "./release-differences.js";
+import { explained, notDefined, ownNames } from "./release-differences.js";
 
 /** What the listings of a release have; a struct is `size: field@offset+size ...`, with `?` for what varies. */
 interface Listings {
@@ -17,11 +17,18 @@ interface Layout {
 
 const releases = ["1.2", "1.3", "1.4"] as const;
 const seen = new Set<string>();
+const structCounts = { "1.2": 162, "1.3": 185, "1.4": 266 };
+/** Everything in the text of a release that looks like a constant, with the releases that have it. */
+const namesInText = JSON.parse(
+  readFileSync(new URL("expected/releases/names.json", import.meta.url), "utf8"),
+) as Record<string, string>;
 
 describe.each(releases)("--spec-version %s", (release) => {
   const file = new URL(`expected/releases/${release}.json`, import.meta.url);
   const listings = JSON.parse(readFileSync(file, "utf8")) as Record<string, Listings>;
   const model = modelOfAll(release);
+  const inText = new Set(Object.keys(namesInText).filter((name) => namesInText[name]?.split(" ").includes(release)));
+  const defined = definedNames(model);
 
   it.each(Object.keys(listings))("%s has what the listings have", (name) => {
     const device = model.devices.find((each) => (each.kind === "core" ? "core" : each.name) === name);
@@ -34,11 +41,54 @@ describe.each(releases)("--spec-version %s", (release) => {
     for (const difference of differences) seen.add(difference);
     expect(differences.filter((difference) => !(difference in explained))).toEqual([]);
   });
+
+  it("has every name that the text has, in prose and tables too", () => {
+    const missing = [...inText].filter((name) => !defined.has(name));
+    for (const name of missing) seen.add(name);
+    expect(missing.filter((name) => !(name in notDefined))).toEqual([]);
+  });
+
+  it("has no name of another release", () => {
+    const listed = new Set(Object.values(listings).flatMap(({ constants }) => Object.keys(constants)));
+    const others = [...defined].filter((name) => !inText.has(name) && !listed.has(name));
+    const reasons = others.map((name) => ownNames.find(([pattern]) => pattern.test(name)));
+    for (const reason of reasons) if (reason) seen.add(reason[0].source);
+    expect(others.filter((_, index) => reasons[index] === undefined)).toEqual([]);
+  });
+
+  it("counts what the catalogue counts", () => {
+    // In the chapters of the devices; one struct more is an example of bit-fields in the introduction.
+    const devices = Object.entries(listings).filter(([name]) => name !== "core");
+    expect(devices.reduce((sum, [, { structs }]) => sum + Object.keys(structs).length, 1)).toBe(structCounts[release]);
+  });
 });
 
 it("every difference that is explained is there", () => {
-  expect(Object.keys(explained).filter((difference) => !seen.has(difference))).toEqual([]);
+  const all = [...Object.keys(explained), ...Object.keys(notDefined), ...ownNames.map(([{ source }]) => source)];
+  expect(all.filter((difference) => !seen.has(difference))).toEqual([]);
 });
+
+it("names change with the release", () => {
+  const registers = (release: (typeof releases)[number]): string[] =>
+    modelOfAll(release).devices.flatMap((device) =>
+      device.registers.flatMap(({ fields }) => fields.map(({ specName }) => specName)),
+    );
+  expect(registers("1.2")).toEqual(expect.arrayContaining(["QueueNumMax", "QueueNum", "queue_notify_data"]));
+  const [now, then] = [registers("1.3"), registers("1.2")];
+  expect(now).toEqual(expect.arrayContaining(["QueueSizeMax", "QueueSize", "queue_notif_config_data"]));
+  expect(then.filter((name) => /^(QueueSize|queue_notif_)/.test(name))).toEqual([]);
+  expect(now.filter((name) => /^(QueueNum|queue_notify_data)/.test(name))).toEqual([]);
+});
+
+/** Constants, features and entries of tables. */
+function definedNames(model: Model): Set<string> {
+  const rooms: readonly SharedModel[] = [model.shared, ...model.devices];
+  return new Set([
+    ...rooms.flatMap(({ constants }) => constants.map(({ specName }) => specName)),
+    ...model.devices.flatMap(({ features }) => features.map(({ specName }) => specName)),
+    ...model.devices.flatMap(({ tables }) => tables.flatMap(({ entries }) => entries.map(({ specName }) => specName))),
+  ]);
+}
 
 function structDifferences(expected: Listings, rooms: readonly SharedModel[], device: DeviceModel): string[] {
   const layouts = new Map<string, Layout[]>();

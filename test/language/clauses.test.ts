@@ -24,6 +24,10 @@ describe("clauses", () => {
     ["as *", { word: "as", name: "*" }],
     ["as command-specific-data", { word: "as", name: "command-specific-data" }],
     ["was old_name", { word: "was", name: "old_name" }],
+    [
+      "was old_name until 1.2",
+      { word: "was", name: "old_name", until: { kind: "clause", word: "until", version: "1.2" } },
+    ],
     ["phase features_ok", { word: "phase", name: "features_ok" }],
     ["only mmio", { word: "only", name: "mmio" }],
     ['spec "5.2.6"', { word: "spec", text: "5.2.6" }],
