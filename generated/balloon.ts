@@ -853,6 +853,7 @@ export class BalloonDriver extends VirtioDriver<BalloonDriverConfig, BalloonQueu
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(12, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): BalloonDriverConfig {

@@ -1856,6 +1856,7 @@ export class BlkDriver extends VirtioDriver<BlkDriverConfig, BlkQueueName> {
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(32, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): BlkDriverConfig {

@@ -778,6 +778,7 @@ export class ConsoleDriver extends VirtioDriver<ConsoleDriverConfig, ConsoleQueu
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(8, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): ConsoleDriverConfig {

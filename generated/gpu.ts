@@ -3699,6 +3699,7 @@ export class GpuDriver extends VirtioDriver<GpuDriverConfig, GpuQueueName> {
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(4, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): GpuDriverConfig {

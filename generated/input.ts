@@ -713,6 +713,7 @@ export class InputDriver extends VirtioDriver<InputDriverConfig, InputQueueName>
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(1, bytes);
     }
+    await this.refreshConfig();
   }
 
   /** Selects what the window of the configuration is to show, and gives what it shows. One at a time. */

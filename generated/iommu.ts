@@ -1332,6 +1332,7 @@ export class IommuDriver extends VirtioDriver<IommuDriverConfig, IommuQueueName>
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(36, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): IommuDriverConfig {

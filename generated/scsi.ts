@@ -1440,6 +1440,7 @@ export class ScsiDriver extends VirtioDriver<ScsiDriverConfig, ScsiQueueName> {
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(24, bytes);
     }
+    await this.refreshConfig();
   }
 
   protected override decodeConfig(bytes: Uint8Array, features: FeatureSet): ScsiDriverConfig {

@@ -139,5 +139,8 @@ function writeMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
     }`;
   });
   return code`/** Writes the fields that are given; done when the configuration has been read again. */
-    async writeConfig(fields: { ${joined(properties, "\n")} }): Promise<void> { ${writes} }`;
+    async writeConfig(fields: { ${joined(properties, "\n")} }): Promise<void> {
+      ${writes}
+      await this.refreshConfig();
+    }`;
 }

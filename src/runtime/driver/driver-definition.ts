@@ -39,8 +39,15 @@ export interface DriverQueuePlan {
   readonly handler: DriverQueueHandler;
 }
 
+/** Lengths of the first descriptors of a request, in bytes. What is longer has a second one. */
+export interface RequestCut {
+  readonly readable?: number;
+  readonly writable?: number;
+}
+
 /** What a queue gets to work with. */
 export interface DriverQueueContext {
+  readonly cut: RequestCut;
   readonly queue: DriverQueue;
   readonly memory: GuestMemory;
   readonly allocator: MemoryAllocator;

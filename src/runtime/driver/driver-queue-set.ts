@@ -2,7 +2,7 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import { nextTurn } from "../transport/next-turn.js";
-import type { DriverQueuePlan } from "./driver-definition.js";
+import type { DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { OwnQueue, type QueueSurroundings } from "./own-queue.js";
 
 /** How the queues of a driver are set up. */
@@ -13,6 +13,7 @@ export interface QueueSetOptions {
   readonly defaultSize: number;
   /** How long the reset of a queue may take, in milliseconds. */
   readonly resetTimeout: number;
+  readonly cut: RequestCut;
   report(error: Error): void;
 }
 
@@ -31,6 +32,7 @@ export class DriverQueueSet {
       features: options.features,
       defaultSize: options.defaultSize,
       resetTimeout: options.resetTimeout,
+      cut: options.cut,
       report: this.#report,
       notify: (index, next) => {
         if (this.#early === undefined) options.transport.notify(index, next);

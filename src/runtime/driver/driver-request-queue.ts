@@ -244,10 +244,16 @@ export class DriverRequestQueue<Input, Reply> implements DriverQueueHandler {
   }
 
   #enqueue(context: DriverQueueContext, slot: BufferSlot<Input>): number {
-    const { queue } = context;
+    const { queue, cut } = context;
+    const { address, readableSize, writableSize } = slot;
+    const readable = Math.min(cut.readable ?? readableSize, readableSize);
+    const writable = Math.min(cut.writable ?? writableSize, writableSize);
     queue.begin();
-    if (slot.readableSize > 0) queue.addReadable(slot.address, slot.readableSize);
-    if (slot.writableSize > 0) queue.addWritable(slot.address + slot.readableSize, slot.writableSize);
+    // Segments of length 0 are left out.
+    queue.addReadable(address, readable);
+    queue.addReadable(address + readable, readableSize - readable);
+    queue.addWritable(address + readableSize, writable);
+    queue.addWritable(address + readableSize + writable, writableSize - writable);
     return queue.end();
   }
 

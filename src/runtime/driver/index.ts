@@ -2,6 +2,7 @@ export type {
   ConfigAccess,
   DriverDefinition,
   DriverQueueContext,
+  RequestCut,
   DriverQueueHandler,
   DriverQueuePlan,
 } from "./driver-definition.js";

@@ -3,7 +3,7 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import { createDriverQueue, largestQueueSize, ringLayout, type DriverQueue, type RingFeatures } from "../ring/index.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
-import type { DriverQueuePlan } from "./driver-definition.js";
+import type { DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { pollUntil } from "./poll.js";
 
 /** What a queue needs to know of the driver that it belongs to. */
@@ -14,6 +14,7 @@ export interface QueueSurroundings {
   readonly defaultSize: number;
   /** How long a reset may take, in milliseconds. */
   readonly resetTimeout: number;
+  readonly cut: RequestCut;
   /** Sends an available buffer notification, or keeps it for DRIVER_OK. */
   notify(index: number, next: number): void;
   report(error: Error): void;
@@ -200,7 +201,9 @@ export class OwnQueue {
         driver: allocate(layout.driverBytes, layout.driverAlignment),
         device: allocate(layout.deviceBytes, layout.deviceAlignment),
       };
-      const entries = Math.max(2, plan.segments ?? 2);
+      const { cut } = this.#around;
+      const extra = (cut.readable === undefined ? 0 : 1) + (cut.writable === undefined ? 0 : 1);
+      const entries = Math.max(2 + extra, plan.segments ?? 2);
       const indirectTable = ring.indirect ? { address: allocate(size * entries * 16, 16), entries } : undefined;
       queue = createDriverQueue({
         index: plan.index,
@@ -231,7 +234,7 @@ export class OwnQueue {
       throw this.#gone;
     }
     this.#state = "enabled";
-    plan.handler.start({ queue, memory, allocator, report });
+    plan.handler.start({ queue, memory, allocator, cut: this.#around.cut, report });
   }
 
   /** What a handler throws is reported. */

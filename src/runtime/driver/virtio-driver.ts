@@ -5,7 +5,7 @@ import { FeatureSet } from "../negotiation/feature-set.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import { nextTurn } from "../transport/next-turn.js";
 import { readConfigSnapshot } from "./config-snapshot.js";
-import type { DriverDefinition, DriverQueuePlan } from "./driver-definition.js";
+import type { DriverDefinition, DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { DriverQueueSet } from "./driver-queue-set.js";
 import { negotiate } from "./feature-negotiation.js";
 import type { OwnQueue } from "./own-queue.js";
@@ -18,6 +18,12 @@ export interface VirtioDriverOptions {
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
   /** How long the device may take for a reset, of itself or of a queue, or to suspend: in milliseconds. 5000 if absent. */
   readonly resetTimeout?: number;
+  /**
+   * Requests longer than this get a second descriptor in that direction. How messages are cut is the driver's business
+   * (2.7.4), but there are devices that want a header apart from its data: this is the length of the header, in bytes.
+   * One descriptor in each direction if absent.
+   */
+  readonly cut?: RequestCut;
   readonly onError?: (error: Error) => void;
 }
 
@@ -40,6 +46,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   readonly #queueSize: number;
   readonly #withhold: readonly string[];
   readonly #resetTimeout: number;
+  readonly #cut: RequestCut | undefined;
   #state: "new" | "starting" | "running" | "suspended" | "failed" | "stopped" = "new";
   /** What was asked for when the driver was started. */
   #features: readonly string[] = [];
@@ -60,6 +67,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     this.#queueSize = options.queueSize ?? 256;
     this.#withhold = options.withhold ?? [];
     this.#resetTimeout = options.resetTimeout ?? DEFAULT_RESET_TIMEOUT;
+    this.#cut = options.cut;
     this.onError = options.onError;
     this.onConfigChange = undefined;
     this.#config = undefined;
@@ -199,14 +207,16 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     await this.#run(() => this.#initialize(features));
   }
 
-  /** Writes configuration bytes and reads the configuration again. */
+  /**
+   * Writes configuration bytes. The configuration is to be read again after the last one: between the two fields that
+   * select what a window shows, a reading may find nothing, and there are devices that then forget the first one.
+   */
   protected async writeConfigBytes(offset: number, bytes: Uint8Array): Promise<void> {
     this.#require("running", "the configuration can be written while it is running");
     const access = this.definition.configAccesses.find(
       ({ offset: start, width, count }) => offset >= start && offset < start + width * count,
     );
     await this.#transport.writeConfig(offset, bytes, access?.width ?? 1);
-    await this.refreshConfig();
   }
 
   /** Tells `onError`. */
@@ -264,6 +274,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       features: accepted,
       defaultSize: this.#queueSize,
       resetTimeout: this.#resetTimeout,
+      cut: this.#cut ?? {},
       report: (error) => this.report(error),
     });
     for (const plan of this.queuePlan(accepted, config)) await this.#queues.add(plan);
