@@ -6,6 +6,7 @@ import type { ModelFlags } from "./command-check.js";
 import type { DocsFlags } from "./command-docs.js";
 import type { FormatFlags } from "./command-fmt.js";
 import type { NewFlags } from "./command-new.js";
+import type { ProbeFlags } from "./command-probe.js";
 import type { ShowFlags } from "./command-show.js";
 import type { ExitCode } from "./exit-code.js";
 import type { Io } from "./io.js";
@@ -215,6 +216,39 @@ Examples:
     .action(async (name: string, flags: NewFlags) => {
       const { newCommand } = await import("./command-new.js");
       done(await newCommand(name, flags, io));
+    });
+
+  program
+    .command("probe")
+    .summary("look at QEMU's virtio devices, and check how they reset queues")
+    .description(
+      "Starts QEMU without a guest and drives its virtio devices: features, configuration, queues,\n" +
+        "and a table of checks with the clauses that they stand for. Needs QEMU 6 or newer, and koffi.",
+    )
+    .argument("[arguments...]", "arguments for QEMU, behind --")
+    .addOption(new Option("--machine <board>", "virtio over PCI or over MMIO").choices(["pc", "microvm"]).default("pc"))
+    .addOption(
+      new Option("--device <device>", "add a device, with a disk or a network behind it where it needs one; repeatable")
+        .argParser((value: string, before: readonly string[]) => [...before, value])
+        .default([], "none"),
+    )
+    .option("--qemu <program>", "the program to start", "qemu-system-x86_64")
+    .option("--json", "print the report as JSON")
+    .option("--color", "use colours even if nobody is looking")
+    .option("--no-color", "use no colours")
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 no check failed, 1 one has, 2 there was nothing to check.
+
+Examples:
+  virtio-gen probe --device virtio-net-pci
+  virtio-gen probe --machine microvm --device virtio-blk-device
+  virtio-gen probe -- -device virtio-rng-pci -device virtio-balloon-pci`,
+    )
+    .action(async (rest: string[], flags: ProbeFlags) => {
+      const { probeCommand } = await import("./command-probe.js");
+      done(await probeCommand(rest, flags, io));
     });
 
   program

@@ -64,6 +64,11 @@ export class QemuPc extends QemuMachine {
     return this.#pci;
   }
 
+  /** Device numbers of all virtio functions, in the order of their places. */
+  async deviceIds(): Promise<number[]> {
+    return (await findVirtioFunctions(this.pci)).map(({ deviceId }) => deviceId);
+  }
+
   /** The `nth` virtio function of this device type, counted from 0, ready for a driver. */
   async open(deviceId: number, nth = 0, options: Partial<PciDriverOptions> = {}): Promise<PciDriverTransport> {
     const found = (await findVirtioFunctions(this.pci)).filter((fn) => fn.deviceId === deviceId)[nth];
@@ -100,6 +105,16 @@ export class QemuMicrovm extends QemuMachine {
       await qemu.close();
       throw error;
     }
+  }
+
+  /** Device numbers of all devices, in the order of their registers. */
+  async deviceIds(): Promise<number[]> {
+    const ids: number[] = [];
+    for (let slot = 0; slot < MICROVM.devices; slot++) {
+      const id = await this.qemu.qtest.readMemory(MICROVM.base + slot * MICROVM.stride + 8, 4);
+      if (id !== 0) ids.push(id);
+    }
+    return ids;
   }
 
   /** The `nth` device of this type, counted from 0, ready for a driver. */

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -72,6 +73,8 @@ export class QemuProcess {
     let child: ChildProcess | undefined;
     let output = "";
     let mapped: MappedMemory | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    let died: Promise<never> | undefined;
     try {
       const memorySize = options.memorySize ?? 64 * 1024 * 1024;
       const memoryFile = join(folder, "memory");
@@ -88,10 +91,17 @@ export class QemuProcess {
         stdio: ["ignore", "pipe", "pipe"],
       });
       const running = child;
+      // However this process ends, QEMU and its files do not stay.
+      const last = (): void => {
+        running.kill("SIGKILL");
+        rmSync(folder, { recursive: true, force: true });
+      };
+      process.once("exit", last);
+      running.once("exit", () => process.removeListener("exit", last));
       const keep = (chunk: Buffer): void => void (output = (output + chunk.toString("utf8")).slice(-16_384));
       running.stdout?.on("data", keep);
       running.stderr?.on("data", keep);
-      const died = new Promise<never>((_, reject) => {
+      died = new Promise<never>((_, reject) => {
         running.once("error", (error) => reject(new QemuError(`${program} cannot be run: ${error.message}`)));
         running.once("exit", (code, signal) =>
           reject(new QemuError(`QEMU ended (${code === null ? String(signal) : `exit code ${String(code)}`})`, output)),
@@ -99,17 +109,25 @@ export class QemuProcess {
       });
       // Looked at below only while QEMU starts.
       died.catch(() => undefined);
-      const deadline = Date.now() + (options.startTimeout ?? 20_000);
-      const qtestSocket = await Promise.race([connect(join(folder, "qtest.sock"), deadline), died]);
+      const patience = options.startTimeout ?? 20_000;
+      const deadline = Date.now() + patience;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new QemuError("QEMU does not answer", output)), patience);
+      });
+      late.catch(() => undefined);
+      const qtestSocket = await Promise.race([connect(join(folder, "qtest.sock"), deadline), died, late]);
       const qtest = new QtestClient(qtestSocket);
-      const qmpSocket = await Promise.race([connect(join(folder, "qmp.sock"), deadline), died]);
-      const qmp = await Promise.race([QmpClient.open(qmpSocket), died]);
+      const qmpSocket = await Promise.race([connect(join(folder, "qmp.sock"), deadline), died, late]);
+      const qmp = await Promise.race([QmpClient.open(qmpSocket), died, late]);
       return new QemuProcess({ child, output: () => output, folder, qtest, qmp, memorySize, mapped });
     } catch (error) {
+      const reason = died === undefined ? error : await causeOf(error, died);
       if (child !== undefined) await end(child);
       mapped?.unmap();
       await rm(folder, { recursive: true, force: true });
-      throw error;
+      throw reason;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -143,6 +161,12 @@ function commandLine(folder: string, memoryFile: string, memorySize: number, opt
     "-qmp", `unix:${join(folder, "qmp.sock")},server=on,wait=off`,
     ...(options.arguments ?? []),
   ]; // prettier-ignore
+}
+
+/** A connection that fails may be how the death of QEMU is noticed first; the reason for that says more. */
+async function causeOf(error: unknown, died: Promise<never>): Promise<unknown> {
+  const soon = new Promise<unknown>((resolve) => setTimeout(resolve, 500, error));
+  return await Promise.race([soon, died.catch((reason: unknown) => reason)]);
 }
 
 /** Connects as soon as the socket is there. */
