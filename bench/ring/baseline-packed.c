@@ -1,7 +1,7 @@
 /*
  * The baseline of bench/ring: a packed virtqueue with event indexes, driver and device in one thread, in plain C.
  * It does per item what the algorithm asks for and nothing else: no bounds checks, no chains of more than one
- * descriptor. Usage: baseline BATCH ITEMS; prints nanoseconds per item.
+ * descriptor. Usage: baseline BATCH ITEMS [threads]; prints nanoseconds per item.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -205,6 +205,8 @@ static double now(void)
 	return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
+#include "baseline-two-threads.h"
+
 int main(int argc, char **argv)
 {
 	unsigned batch = argc > 1 ? (unsigned)atoi(argv[1]) : 32;
@@ -222,6 +224,10 @@ int main(int argc, char **argv)
 	driver.free_count = SIZE;
 	driver.wrap = driver.used_wrap = device.wrap = device.used_wrap = 1;
 
+	if (argc > 3) {
+		printf("%.3f\n", run_two_threads(batch, items, buffer));
+		return 0;
+	}
 	run(batch, items / 10 / batch * batch + batch, buffer);
 	double start = now();
 	unsigned long sum = run(batch, items, buffer);
