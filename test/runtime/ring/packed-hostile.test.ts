@@ -18,14 +18,20 @@ const usedFirst = AVAIL | USED;
 
 /** A packed ring in memory that other threads may see, with the test as one of the sides. */
 class Ring {
-  readonly memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(memorySize) }]);
-  readonly words = new DataView(this.memory.regions[0]?.bytes.buffer ?? new ArrayBuffer(0));
+  readonly memory: GuestMemory;
+  readonly words: DataView;
   readonly broken: RingError[] = [];
   notifications = 0;
   readonly size: number;
   readonly features: RingFeatures;
 
-  constructor(size = 8, features: Partial<RingFeatures> = {}) {
+  constructor(
+    size = 8,
+    features: Partial<RingFeatures> = {},
+    memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(memorySize) }]),
+  ) {
+    this.memory = memory;
+    this.words = new DataView(memory.regions[0]?.bytes.buffer ?? new ArrayBuffer(0));
     this.size = size;
     this.features = { ...plain, packed: true, ...features };
   }
@@ -186,6 +192,21 @@ describe("a hostile driver on a packed ring", () => {
     }
   });
 
+  test("4, 5, 6: what no buffer can be: over 2^64, and more than 2^32 bytes [T0008, T0077]", () => {
+    const over = new Ring();
+    const device = over.device();
+    over.put(0, first, 0, buffers, 0x11);
+    over.words.setBigUint64(0x1000, 0xffff_ffff_ffff_fff0n, true);
+    over.expectBroken(device, "address-wraps", "2.8.4");
+
+    const big = 1 << 30;
+    const memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(big) }]);
+    const long = new Ring(8, {}, memory);
+    const other = long.device();
+    for (let offset = 4; offset >= 0; offset--) long.put(offset, first | (offset < 4 ? NEXT : 0), 0, 0, big);
+    long.expectBroken(other, "chain-too-many-bytes", "2.8.5");
+  });
+
   test.each([
     [0, 1],
     [1, 0],
@@ -224,6 +245,44 @@ describe("a hostile driver on a packed ring", () => {
       expect(ring.broken).toEqual([]);
     },
   );
+
+  test("19: a descriptor edited while in flight changes nothing [T0051]", () => {
+    const ring = new Ring();
+    const device = ring.device();
+    new Uint8Array(ring.words.buffer).set([1, 2, 3], buffers);
+    ring.put(0, first, 6, buffers, 3);
+    const chain = device.take();
+    ring.put(0, first | WRITE | NEXT | INDIRECT, 0xffff, 2 ** 50, 0xffff_ffff);
+    expect([...(chain?.readable.toUint8Array() ?? []), chain?.writableLength]).toEqual([1, 2, 3, 0]);
+    if (chain !== undefined) expect(device.complete(chain, 0)).toBe("completed");
+    device.flush();
+    expect(ring.used(0)).toMatchObject({ id: 6, flags: usedFirst });
+    expect(ring.broken).toEqual([]);
+  });
+
+  test("20: a buffer that is the queue's own ring: the driver hurts only itself [T0070]", () => {
+    const ring = new Ring();
+    const device = ring.device();
+    ring.put(0, first | WRITE, 2, 0x1000, 8 * 16);
+    const chain = device.take();
+    // The next descriptor looks available then, and its flags are all set.
+    const rubbish = new Uint8Array(8 * 16).fill(0xff).fill(0x7f, 31, 32);
+    expect(chain?.writable.write(rubbish)).toBe(8 * 16);
+    if (chain !== undefined) expect(device.complete(chain, 8 * 16)).toBe("completed");
+    device.flush();
+    expect(ring.used(0)).toEqual({ id: 2, length: 8 * 16, flags: usedFirst | WRITE });
+    expect(device.take()).toBeUndefined();
+    expect(ring.broken).toMatchObject([{ rule: "indirect-not-negotiated", clause: "2.8.19" }]);
+  });
+
+  test("21: a descriptor that refers to the ring as its table: WRITE of its entries, and nothing else", () => {
+    const ring = new Ring(2, { indirect: true });
+    const device = ring.device();
+    ring.put(0, first | INDIRECT, 1, 0x1000, 32);
+    const chain = device.take();
+    // Entry 0 is the descriptor itself: 32 readable bytes of the ring. Entry 1 is empty.
+    expect([chain?.readableLength, chain?.writableLength, ring.broken.length]).toEqual([32, 0, 0]);
+  });
 
   test("31: a ring of one descriptor works on every lap [P0016]", () => {
     const ring = new Ring(1);

@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import ts from "typescript";
+import { expect, test } from "vitest";
+
+/**
+ * Which tests send each of the malformed inputs 1 to 36 (rings) and 49 to 57 (features and status): the beginning of a
+ * test's title, in its file; or why the input does not exist there. Registers of PCI and MMIO write to the same device
+ * core, whose verdicts are in device/hostile-features-and-status.test.ts.
+ */
+type Cover = readonly [file: keyof typeof files, ...titles: string[]] | { readonly none: string };
+interface Row {
+  readonly numbers: readonly number[];
+  readonly split?: Cover;
+  readonly packed?: Cover;
+  readonly core?: Cover;
+}
+const files = {
+  splitDriver: "ring/split-hostile-driver.test.ts",
+  splitDevice: "ring/split-hostile-device.test.ts",
+  packed: "ring/packed-hostile.test.ts",
+  inOrder: "ring/in-order-hostile-device.test.ts",
+  status: "device/hostile-features-and-status.test.ts",
+} as const;
+const noNext = { none: "packed descriptors have no next field" };
+const noIndex = { none: "a packed ring has no available index and no heads" };
+const packedOnly = { none: "an input of packed rings" };
+const splitDriver = (...titles: string[]): Cover => ["splitDriver", ...titles];
+const splitDevice = (...titles: string[]): Cover => ["splitDevice", ...titles];
+const packed = (...titles: string[]): Cover => ["packed", ...titles];
+const core = (title: string): Cover => ["status", title];
+const badAddress = "a readable descriptor behind a writable one, a bad address, and one that wraps";
+
+const rows: readonly Row[] = [
+  { numbers: [1], split: splitDriver("1: a loop"), packed: packed("a chain that never ends") },
+  {
+    numbers: [2],
+    split: splitDriver("2: a chain longer"),
+    packed: packed("an indirect table %s", "a chain that never ends"),
+  },
+  { numbers: [3], split: splitDriver("3: next out of range"), packed: noNext },
+  { numbers: [4], split: splitDriver("4: an address past"), packed: packed(badAddress) },
+  { numbers: [5], split: splitDriver("5: address plus length"), packed: packed("4, 5, 6: what no buffer can be") },
+  { numbers: [6], split: splitDriver("6: more than 2^32"), packed: packed("4, 5, 6: what no buffer can be") },
+  { numbers: [7], split: splitDriver("7: a buffer that spans"), packed: packed(badAddress) },
+  { numbers: [8], split: splitDriver("8: writable before"), packed: packed(badAddress) },
+  { numbers: [9], split: splitDriver("9: INDIRECT"), packed: packed("an indirect table %s") },
+  { numbers: [10], split: splitDriver("10: nested"), packed: packed("26: INDIRECT and NEXT in a table") },
+  { numbers: [11], split: splitDriver("11: INDIRECT with NEXT"), packed: packed("25: INDIRECT with NEXT") },
+  { numbers: [12, 13, 14], packed: packed("an indirect table %s") },
+  { numbers: [12], split: splitDriver("12: length") },
+  { numbers: [13], split: splitDriver("13: length 0") },
+  { numbers: [14], split: splitDriver("14: table out of range", "14: table that wraps") },
+  { numbers: [15], split: splitDriver("15: ") },
+  { numbers: [16], split: splitDriver("16: the index goes back", "16: back while") },
+  { numbers: [17], split: splitDriver("17: head") },
+  { numbers: [15, 16, 17], packed: noIndex },
+  { numbers: [18], split: splitDriver("18: the same head twice"), packed: packed("24: id %d twice") },
+  { numbers: [19], split: splitDriver("19: a descriptor edited"), packed: packed("19: a descriptor edited") },
+  { numbers: [20], split: splitDriver("20: a buffer that is"), packed: packed("20: a buffer that is") },
+  {
+    numbers: [21],
+    split: splitDriver("21: a table whose entry", "21: a descriptor that refers"),
+    packed: packed("21: a descriptor that refers"),
+  },
+  { numbers: [22], split: splitDriver("22: used_event"), packed: packed("30: an event offset") },
+  { numbers: [23, 24, 25, 26, 27, 28, 29, 30, 31], split: packedOnly },
+  { numbers: [23], packed: packed("23, 27: flags", "23: a second lap") },
+  { numbers: [24], packed: packed("24: id") },
+  { numbers: [25], packed: packed("25: INDIRECT with NEXT", "25: INDIRECT behind") },
+  { numbers: [26], packed: packed("26: ") },
+  { numbers: [27], packed: packed("23, 27: flags") },
+  { numbers: [28], packed: packed("28: flags") },
+  { numbers: [29], packed: packed("29: event flags") },
+  { numbers: [30], packed: packed("30: an event offset") },
+  { numbers: [31], packed: packed("31: a ring of one") },
+  { numbers: [32], split: splitDevice("32: used id"), packed: packed("32: used id") },
+  { numbers: [33], split: splitDevice("33: a used id that is in"), packed: packed("33: an id") },
+  { numbers: [34], split: splitDevice("34: the same"), packed: packed("34: the same") },
+  { numbers: [35], split: splitDevice("35: a used length"), packed: packed("35: a length") },
+  { numbers: [36], split: splitDevice("36: used.idx jumps"), packed: packed("36: descriptors that look used") },
+  // With VIRTIO_F_IN_ORDER, both formats in one test.
+  { numbers: [32], core: ["inOrder", "32: in order"] },
+  { numbers: [33, 34], core: ["inOrder", "33, 34: in order"] },
+  { numbers: [35], core: ["inOrder", "35: in order"] },
+  { numbers: [36], core: ["inOrder", "36: in order"] },
+  { numbers: [49], core: core("49 a feature") },
+  { numbers: [50], core: core("50 features") },
+  { numbers: [51], core: core("51 DRIVER_OK") },
+  { numbers: [52], core: core("52 a feature select") },
+  { numbers: [53], core: core("53 status bits") },
+  { numbers: [54], core: core("54 initialised again") },
+  { numbers: [55], core: core("55 a notification") },
+  { numbers: [56], core: core("56 a reset") },
+  { numbers: [57], core: core("57 a reset") },
+];
+
+/** Titles of the tests of a file, and the `input` of verdicts in tables. */
+function titlesOf(file: string): string[] {
+  const text = readFileSync(new URL(file, import.meta.url), "utf8");
+  const titles: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && /^(test|it|describe)\b/.test(node.expression.getText())) {
+      const [title] = node.arguments;
+      if (title !== undefined && ts.isStringLiteralLike(title)) titles.push(title.text);
+    }
+    if (ts.isPropertyAssignment(node) && node.name.getText() === "input" && ts.isStringLiteralLike(node.initializer)) {
+      titles.push(node.initializer.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true));
+  return titles;
+}
+
+const ringInputs = Array.from({ length: 36 }, (_, index) => index + 1);
+const coreInputs = Array.from({ length: 9 }, (_, index) => index + 49);
+
+test("each input has its place on each ring format, or a reason why it has none", () => {
+  const placed = (kind: "split" | "packed" | "core") =>
+    new Set(rows.flatMap((row) => (row[kind] === undefined ? [] : row.numbers)));
+  expect(ringInputs.filter((number) => !placed("split").has(number))).toEqual([]);
+  expect(ringInputs.filter((number) => !placed("packed").has(number))).toEqual([]);
+  expect(coreInputs.filter((number) => !placed("core").has(number))).toEqual([]);
+});
+
+test("each test named exists", () => {
+  const known = new Map(Object.values(files).map((file) => [file, titlesOf(file)] as const));
+  const missing = rows
+    .flatMap(({ split, packed: inPacked, core: inCore }) => [split, inPacked, inCore])
+    .flatMap((cover) => {
+      if (cover === undefined || "none" in cover) return [];
+      const [file, ...titles] = cover;
+      const found = known.get(files[file]) ?? [];
+      return titles
+        .filter((title) => !found.some((each) => each.startsWith(title)))
+        .map((title) => `${file}: ${title}`);
+    });
+  expect(missing).toEqual([]);
+});
