@@ -7,17 +7,43 @@ import {
   ProtocolError,
   type CommonFeatureName,
   type Completion,
-  type TraceEvent,
 } from "../../../src/runtime/index.js";
+import type { DriverTransport, VirtioDevice } from "../../../src/runtime/index.js";
 import { loopback } from "../../../src/runtime/transport/loopback/index.js";
 import { EchoDevice, type EchoDeviceOptions, type EchoRequest } from "../fixtures/echo-device.js";
 import { EchoDriver } from "../fixtures/echo-driver.js";
 import { RawDriver } from "../fixtures/raw-driver.js";
+import { directSide, type MakeRawSide } from "../fixtures/raw-side.js";
 import { RecordingTransport } from "../fixtures/recording-transport.js";
+import { MmioSide, PciSide } from "../fixtures/register-sides.js";
+import { mmioMachine, pciMachine } from "../transport/machines.js";
 import { combinations, type Combination } from "./combinations.js";
 
 const SENTINEL = 0xa5;
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+/** Long enough for a notification and for the interrupt that answers it. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** How the two sides are connected: a raw driver's way to the device, and a whole driver's transport. */
+interface Connection {
+  readonly name: string;
+  readonly side: MakeRawSide;
+  open(device: VirtioDevice): DriverTransport | Promise<DriverTransport>;
+}
+const connections: readonly Connection[] = [
+  { name: "no registers", side: directSide, open: (device) => loopback(device, { memorySize: 1 << 20 }) },
+  {
+    name: "PCI",
+    side: (device, told) => new PciSide(device, told, { messages: true }),
+    open: (device) => pciMachine(device, { messages: true }).open(),
+  },
+  {
+    name: "MMIO",
+    side: (device, told) => new MmioSide(device, told),
+    open: (device) => mmioMachine(device).open(),
+  },
+];
 const bits = (names: readonly CommonFeatureName[]): number[] => names.map((name) => CommonFeature[name]);
 
 function answer(request: EchoRequest): Completion {
@@ -38,7 +64,7 @@ function gate(): Gate {
 }
 
 /** A device whose requests stay with the test, and a raw driver on it. */
-function setup(combination: Combination, options: Partial<EchoDeviceOptions> = {}) {
+function setupOver(connection: Connection, combination: Combination, options: Partial<EchoDeviceOptions> = {}) {
   const errors: Error[] = [];
   const requests: EchoRequest[] = [];
   const device = new EchoDevice({
@@ -49,13 +75,13 @@ function setup(combination: Combination, options: Partial<EchoDeviceOptions> = {
     onProtocolError: (error) => errors.push(error),
     ...options,
   });
-  const driver = new RawDriver(device);
+  const driver = new RawDriver(device, { side: connection.side });
   const rules = (): unknown[] => errors.map((error) => (error instanceof ProtocolError ? error.rule : error));
   const optional = (["EVENT_IDX", "INDIRECT_DESC"] as const).filter((name) => !combination.withhold.includes(name));
   driver.negotiate(bits([...combination.features, ...optional]));
   expect(device.status & DeviceStatus.FEATURES_OK).not.toBe(0);
   const queue = (index: number) => {
-    const found = device.queue(index);
+    const found = driver.side.queue(index);
     if (found === undefined) throw new Error("no queue");
     return found;
   };
@@ -75,12 +101,15 @@ function send(driver: RawDriver, ring: ReturnType<RawDriver["queue"]>): { token:
 }
 const image = (driver: RawDriver): Uint8Array => driver.memory.regions[0]?.bytes.slice() ?? new Uint8Array(0);
 
-for (const combination of combinations) {
+for (const { connection, combination } of connections.flatMap((connection) =>
+  combinations.map((combination) => ({ connection, combination })),
+)) {
+  const setup = (of: Combination, options: Partial<EchoDeviceOptions> = {}) => setupOver(connection, of, options);
   // What the rings cannot do yet stands in the report as skipped, with the reason in its name.
   const run = combination.supported ? describe : describe.skip;
   const why = combination.supported ? "" : " (SKIPPED: the runtime has no such ring yet)";
 
-  run(`reset of a queue, ${combination.name}${why}: the device`, () => {
+  run(`reset of a queue over ${connection.name}, ${combination.name}${why}: the device`, () => {
     it("a: reads 1 in queue_reset and queue_enable while work holds on to memory, and 0 in both after it", async () => {
       const held = gate();
       const { driver, queue, requests } = setup(combination, {
@@ -248,11 +277,11 @@ for (const combination of combinations) {
       expect(queue(0).reset()).toBe(true);
       expect(queue(0).reset()).toBe(true);
       // A reset of the device in the middle waits for the same work.
-      device.writeStatus(0);
+      driver.side.writeStatus(0);
       expect(device.resetting).toBe(true);
       expect(device.status).not.toBe(0);
       expect(device.live).toBe(false);
-      device.writeStatus(DeviceStatus.ACKNOWLEDGE);
+      driver.side.writeStatus(DeviceStatus.ACKNOWLEDGE);
       held.open();
       await turn();
       expect(device.status).toBe(0);
@@ -268,23 +297,22 @@ for (const combination of combinations) {
       await turn();
       expect([queue(0).resetting, queue(0).enabled]).toEqual([true, true]);
       expect(device.status & DeviceStatus.NEEDS_RESET).not.toBe(0);
-      device.writeStatus(0);
+      driver.side.writeStatus(0);
       await turn();
       expect(device.status).toBe(0);
     });
   });
 
-  run(`reset of a queue, ${combination.name}${why}: both cores`, () => {
+  run(`reset of a queue over ${connection.name}, ${combination.name}${why}: both cores`, () => {
     async function connect(options: Partial<EchoDeviceOptions> = {}) {
       const requests: EchoRequest[] = [];
-      const trace: TraceEvent[] = [];
       const device = new EchoDevice({
         features: ["COUNT", ...combination.features],
         config: { level: 0, maxData: 0 },
         requestq: (request) => void requests.push(request),
         ...options,
       });
-      const transport = loopback(device, { memorySize: 1 << 20, trace: (event) => trace.push(event) });
+      const transport = await connection.open(device);
       const free = transport.allocator.bytesFree;
       const events: number[] = [];
       const errors: Error[] = [];
@@ -299,7 +327,7 @@ for (const combination of combinations) {
         onError: (error) => errors.push(error),
       });
       for (const name of combination.features) expect(driver.negotiated.has(CommonFeature[name])).toBe(true);
-      return { device, driver, transport, recording, requests, trace, events, errors, free };
+      return { device, driver, transport, recording, requests, events, errors, free };
     }
     const input = (i: number) => ({ operation: "ECHO" as const, cookie: BigInt(i), data: new Uint8Array(4), reply: 4 });
     /** How a promise ended, and how often. */

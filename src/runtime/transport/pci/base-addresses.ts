@@ -43,8 +43,8 @@ async function setUpBar(host: PciHost, base: number, bar: number, room: BarRoom 
   const isPort = (before & 1) !== 0;
   const isWide = !isPort && (before & 6) === 4 && bar + 1 < BARS;
   const low = await probe(config, register, before);
-  const high = isWide ? await probe(config, register + 4, await config.read(register + 4, 4)) : 0xffff_ffff;
-  const length = barLength(low, high, isPort);
+  const high = isWide ? await probe(config, register + 4, await config.read(register + 4, 4)) : 0;
+  const length = barLength(low, isPort, isWide ? high : undefined);
   if (length === undefined) return { isWide, window: undefined };
 
   const mask = isPort ? 0xffff_fffc : 0xffff_fff0;
@@ -68,10 +68,10 @@ async function probe(config: AddressSpace, register: number, before: number): Pr
   return read;
 }
 
-/** Length that the writable address bits mean, or undefined if there is no BAR. */
-function barLength(low: number, high: number, isPort: boolean): number | undefined {
+/** Length that the writable address bits mean, or undefined if there is no BAR. `high` is for 64-bit ones. */
+function barLength(low: number, isPort: boolean, high = 0): number | undefined {
   const writable = (low & (isPort ? 0xffff_fffc : 0xffff_fff0)) >>> 0;
-  if (writable === 0 && (high === 0 || high === 0xffff_ffff)) return undefined;
+  if (writable === 0 && high === 0) return undefined;
   // I/O BARs may have 16 address bits only.
   if (isPort) return (~(writable | 0xffff_0000) >>> 0) + 1;
   if (writable !== 0) return (~writable >>> 0) + 1;

@@ -50,9 +50,14 @@ interface FoundStructure extends StructurePlace {
 /**
  * Walks the capability list of the function whose configuration space starts at `base`. The device may be hostile: the
  * list is cut where it loops or leaves the configuration space, and what is reserved or too short is passed over.
+ * @param reaches whether the BARs of the function hold the first `length` bytes of a structure
  * @throws ProtocolError `transport-layout` when one of the structures that every device has is missing.
  */
-export async function readCapabilityList(config: AddressSpace, base: number): Promise<VirtioStructures> {
+export async function readCapabilityList(
+  config: AddressSpace,
+  base: number,
+  reaches: (place: StructurePlace, length: number) => boolean,
+): Promise<VirtioStructures> {
   const found: FoundStructure[] = [];
   const vendorData: { vendor: number; capability: number; length: number }[] = [];
   let msix: MsixPlace | undefined;
@@ -72,10 +77,14 @@ export async function readCapabilityList(config: AddressSpace, base: number): Pr
   // "SHOULD use the first instance of each virtio structure type they can support" (4.1.4.1); a reserved BAR is ignored.
   const usable = found.filter(({ bar }) => bar <= 5);
   const first = (type: number, least: number) =>
-    usable.find((structure) => structure.type === type && structure.length >= least);
+    usable.find((structure) => structure.type === type && structure.length >= least && reaches(structure, least));
   const common = first(StructureType.common, COMMON_CONFIG_LEAST);
   const notify = usable.find(
-    (structure) => structure.type === StructureType.notify && structure.length >= 2 && structure.capabilityLength >= 20,
+    (structure) =>
+      structure.type === StructureType.notify &&
+      structure.capabilityLength >= 20 &&
+      structure.length >= 2 &&
+      reaches(structure, 2),
   );
   const isr = first(StructureType.isr, 1);
   if (common === undefined) throw missing("common configuration");

@@ -12,6 +12,7 @@ const MASK_ALL = 0x4000;
 /**
  * Gives the function's vectors their messages and turns MSI-X on. Returns how many vectors there are: up to `wanted`,
  * 0 when the host has no messages.
+ * @throws ProtocolError `transport-layout` when the table is outside of the function's BARs.
  */
 export async function enableMsix(
   config: AddressSpace,
@@ -23,12 +24,13 @@ export async function enableMsix(
   listener: (vector: number) => void,
 ): Promise<number> {
   const count = Math.min(wanted, place.vectors);
+  const table = bars.get(place.table.bar);
+  if (table === undefined || place.table.offset + count * ENTRY_BYTES > table.length) {
+    const text = "the MSI-X table is not in a BAR that exists";
+    throw new ProtocolError("transport-layout", Clause.pciVectors, text);
+  }
   const messages = (await interrupts.messages?.(count, listener)) ?? [];
   if (messages.length === 0) return 0;
-  const table = bars.get(place.table.bar);
-  if (table === undefined) {
-    throw new ProtocolError("transport-layout", Clause.pciVectors, "the MSI-X table is in a BAR that does not exist");
-  }
   const control = (await config.read(base + place.capability + 2, 2)) & ~(ENABLE | MASK_ALL);
   await config.write(base + place.capability + 2, 2, control | ENABLE | MASK_ALL);
   for (const [vector, message] of messages.entries()) {

@@ -65,6 +65,7 @@ export class PciDriverTransport implements DriverTransport {
   readonly #mostVectors: number;
   /** Enabled queues: offset in the notification structure, and the value that is written there. */
   readonly #queues = new Map<number, { readonly offset: number; readonly value: number }>();
+  readonly #maxSizes = new Map<number, number>();
   #vectors = 0;
   #isConfigMapped = false;
   #endLine: (() => void) | undefined;
@@ -101,8 +102,11 @@ export class PciDriverTransport implements DriverTransport {
     if (deviceId === undefined) {
       throw new ProtocolError("device-id", Clause.pciDiscovery, `${formatPlace(place)} is no virtio device`);
     }
-    const structures = await readCapabilityList(host.config, base);
     const bars = await setUpBars(host, base, options.room);
+    const structures = await readCapabilityList(host.config, base, ({ bar, offset }, length) => {
+      const window = bars.get(bar);
+      return window !== undefined && offset + length <= window.length;
+    });
     const interrupts = await host.interrupts(place);
     const transport = new PciDriverTransport(host, place, { deviceId, structures, bars, interrupts }, options);
     await transport.#setUpInterrupts();
@@ -158,8 +162,13 @@ export class PciDriverTransport implements DriverTransport {
     return await this.#common.read(CommonConfig.configGeneration, 1);
   }
 
-  queueMaxSize(index: number): Promise<number> {
-    return this.#common.queueSize(index);
+  async queueMaxSize(index: number): Promise<number> {
+    // Of a queue in use the register has the size that it was given.
+    const known = this.#queues.has(index) ? this.#maxSizes.get(index) : undefined;
+    if (known !== undefined) return known;
+    const size = await this.#common.queueSize(index);
+    this.#maxSizes.set(index, size);
+    return size;
   }
   async enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
     const offset = (await this.#common.queueNotifyOffset(index)) * this.structures.notify.multiplier;
