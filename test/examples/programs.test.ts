@@ -41,6 +41,13 @@ describe("the examples", () => {
     expect(lines.filter((line) => /^< ICMP echo reply .* checksum good$/.test(line))).toHaveLength(3);
   }, 120_000);
 
+  it("emulator: a device on MMIO, one on PCI, and a guest", async () => {
+    expect((await example("emulator")).trim().split("\n")).toEqual([
+      "entropy over MMIO: 32 bytes",
+      "disk over PCI: write OK, 2048 sectors",
+    ]);
+  }, 120_000);
+
   it("two-threads: a disk in another thread, until that is ended", async () => {
     expect((await example("two-threads")).trim().split("\n")).toEqual([
       expect.stringMatching(/^capacity: 2048 sectors, served by thread \d+$/),
