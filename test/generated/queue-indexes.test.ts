@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { BalloonDevice, BalloonDriver } from "../../generated/balloon.js";
+import { BalloonDevice, BalloonDriver, type BalloonFreePageReport } from "../../generated/balloon.js";
 import { ConsoleDevice, ConsoleDriver } from "../../generated/console.js";
 import { FsDevice, FsDriver } from "../../generated/fs.js";
 import { GpioDevice, GpioDriver } from "../../generated/gpio.js";
 import { ScmiDevice, ScmiDriver } from "../../generated/scmi.js";
 import { ScsiDevice, ScsiDriver } from "../../generated/scsi.js";
-import type { VirtioDevice } from "../../src/runtime/index.js";
+import type { Completion, VirtioDevice } from "../../src/runtime/index.js";
 import { loopback } from "../../src/runtime/transport/loopback/index.js";
 
 // Figures from the section "Virtqueues" of each chapter. A queue counts if the driver enabled it and the device let it:
@@ -84,6 +84,45 @@ describe("which queues there are, and where", () => {
     const driver = await ConsoleDriver.start(loopback(device), { features });
     expect(enabled(device)).toEqual(wanted);
     await driver.stop();
+  });
+
+  test.each(subsets(["STATS_VQ", "FREE_PAGE_HINT", "PAGE_REPORTING"] as const).map((features) => [features]))("balloon %j, numbered as Linux does", async (features) => {
+    // More is offered than is accepted: what counts is what was negotiated.
+    const offered = ["STATS_VQ", "FREE_PAGE_HINT", "PAGE_REPORTING"] as const;
+    const pages: number[] = [];
+    const reportingVq = (request: BalloonFreePageReport): Completion => {
+      pages.push(request.queueIndex);
+      return request.complete();
+    };
+    const device = new BalloonDevice({ features: offered, config: { numPages: 0 }, inflateq: ignore, deflateq: ignore, reportingVq, queueNumbering: "linux" });
+    const driver = await BalloonDriver.start(loopback(device), { features, queueNumbering: "linux" });
+    const wanted = ["inflateq", "deflateq"];
+    if (features.includes("STATS_VQ")) wanted.push("statsq");
+    if (features.includes("FREE_PAGE_HINT")) wanted.push("freePageVq");
+    if (features.includes("PAGE_REPORTING")) wanted.push("reportingVq");
+    expect(enabled(device)).toEqual(wanted.map((name, index) => `${index} ${name}`));
+    await driver.reportingVq?.submit({ pages: 64 });
+    expect(pages).toEqual(features.includes("PAGE_REPORTING") ? [wanted.length - 1] : []);
+    await driver.stop();
+  });
+
+  test("the two numberings do not fit each other", async () => {
+    const features = ["PAGE_REPORTING"] as const;
+    const device = new BalloonDevice({ features, config: { numPages: 0 }, inflateq: ignore, deflateq: ignore, queueNumbering: "linux" });
+    await expect(BalloonDriver.start(loopback(device), { features })).rejects.toMatchObject({ rule: "queue-unknown" });
+  });
+
+  test.each([[[]], [["NOTIFICATION"]]] as const)("fs %j is numbered by the specification as Linux does", async (features) => {
+    const config = { tag: "x", numRequestQueues: 2, notifyBufSize: 64 };
+    const seen: string[][] = [];
+    for (const queueNumbering of ["specification", "linux"] as const) {
+      const device = new FsDevice({ features, config, hiprio: ignore, requestQueue: ignore, queueNumbering });
+      const driver = await FsDriver.start(loopback(device), { features, queueNumbering });
+      seen.push(enabled(device));
+      await driver.stop();
+    }
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[0]).toHaveLength(features.length + 3);
   });
 
   test("a device that offers a queue and a driver that does not want it", async () => {

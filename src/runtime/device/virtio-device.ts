@@ -2,6 +2,7 @@ import { CommonFeature } from "../negotiation/common-feature.js";
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
+import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import { largestQueueSize, type RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
@@ -20,6 +21,8 @@ export interface VirtioDeviceOptions<QueueName extends string = string> {
    * power of two in it.
    */
   readonly queueSize?: number;
+  /** Which index a queue has behind an optional one that is absent; `specification` if absent. See {@link QueueNumbering}. */
+  readonly queueNumbering?: QueueNumbering;
   /** Features that are offered by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
   /**
@@ -52,6 +55,7 @@ export abstract class VirtioDevice {
   readonly #features: FeatureSet;
   readonly #config: ConfigSpace;
   readonly #queueSize: number;
+  readonly #numbering: QueueNumbering;
   readonly #owner: QueueOwner;
   readonly #complaints: Complaints;
   #transport: DeviceTransport | undefined;
@@ -87,6 +91,7 @@ export abstract class VirtioDevice {
     this.#complaints = new Complaints(definition.name);
     this.#config = new ConfigSpace(configBytes, definition.writableConfig);
     this.#queueSize = queueSize;
+    this.#numbering = options.queueNumbering ?? "specification";
     this.#owner = this.#makeOwner(options);
     this.#queues = undefined;
     this.#ending = undefined;
@@ -417,7 +422,7 @@ export abstract class VirtioDevice {
     this.#guard("queuePlan", () => {
       const features = featuresOk ? this.#negotiated : this.offered;
       const packed = features.has(CommonFeature.RING_PACKED);
-      for (const plan of this.queuePlan(features)) {
+      for (const plan of numberedQueues(this.queuePlan(features), this.#numbering)) {
         const maxSize = largestQueueSize(plan.maxSize ?? this.#queueSize, packed);
         queues.set(plan.index, new DeviceQueueControl(this.#owner, plan, maxSize));
       }

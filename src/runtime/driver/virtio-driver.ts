@@ -2,6 +2,7 @@ import { CommonFeature, SUPPORTED_COMMON_FEATURES, type CommonFeatureName } from
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
+import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import { nextTurn } from "../transport/next-turn.js";
 import { readConfigSnapshot } from "./config-snapshot.js";
@@ -14,6 +15,8 @@ import { pollUntil } from "./poll.js";
 export interface VirtioDriverOptions {
   /** Wanted size of a queue whose plan does not say otherwise; the device may have less. 256 if absent. */
   readonly queueSize?: number;
+  /** Which index a queue has behind an optional one that is absent; `specification` if absent. See {@link QueueNumbering}. */
+  readonly queueNumbering?: QueueNumbering;
   /** Features that are accepted by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
   /** How long the device may take for a reset, of itself or of a queue, or to suspend: in milliseconds. 5000 if absent. */
@@ -44,6 +47,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
 
   readonly #transport: DriverTransport;
   readonly #queueSize: number;
+  readonly #numbering: QueueNumbering;
   readonly #withhold: readonly string[];
   readonly #resetTimeout: number;
   readonly #cut: RequestCut | undefined;
@@ -65,6 +69,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     this.definition = definition;
     this.#transport = transport;
     this.#queueSize = options.queueSize ?? 256;
+    this.#numbering = options.queueNumbering ?? "specification";
     this.#withhold = options.withhold ?? [];
     this.#resetTimeout = options.resetTimeout ?? DEFAULT_RESET_TIMEOUT;
     this.#cut = options.cut;
@@ -277,7 +282,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       cut: this.#cut ?? {},
       report: (error) => this.report(error),
     });
-    for (const plan of this.queuePlan(accepted, config)) await this.#queues.add(plan);
+    const plans = numberedQueues(this.queuePlan(accepted, config), this.#numbering);
+    for (const plan of plans) await this.#queues.add(plan);
     await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
     if (((await transport.getStatus()) & DeviceStatus.NEEDS_RESET) !== 0) throw this.#needsReset();
     // The device notifies of changes from DRIVER_OK on; this is for what changed just before.
