@@ -462,6 +462,61 @@ export function blkZoneStateValue(name: BlkZoneState | number): number {
 /** (`SCSI_SENSE_BUFFERSIZE`) */
 export const SCSI_SENSE_BUFFERSIZE = 96;
 
+/**
+ * A zone that is written in order. Conventional zones are in no state but NOT_WP, and never leave it. One for each
+ * `sector`. (section 5.2.6)
+ */
+export const BlkSequentialZoneProtocol = {
+  /** Where it begins. */
+  initial: "EMPTY",
+  states: {
+    EMPTY: "EMPTY",
+    /** Opened by a write. */
+    IOPEN: "IOPEN",
+    /** Opened by ZONE_OPEN. */
+    EOPEN: "EOPEN",
+    CLOSED: "CLOSED",
+    FULL: "FULL",
+    /** The hardware has failed; it can be read. */
+    RDONLY: "RDONLY",
+    /** The hardware has failed. */
+    OFFLINE: "OFFLINE",
+    /** Conventional. */
+    NOT_WP: "NOT_WP",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.OUT": { EMPTY: ["IOPEN"], IOPEN: ["IOPEN"], CLOSED: ["IOPEN"], EOPEN: ["EOPEN"], NOT_WP: ["NOT_WP"] },
+    "Request.ZONE_APPEND": { EMPTY: ["IOPEN"], IOPEN: ["IOPEN"], CLOSED: ["IOPEN"], EOPEN: ["EOPEN"] },
+    "a write reaches the capacity of the zone": { EMPTY: ["FULL"], IOPEN: ["FULL"], EOPEN: ["FULL"], CLOSED: ["FULL"] },
+    "Request.ZONE_OPEN": { EMPTY: ["EOPEN"], IOPEN: ["EOPEN"], EOPEN: ["EOPEN"], CLOSED: ["EOPEN"] },
+    "Request.ZONE_CLOSE": { IOPEN: ["CLOSED"], EOPEN: ["CLOSED", "EMPTY"], CLOSED: ["CLOSED"] },
+    "the device closes the zone": { IOPEN: ["CLOSED"] },
+    "Request.ZONE_FINISH": { IOPEN: ["FULL"], EOPEN: ["FULL"], FULL: ["FULL"] },
+    "Request.ZONE_RESET": { EMPTY: ["EMPTY"], IOPEN: ["EMPTY"], EOPEN: ["EMPTY"], CLOSED: ["EMPTY"], FULL: ["EMPTY"] },
+    ZONE_RESET_ALL: { IOPEN: ["EMPTY"], EOPEN: ["EMPTY"], CLOSED: ["EMPTY"], FULL: ["EMPTY"] },
+    "the hardware fails": {
+      EMPTY: ["RDONLY"],
+      IOPEN: ["RDONLY"],
+      EOPEN: ["RDONLY"],
+      CLOSED: ["RDONLY"],
+      FULL: ["RDONLY"],
+    },
+    "the hardware fails for good": {
+      EMPTY: ["OFFLINE"],
+      IOPEN: ["OFFLINE"],
+      EOPEN: ["OFFLINE"],
+      CLOSED: ["OFFLINE"],
+      FULL: ["OFFLINE"],
+      RDONLY: ["OFFLINE"],
+    },
+    "the zone is conventional": { EMPTY: ["NOT_WP"] },
+  },
+} as const;
+
+/** A state of {@link BlkSequentialZoneProtocol}. */
+export type BlkSequentialZoneState = keyof typeof BlkSequentialZoneProtocol.states;
+
 /** Bytes of the configuration space. */
 export const BLK_CONFIG_SIZE = 96;
 

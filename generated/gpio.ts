@@ -272,7 +272,7 @@ export const GpioLineInterruptProtocol = {
   },
   /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
   steps: {
-    "Request.SetIrqType": { DISABLED: ["MASKED", "DISABLED"], MASKED: ["DISABLED"], UNMASKED: ["DISABLED"] },
+    "Request.SET_IRQ_TYPE": { DISABLED: ["MASKED", "DISABLED"], MASKED: ["DISABLED"], UNMASKED: ["DISABLED"] },
     Interrupt: { MASKED: ["UNMASKED"] },
     "the interrupt occurs": { UNMASKED: ["MASKED"] },
   },

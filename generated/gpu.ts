@@ -587,6 +587,75 @@ export const GpuSharedMemory = {
   HOST_VISIBLE: 1,
 } as const;
 
+/** A resource, whose number the driver chooses. One for each `resource_id`. (section 5.7.6.8) */
+export const GpuResourceProtocol = {
+  /** Where it begins. */
+  initial: "ABSENT",
+  states: {
+    ABSENT: "ABSENT",
+    /** It has no memory of the guest. */
+    CREATED: "CREATED",
+    /** It has. */
+    BACKED: "BACKED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Control.CMD_RESOURCE_CREATE_2D": { ABSENT: ["CREATED"] },
+    "Control.CMD_RESOURCE_CREATE_BLOB": { ABSENT: ["CREATED", "BACKED"] },
+    "Control.CMD_RESOURCE_ATTACH_BACKING": { CREATED: ["BACKED"] },
+    "Control.CMD_RESOURCE_DETACH_BACKING": { BACKED: ["CREATED"] },
+    "Control.CMD_TRANSFER_TO_HOST_2D": { BACKED: ["BACKED"] },
+    "Control.CMD_SET_SCANOUT": { CREATED: ["CREATED"], BACKED: ["BACKED"] },
+    "Control.CMD_RESOURCE_FLUSH": { CREATED: ["CREATED"], BACKED: ["BACKED"] },
+    "Control.CMD_RESOURCE_ASSIGN_UUID": { CREATED: ["CREATED"], BACKED: ["BACKED"] },
+    "Control.CMD_RESOURCE_MAP_BLOB": { CREATED: ["CREATED"], BACKED: ["BACKED"] },
+    "Control.CMD_RESOURCE_UNREF": { CREATED: ["ABSENT"], BACKED: ["ABSENT"] },
+  },
+} as const;
+
+/** A state of {@link GpuResourceProtocol}. */
+export type GpuResourceState = keyof typeof GpuResourceProtocol.states;
+
+/** A rendering context, whose number the driver chooses. One for each `hdr.ctx_id`. (section 5.7.6.9) */
+export const GpuContextProtocol = {
+  /** Where it begins. */
+  initial: "ABSENT",
+  states: {
+    ABSENT: "ABSENT",
+    PRESENT: "PRESENT",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Control.CMD_CTX_CREATE": { ABSENT: ["PRESENT"] },
+    "Control.CMD_CTX_ATTACH_RESOURCE": { PRESENT: ["PRESENT"] },
+    "Control.CMD_CTX_DETACH_RESOURCE": { PRESENT: ["PRESENT"] },
+    "Control.CMD_SUBMIT_3D": { PRESENT: ["PRESENT"] },
+    "Control.CMD_CTX_DESTROY": { PRESENT: ["ABSENT"] },
+  },
+} as const;
+
+/** A state of {@link GpuContextProtocol}. */
+export type GpuContextState = keyof typeof GpuContextProtocol.states;
+
+/** The displays change, the driver looks at them and clears the event. (section 5.7.4) */
+export const GpuDisplaysProtocol = {
+  /** Where it begins. */
+  initial: "KNOWN",
+  states: {
+    KNOWN: "KNOWN",
+    CHANGED: "CHANGED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "config.events_read": { KNOWN: ["CHANGED"], CHANGED: ["CHANGED"] },
+    "Control.CMD_GET_DISPLAY_INFO": { KNOWN: ["KNOWN"], CHANGED: ["CHANGED"] },
+    "config.events_clear": { CHANGED: ["KNOWN"] },
+  },
+} as const;
+
+/** A state of {@link GpuDisplaysProtocol}. */
+export type GpuDisplaysState = keyof typeof GpuDisplaysProtocol.states;
+
 /** Bytes of the configuration space. */
 export const GPU_CONFIG_SIZE = 20;
 

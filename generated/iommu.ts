@@ -310,6 +310,48 @@ export const IommuFaultFlags = {
   ADDRESS: 0x100,
 } as const;
 
+/** An endpoint. A domain exists as long as an endpoint is attached to it. One for each `endpoint`. (section 5.13.6.3) */
+export const IommuEndpointProtocol = {
+  /** Where it begins. */
+  initial: "DETACHED",
+  states: {
+    DETACHED: "DETACHED",
+    ATTACHED: "ATTACHED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.ATTACH": { DETACHED: ["ATTACHED"], ATTACHED: ["ATTACHED"] },
+    "Request.DETACH": { ATTACHED: ["DETACHED"] },
+    "the device is reset": { DETACHED: ["DETACHED"], ATTACHED: ["DETACHED"] },
+  },
+} as const;
+
+/** A state of {@link IommuEndpointProtocol}. */
+export type IommuEndpointState = keyof typeof IommuEndpointProtocol.states;
+
+/** A domain, by what the driver has chosen as its number. One for each `domain`. (section 5.13.6.3) */
+export const IommuDomainProtocol = {
+  /** Where it begins. */
+  initial: "ABSENT",
+  states: {
+    ABSENT: "ABSENT",
+    /** It has a page table of its own. */
+    TRANSLATING: "TRANSLATING",
+    /** Its endpoints access all memory. */
+    BYPASS: "BYPASS",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.ATTACH": { ABSENT: ["TRANSLATING", "BYPASS"], TRANSLATING: ["TRANSLATING"], BYPASS: ["BYPASS"] },
+    "Request.MAP": { TRANSLATING: ["TRANSLATING"] },
+    "Request.UNMAP": { TRANSLATING: ["TRANSLATING"] },
+    "its last endpoint is detached": { ABSENT: ["ABSENT"], TRANSLATING: ["ABSENT"], BYPASS: ["ABSENT"] },
+  },
+} as const;
+
+/** A state of {@link IommuDomainProtocol}. */
+export type IommuDomainState = keyof typeof IommuDomainProtocol.states;
+
 /** Bytes of the configuration space. */
 export const IOMMU_CONFIG_SIZE = 40;
 

@@ -183,6 +183,47 @@ export const MediaSharedMemory = {
   MMAP: 0,
 } as const;
 
+/** A session, whose number the device chooses. One for each `session_id`. (section 5.22.6.1.3) */
+export const MediaSessionProtocol = {
+  /** Where it begins. */
+  initial: "CLOSED",
+  states: {
+    CLOSED: "CLOSED",
+    OPEN: "OPEN",
+    /** It cannot go on. Its number stays taken until the driver closes it. */
+    FAILED: "FAILED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Command.OPEN": { CLOSED: ["OPEN"] },
+    "Command.IOCTL": { OPEN: ["OPEN"] },
+    "Command.MMAP": { OPEN: ["OPEN"] },
+    Event: { OPEN: ["FAILED", "OPEN"] },
+    "Command.CLOSE": { OPEN: ["CLOSED"], FAILED: ["CLOSED"] },
+  },
+} as const;
+
+/** A state of {@link MediaSessionProtocol}. */
+export type MediaSessionState = keyof typeof MediaSessionProtocol.states;
+
+/**
+ * A buffer that is mapped. It stays mapped when its session is closed. One for each `driver_addr`. (section
+ * 5.22.6.1.6)
+ */
+export const MediaMappingProtocol = {
+  /** Where it begins. */
+  initial: "UNMAPPED",
+  states: {
+    UNMAPPED: "UNMAPPED",
+    MAPPED: "MAPPED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: { "Command.MMAP": { UNMAPPED: ["MAPPED"] }, "Command.MUNMAP": { MAPPED: ["UNMAPPED"] } },
+} as const;
+
+/** A state of {@link MediaMappingProtocol}. */
+export type MediaMappingState = keyof typeof MediaMappingProtocol.states;
+
 /** Bytes of the configuration space. */
 export const MEDIA_CONFIG_SIZE = 40;
 

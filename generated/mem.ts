@@ -186,8 +186,8 @@ export const MemBlockProtocol = {
   },
   /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
   steps: {
-    "Request.Plug": { UNPLUGGED: ["PLUGGED"] },
-    "Request.Unplug": { PLUGGED: ["UNPLUGGED"] },
+    "Request.PLUG": { UNPLUGGED: ["PLUGGED"] },
+    "Request.UNPLUG": { PLUGGED: ["UNPLUGGED"] },
     "all blocks are unplugged": { UNPLUGGED: ["UNPLUGGED"], PLUGGED: ["UNPLUGGED"] },
   },
 } as const;

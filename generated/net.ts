@@ -1452,6 +1452,64 @@ export const NetDevicePart = {
   CVQ_CFG_PART: 0x200,
 } as const;
 
+/** Since when the device asks the driver to announce itself. (section 5.1.9.5.4) */
+export const NetAnnouncementProtocol = {
+  /** Where it begins. */
+  initial: "QUIET",
+  states: {
+    QUIET: "QUIET",
+    /** ANNOUNCE is set in `status`. */
+    ASKED: "ASKED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: { "config.status": { QUIET: ["ASKED"] }, "Control.ANNOUNCE.ACK": { ASKED: ["QUIET"] } },
+} as const;
+
+/** A state of {@link NetAnnouncementProtocol}. */
+export type NetAnnouncementState = keyof typeof NetAnnouncementProtocol.states;
+
+/** Which queues may be used: the first pair alone until the driver says how many. (section 5.1.9.5.6) */
+export const NetQueuePairsProtocol = {
+  /** Where it begins. */
+  initial: "ONE",
+  states: {
+    ONE: "ONE",
+    SEVERAL: "SEVERAL",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Control.MQ.VQ_PAIRS_SET": { ONE: ["ONE", "SEVERAL"], SEVERAL: ["ONE", "SEVERAL"] },
+    "the device is reset": { ONE: ["ONE"], SEVERAL: ["ONE"] },
+  },
+} as const;
+
+/** A state of {@link NetQueuePairsProtocol}. */
+export type NetQueuePairsState = keyof typeof NetQueuePairsProtocol.states;
+
+/**
+ * Contexts of receive-side scaling. While there is one, VQ_PAIRS_SET may not be sent. One for each
+ * `context.rss_ctx_id`. (section 5.1.9.5.8)
+ */
+export const NetRssContextProtocol = {
+  /** Where it begins. */
+  initial: "ABSENT",
+  states: {
+    ABSENT: "ABSENT",
+    PRESENT: "PRESENT",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Control.RSS_CTX.ADD": { ABSENT: ["PRESENT"] },
+    "Control.RSS_CTX.MOD": { PRESENT: ["PRESENT"] },
+    "Control.RSS_CTX.DEL": { PRESENT: ["ABSENT"] },
+    VQ_PAIRS_SET: { ABSENT: ["ABSENT"] },
+    "the device is reset": { ABSENT: ["ABSENT"], PRESENT: ["ABSENT"] },
+  },
+} as const;
+
+/** A state of {@link NetRssContextProtocol}. */
+export type NetRssContextState = keyof typeof NetRssContextProtocol.states;
+
 /** Bytes of the configuration space. */
 export const NET_CONFIG_SIZE = 28;
 

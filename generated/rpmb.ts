@@ -195,11 +195,11 @@ export const RpmbKeyProtocol = {
   },
   /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
   steps: {
-    "Request.ReqProgramKey": { MISSING: ["PROGRAMMED"] },
-    "Request.ReqGetWriteCounter": { PROGRAMMED: ["PROGRAMMED"] },
-    "Request.ReqDataWrite": { PROGRAMMED: ["PROGRAMMED"] },
-    "Request.ReqDataRead": { PROGRAMMED: ["PROGRAMMED"] },
-    "Request.ReqResultRead": { MISSING: ["MISSING"], PROGRAMMED: ["PROGRAMMED"] },
+    "Request.REQ_PROGRAM_KEY": { MISSING: ["PROGRAMMED"] },
+    "Request.REQ_GET_WRITE_COUNTER": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.REQ_DATA_WRITE": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.REQ_DATA_READ": { PROGRAMMED: ["PROGRAMMED"] },
+    "Request.REQ_RESULT_READ": { MISSING: ["MISSING"], PROGRAMMED: ["PROGRAMMED"] },
   },
 } as const;
 

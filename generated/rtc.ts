@@ -318,6 +318,37 @@ export function rtcNotificationTypeValue(name: RtcNotificationType | number): nu
   }
 }
 
+/** The alarm of a clock. The device may keep it over a reset. One for each `clock_id`. (section 5.23.6.6.1) */
+export const RtcAlarmProtocol = {
+  /** Where it begins. */
+  initial: "DISABLED",
+  states: {
+    DISABLED: "DISABLED",
+    ENABLED: "ENABLED",
+    /** The time has come, and the driver has not been told yet. */
+    EXPIRED: "EXPIRED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Request.SET_ALARM": {
+      DISABLED: ["ENABLED", "DISABLED"],
+      ENABLED: ["ENABLED", "DISABLED"],
+      EXPIRED: ["ENABLED", "DISABLED"],
+    },
+    "Request.SET_ALARM_ENABLED": {
+      DISABLED: ["ENABLED", "DISABLED"],
+      ENABLED: ["ENABLED", "DISABLED"],
+      EXPIRED: ["ENABLED", "DISABLED"],
+    },
+    "Request.READ_ALARM": { DISABLED: ["DISABLED"], ENABLED: ["ENABLED"], EXPIRED: ["EXPIRED"] },
+    "the clock reaches or passes the time of the alarm": { ENABLED: ["EXPIRED"], EXPIRED: ["EXPIRED"] },
+    NotifAlarm: { EXPIRED: ["ENABLED"] },
+  },
+} as const;
+
+/** A state of {@link RtcAlarmProtocol}. */
+export type RtcAlarmState = keyof typeof RtcAlarmProtocol.states;
+
 /** Bytes of the configuration space. */
 export const RTC_CONFIG_SIZE = 0;
 

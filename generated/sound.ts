@@ -1073,6 +1073,39 @@ export function soundCtlEventMaskValue(name: SoundCtlEventMask | number): number
 /** Most channels of a map. (`VIRTIO_SND_CHMAP_MAX_SIZE`, since 1.2) */
 export const SND_CHMAP_MAX_SIZE = 18;
 
+/** A PCM stream, by the command that was last carried out. One for each `stream_id`. (section 5.14.6.6.1) */
+export const SoundStreamProtocol = {
+  /** Where it begins. */
+  initial: "NEW",
+  states: {
+    /** It has no parameters yet. */
+    NEW: "NEW",
+    PARAMETERS_SET: "PARAMETERS_SET",
+    /** The device has what it needs. The driver may send frames ahead. */
+    PREPARED: "PREPARED",
+    RUNNING: "RUNNING",
+    STOPPED: "STOPPED",
+    /** It keeps its parameters. */
+    RELEASED: "RELEASED",
+  },
+  /** What may follow on an event, by the state before it; where a state is missing, the event may not happen. */
+  steps: {
+    "Control.R_PCM_SET_PARAMS": {
+      NEW: ["PARAMETERS_SET"],
+      PARAMETERS_SET: ["PARAMETERS_SET"],
+      PREPARED: ["PARAMETERS_SET"],
+      RELEASED: ["PARAMETERS_SET"],
+    },
+    "Control.R_PCM_PREPARE": { PARAMETERS_SET: ["PREPARED"], PREPARED: ["PREPARED"], RELEASED: ["PREPARED"] },
+    "Control.R_PCM_START": { PREPARED: ["RUNNING"], STOPPED: ["RUNNING"] },
+    "Control.R_PCM_STOP": { RUNNING: ["STOPPED"] },
+    "Control.R_PCM_RELEASE": { PREPARED: ["RELEASED"], STOPPED: ["RELEASED"] },
+  },
+} as const;
+
+/** A state of {@link SoundStreamProtocol}. */
+export type SoundStreamState = keyof typeof SoundStreamProtocol.states;
+
 /** Bytes of the configuration space. */
 export const SOUND_CONFIG_SIZE = 16;
 

@@ -4,6 +4,7 @@ import type { AnswerRuleModel, AnswersModel } from "./device-model.js";
 import { reportUnknown } from "./facts.js";
 import { compileNumber, type FormulaEnvironment } from "./formulas.js";
 import {
+  hasField,
   kindsOf,
   messageEnvironment,
   resolveMessage,
@@ -18,7 +19,10 @@ const shortMeanings = ["zeros", "cut"] as const;
 
 interface Inside extends MessageContext {
   readonly found: FoundMessage;
+  /** What is answered: a name that both parts have is the answer's. */
   readonly environment: FormulaEnvironment;
+  /** What is asked: a name that both parts have is the request's. */
+  readonly asked: FormulaEnvironment;
   readonly encloser: Encloser;
 }
 
@@ -35,21 +39,22 @@ function answersModel(block: AnswersBlock, context: MessageContext): readonly An
   if (!found) return [];
   const { name } = found.symbol;
   const origin = originOf(clauses, name, scope.encloser, facts.bag);
-  const environment = messageEnvironment(found.symbol, context);
-  const inside: Inside = { ...context, found, environment, encloser: { label: name, ...origin } };
+  const environment = messageEnvironment(found.symbol, context, "writable");
+  const asked = messageEnvironment(found.symbol, context, "readable");
+  const inside: Inside = { ...context, found, environment, asked, encloser: { label: name, ...origin } };
   const doc = block.documentation.join("\n");
   return [{ message: name, doc, ...origin, rules: block.rules.flatMap((rule) => ruleModel(rule, inside)) }];
 }
 
 function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[] {
-  const { facts, encloser, environment, found, requests } = inside;
+  const { facts, encloser, environment, asked, found, requests } = inside;
   const clauses = readClauses(rule.clauses, "a rule for answers", facts.bag);
   const variants = requests.find(({ name }) => name === found.symbol.name)?.variants ?? [];
   const kinds = rule.kinds.map(({ segments }) => kindsOf(segments, found.symbol, variants, inside));
   const content = contentOf(rule, clauses, inside);
   if (content === undefined || kinds.some((kind) => kind === undefined)) return [];
   const per = pathOf(clauses);
-  if (per) requireField(per, inside);
+  if (per) requireField(per, inside, asked);
   return [
     {
       doc: rule.documentation.join("\n"),
@@ -57,8 +62,9 @@ function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[]
       strength: rule.strength,
       verb: rule.verb,
       ...content,
+      kinds: rule.kinds.map(({ segments }) => segments.map(({ text }) => text).join(".")),
       variants: [...new Set(kinds.flatMap((kind) => kind ?? []).map(({ name }) => name))],
-      ...conditionOf(clauses, environment),
+      ...conditionOf(clauses, rule.verb === "only" ? environment : asked),
       per: per?.map(({ text }) => text) ?? null,
     },
   ];
@@ -74,7 +80,7 @@ function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Cont
       return target && value ? assigned(rule, target, inside) : incomplete(rule, "a field and a value", inside);
     case "echo": {
       if (!target || value?.kind !== "path") return incomplete(rule, "two fields, as in `echo answer.id = id`", inside);
-      if (!requireField(target.segments, inside) || !requireField(value.segments, inside)) return undefined;
+      if (!requireField(target.segments, inside) || !requireField(value.segments, inside, inside.asked)) return undefined;
       return { ...noContent, field: texts(target.segments), source: texts(value.segments) };
     }
     case "used":
@@ -93,7 +99,9 @@ function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Cont
     }
     case "only":
       if (!target || value || !clauses.expressions.has("if")) return incomplete(rule, "a field and an `if`", inside);
-      return requireField(target.segments, inside) ? { ...noContent, field: texts(target.segments) } : undefined;
+      return hasField(inside.found.symbol, target.segments, ["writable"], inside)
+        ? { ...noContent, field: texts(target.segments) }
+        : undefined;
     case "late":
     case "ordered":
       return target || value ? incomplete(rule, "no field", inside) : noContent;
@@ -111,7 +119,7 @@ function assigned(rule: AnswerRule, target: PathExpression, inside: Inside): Con
   const { value } = rule;
   const answer = requireField(target.segments, inside);
   if (!answer || !value) return undefined;
-  const valueTree = compileNumber(value, { ...inside.environment, expected: answer.enum });
+  const valueTree = compileNumber(value, { ...inside.asked, expected: answer.enum });
   if (valueTree === undefined) return undefined;
   const text = value.span.source.text.slice(value.span.start, value.span.end);
   return { ...noContent, field: texts(target.segments), value: text, valueTree };
@@ -128,7 +136,11 @@ function meaning(
   return found && { ...noContent, meaning: found };
 }
 
-function requireField(path: readonly Name[], { environment, facts, scope, found }: Inside) {
+function requireField(
+  path: readonly Name[],
+  { environment: answered, facts, scope, found }: Inside,
+  environment: FormulaEnvironment = answered,
+) {
   const [first] = path;
   if (first === undefined || first.text === "") return undefined;
   const answer = environment.field?.(path);

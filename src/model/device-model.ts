@@ -422,8 +422,16 @@ export interface TableModel {
 
 /** A message, a change of the configuration, or something that no message shows. */
 export type EventModel =
-  /** `variants`: which of a request; empty for all of them, and for a message that is a struct. */
-  | { readonly kind: "message"; readonly message: string; readonly variants: readonly string[] }
+  /**
+   * `kinds`: which requests, as the definition names them; empty for all of them, and for a message that is a struct.
+   * `variants` have them; a variant with several tags may stand for other kinds as well.
+   */
+  | {
+      readonly kind: "message";
+      readonly message: string;
+      readonly kinds: readonly string[];
+      readonly variants: readonly string[];
+    }
   | { readonly kind: "config"; readonly path: readonly string[] }
   | { readonly kind: "other"; readonly text: string };
 export type Side = "driver" | "device";
@@ -505,7 +513,9 @@ export interface AnswerRuleModel extends UnnamedItem, ConditionModel {
   readonly valueTree: Formula | null;
   readonly meaning: "exact" | "ignored" | "zero" | "zeros" | "cut" | null;
   readonly source: readonly string[] | null;
-  /** Kinds of the request; empty for all of them. */
+  /** Kinds of the request, as the definition names them; empty for all of them. */
+  readonly kinds: readonly string[];
+  /** The variants that have these kinds; one with several tags may stand for other kinds as well. */
   readonly variants: readonly string[];
   /** `ordered` and `late`: only among those for which this field has the same value. */
   readonly per: readonly string[] | null;

@@ -2,6 +2,7 @@ import type { Name, PathExpression, ProtocolEvent, RequestPart, StructMember } f
 import { findConfigField } from "./config-fields.js";
 import type { EventModel, RequestModel, VariantModel } from "./device-model.js";
 import { reportUnknown, type Facts } from "./facts.js";
+import { fieldsOf, findPath } from "./field-paths.js";
 import { environmentOf, newFieldTable } from "./field-table.js";
 import type { FormulaEnvironment } from "./formulas.js";
 import { findTypes, kindText, type RequestSymbol, type Scope, type StructSymbol } from "./symbols.js";
@@ -39,7 +40,8 @@ export function resolveEvent(
   const found = resolveMessage(event.path, context);
   if (!found) return undefined;
   const variants = found.variants.map(({ name }) => name);
-  return { model: { kind: "message", message: found.symbol.name, variants }, found };
+  const kinds = segments.slice(1).map(({ text }) => text);
+  return { model: { kind: "message", message: found.symbol.name, kinds, variants }, found };
 }
 
 /** `Control`, `Control.PCM_START`, `Packet`. */
@@ -94,10 +96,14 @@ function namesOf(variant: VariantModel): ReadonlySet<string> {
   return new Set([variant.name, ...tags]);
 }
 
-/** What formulas about a message see: all of its fields, the readable ones and the written ones. */
+/**
+ * What formulas about a message see: all of its fields, the readable ones and the written ones. A name that both parts of
+ * a request have means the one in `first`.
+ */
 export function messageEnvironment(
   symbol: RequestSymbol | StructSymbol,
   { scope, facts }: MessageContext,
+  first: "readable" | "writable",
   parameters: ReadonlySet<string> = new Set(),
 ): FormulaEnvironment {
   if (symbol.kind === "struct") {
@@ -105,10 +111,27 @@ export function messageEnvironment(
     return environmentOf(newFieldTable({ facts, scope, members, parameters }), "rule");
   }
   const before = newFieldTable({ facts, scope, members: streamOf(symbol, "readable") });
-  return environmentOf(
-    newFieldTable({ facts, scope, members: streamOf(symbol, "writable"), before, parameters }),
-    "rule",
-  );
+  const members = streamOf(symbol, "writable");
+  const all = environmentOf(newFieldTable({ facts, scope, members, before, parameters }), "rule");
+  if (first === "writable") return all;
+  const readable = environmentOf(newFieldTable({ facts, scope, members: [], before, parameters }), "rule");
+  return { ...all, field: (path) => readable.field?.(path) ?? all.field?.(path) };
+}
+
+/** Whether one part of a message has a field, of whatever type. What is unknown has been reported. */
+export function hasField(
+  symbol: RequestSymbol | StructSymbol,
+  path: readonly Name[],
+  parts: readonly ("readable" | "writable")[],
+  { scope, facts }: MessageContext,
+): boolean {
+  const [first] = path;
+  if (first === undefined || first.text === "") return false;
+  const all = symbol.kind === "struct" ? [symbol.declaration.members] : parts.map((part) => streamOf(symbol, part));
+  const members = all.find((each) => fieldsOf(each).has(first.text));
+  if (members) return findPath(members, path, scope, facts) !== "broken";
+  reportUnknown(facts, scope, `field of ${symbol.name}`, first, () => all.flatMap((each) => [...fieldsOf(each).keys()]));
+  return false;
 }
 
 const streams = new WeakMap<RequestSymbol, Readonly<Record<"readable" | "writable", readonly StructMember[]>>>();

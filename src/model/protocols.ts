@@ -24,6 +24,7 @@ import { textOrNull } from "./formula-text.js";
 import { compileCondition, compileNumber, type FormulaEnvironment } from "./formulas.js";
 import {
   allHave,
+  hasField,
   messageEnvironment,
   resolveEvent,
   type FoundMessage,
@@ -140,15 +141,16 @@ function transitionModel(declaration: TransitionDeclaration, inside: Inside): re
   const to = declaration.to && knownState(declaration.to, false, inside);
   const key = pathOf(clauses) ?? inside.key;
   checkKey(key, clauses.expressions.get("per")?.expression, events, inside);
+  const by = sideOf(clauses, inside);
   if (events.models.length === 0) return [];
   return [
     {
       doc: declaration.documentation.join("\n"),
       ...originOf(clauses, "this step", encloser, facts.bag),
       events: events.models,
-      by: sideOf(clauses, inside),
+      by,
       key: key?.map(({ text }) => text) ?? null,
-      ...conditionOf(clauses, environmentFor(events, inside)),
+      ...conditionOf(clauses, environmentFor(events, by, inside)),
       from,
       to: to?.[0] ?? null,
     },
@@ -159,7 +161,8 @@ function counterModel(declaration: CounterDeclaration, inside: Inside): readonly
   const { facts, encloser, scope } = inside;
   const clauses = readClauses(declaration.clauses, "a counter", facts.bag);
   const events = resolveEvents(declaration.events, inside);
-  const environment = environmentFor(events, inside);
+  const by = sideOf(clauses, inside);
+  const environment = environmentFor(events, by, inside);
   const valueTree = compileNumber(declaration.value, environment);
   const name = declaration.name.text;
   if (declaration.type === undefined || name === "" || valueTree === undefined) return [];
@@ -180,7 +183,7 @@ function counterModel(declaration: CounterDeclaration, inside: Inside): readonly
       value: textOrNull(valueTree) ?? "",
       valueTree,
       events: events.models,
-      by: sideOf(clauses, inside),
+      by,
       ...conditionOf(clauses, environment),
     },
   ];
@@ -189,7 +192,7 @@ function counterModel(declaration: CounterDeclaration, inside: Inside): readonly
 function lessonModel(declaration: LessonDeclaration, inside: Inside): readonly LessonModel[] {
   const events = resolveEvents(declaration.events, inside);
   for (const field of declaration.fields) {
-    for (const found of events.found) requireField([field], found, inside);
+    for (const { symbol } of events.found) hasField(symbol, [field], ["writable", "readable"], inside);
   }
   return [
     {
@@ -205,11 +208,15 @@ function resolveEvents(events: readonly ProtocolEvent[], inside: Inside): Events
   return { models: resolved.map(({ model }) => model), found: resolved.flatMap(({ found }) => found ?? []) };
 }
 
-/** Conditions and values see the fields of the message; of several, those of the first. */
-function environmentFor(events: Events, inside: Inside): FormulaEnvironment {
+/**
+ * Conditions and values see the fields of the message; of several, those of the first. What the device does shows in the
+ * part that it writes.
+ */
+function environmentFor(events: Events, by: ProtocolModel["by"], inside: Inside): FormulaEnvironment {
   const { facts, scope, counters } = inside;
   const [first] = events.found;
-  return first ? messageEnvironment(first.symbol, inside, counters) : { facts, scope, parameters: counters };
+  if (!first) return { facts, scope, parameters: counters };
+  return messageEnvironment(first.symbol, inside, by === "device" ? "writable" : "readable", counters);
 }
 
 function checkKey(key: readonly Name[] | null, own: Expression | undefined, events: Events, inside: Inside): void {
@@ -220,7 +227,7 @@ function checkKey(key: readonly Name[] | null, own: Expression | undefined, even
 function requireField(path: readonly Name[], found: FoundMessage, inside: Inside): void {
   const [first] = path;
   if (first === undefined || first.text === "") return;
-  const environment = messageEnvironment(found.symbol, inside);
+  const environment = messageEnvironment(found.symbol, inside, "readable");
   if (environment.field?.(path) !== undefined && allHave(found, path)) return;
   reportUnknown(
     inside.facts,

@@ -111,7 +111,7 @@ function postedPer(
   const path = clause.expression.kind === "path" ? clause.expression.segments : [];
   const [first] = path;
   if (!first) return null;
-  const environment = messageEnvironment(symbol, { scope, facts, requests: [] });
+  const environment = messageEnvironment(symbol, { scope, facts, requests: [] }, "readable");
   if (environment.field?.(path) === undefined) {
     reportUnknown(facts, scope, `field of ${symbol.name}`, first, () => environment.fieldNames?.() ?? []);
     return null;

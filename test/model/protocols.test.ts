@@ -37,16 +37,16 @@ describe("protocols", () => {
     expect(protocol).toMatchObject({ name: "Stream", key: ["stream"], by: "driver", limit: "stream < config.streams" });
     expect(protocol?.states.map(({ name }) => name)).toEqual(["NEW", "READY", "RUNNING"]);
     expect(protocol?.transitions.map(({ events, from, to }) => ({ events, from, to }))).toEqual([
-      { events: [{ kind: "message", message: "Control", variants: ["Set"] }], from: ["NEW", "READY"], to: "READY" },
+      { events: [{ kind: "message", message: "Control", kinds: ["SET"], variants: ["Set"] }], from: ["NEW", "READY"], to: "READY" },
       {
         events: [
-          { kind: "message", message: "Control", variants: ["StartStop"] },
-          { kind: "message", message: "Control", variants: ["StartStop"] },
+          { kind: "message", message: "Control", kinds: ["START"], variants: ["StartStop"] },
+          { kind: "message", message: "Control", kinds: ["STOP"], variants: ["StartStop"] },
         ],
         from: ["any"],
         to: null,
       },
-      { events: [{ kind: "message", message: "Control", variants: ["Pause"] }], from: ["READY"], to: "RUNNING" },
+      { events: [{ kind: "message", message: "Control", kinds: ["PAUSE"], variants: ["Pause"] }], from: ["READY"], to: "RUNNING" },
       { events: [{ kind: "config", path: ["status"] }], from: ["any"], to: "NEW" },
       { events: [{ kind: "other", text: "unplugged" }], from: ["any"], to: "NEW" },
     ]);
@@ -126,16 +126,16 @@ describe("answers", () => {
       only status if status != OK;
     }`).answers;
     expect(
-      answers?.rules.map(({ verb, field, value, meaning, source, variants }) => [
+      answers?.rules.map(({ verb, field, value, meaning, source, kinds }) => [
         verb,
         field,
         value,
         meaning,
         source,
-        variants,
+        kinds,
       ]),
     ).toEqual([
-      ["status", ["status"], "BAD", null, null, ["Set"]],
+      ["status", ["status"], "BAD", null, null, ["SET"]],
       ["status", ["status"], "BAD", null, null, []],
       ["echo", ["echoed"], null, null, ["stream"], []],
       ["late", null, null, null, null, []],
@@ -144,6 +144,7 @@ describe("answers", () => {
       ["short", ["status"], "BAD", null, null, []],
       ["only", ["status"], null, null, null, []],
     ]);
+    expect(answers?.rules[0]?.variants).toEqual(["Set"]);
     expect(answers?.rules[0]?.valueTree).toEqual({ op: "number", value: 1 });
     expect(answers?.rules.map(({ strength }) => strength).slice(0, 2)).toEqual(["must", "may"]);
     expect(answers?.rules[1]).toMatchObject({ conditionTree: null, conditionText: "out of memory" });
@@ -161,9 +162,37 @@ describe("answers", () => {
     ["short writable = torn;", "unknown rule torn"],
     ["late status;", "rule late needs no field"],
     ["only status;", "rule only needs a field and an `if`"],
+    ["only gone if status != OK;", "unknown field of Control gone"],
     ["ordered per gone;", "unknown field of Control gone"],
   ])("%s is one mistake", (rule, message) => {
     expect(said(`answers Control { ${rule} }`)).toEqual([message]);
+  });
+
+  it("tell the answer's fields from the request's where both parts have the name", () => {
+    const { answers, protocols } = deviceOf(`
+      enum Kind : le32 { GET = 0; SET = 1; }
+      struct Head { Kind kind; le32 id; }
+      struct Tail { le32 status; le32 id; }
+      request R { readable { Head head; } writable { Tail head; } }
+      queues { q : request R; }
+      answers R {
+        echo head.id = head.id if head.kind == GET;
+        only head if head.status != 0;
+      }
+      protocol P per head.id {
+        state A;
+        on R if head.kind == GET : A;
+        on R by device if head.status == 0 : A;
+      }`);
+    const rules = answers[0]?.rules.map(({ field, source, conditionTree }) => ({ field, source, conditionTree }));
+    expect(rules).toMatchObject([
+      { field: ["head", "id"], source: ["head", "id"], conditionTree: { left: { scope: "readable" } } },
+      { field: ["head"], source: null, conditionTree: { left: { scope: "self" } } },
+    ]);
+    expect(protocols[0]?.transitions.map(({ conditionTree }) => conditionTree)).toMatchObject([
+      { left: { scope: "readable", path: ["head", "kind"] } },
+      { left: { scope: "self", path: ["head", "status"] } },
+    ]);
   });
 
   it("belong to a message that exists", () => {

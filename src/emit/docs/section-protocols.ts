@@ -99,8 +99,8 @@ function eventsText(events: readonly EventModel[], by: Side | null, links: Links
   const texts = events.flatMap((event): readonly Html[] => {
     switch (event.kind) {
       case "message":
-        if (event.variants.length === 0) return [html`<code>${links.name(event.message)}</code>`];
-        return event.variants.map((variant) => html`<code>${variant}</code>`);
+        if (event.kinds.length === 0) return [html`<code>${links.name(event.message)}</code>`];
+        return [html`<code>${event.kinds.join(".")}</code>`];
       case "config":
         return [html`<code>${links.formula(`config.${event.path.join(".")}`)}</code> changes`];
       case "other":
@@ -130,7 +130,7 @@ function answersPart({ message, doc, spec, rules }: AnswersModel, links: Links):
             <td>${rule.strength !== "must" && `${rule.strength}: `}${ruleText(rule)}</td>
             <td>
               ${joined(
-                rule.variants.map((variant) => html`<code>${variant}</code>`),
+                rule.kinds.map((kind) => html`<code>${kind}</code>`),
                 ", ",
               )}
             </td>

@@ -21,7 +21,7 @@ function protocolDeclaration(protocol: ProtocolModel, scope: DeviceScope): Code 
   const all = states.map((state) => state.name);
   const steps = new Map<string, Map<string, Set<string>>>();
   for (const { events, from, to } of protocol.transitions) {
-    for (const event of events.flatMap(eventNames)) {
+    for (const event of events.map(eventName)) {
       const row = steps.get(event) ?? new Map<string, Set<string>>();
       steps.set(event, row);
       for (const state of from.includes("any") ? all : from) {
@@ -51,15 +51,13 @@ function protocolDeclaration(protocol: ProtocolModel, scope: DeviceScope): Code 
   ]);
 }
 
-function eventNames(event: EventModel): readonly string[] {
+function eventName(event: EventModel): string {
   switch (event.kind) {
     case "message":
-      return event.variants.length === 0
-        ? [event.message]
-        : event.variants.map((variant) => `${event.message}.${variant}`);
+      return [event.message, ...event.kinds].join(".");
     case "config":
-      return [`config.${event.path.join(".")}`];
+      return `config.${event.path.join(".")}`;
     case "other":
-      return [event.text];
+      return event.text;
   }
 }
