@@ -80,7 +80,8 @@ function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Cont
       return target && value ? assigned(rule, target, inside) : incomplete(rule, "a field and a value", inside);
     case "echo": {
       if (!target || value?.kind !== "path") return incomplete(rule, "two fields, as in `echo answer.id = id`", inside);
-      if (!requireField(target.segments, inside) || !requireField(value.segments, inside, inside.asked)) return undefined;
+      if (!requireField(target.segments, inside) || !requireField(value.segments, inside, inside.asked))
+        return undefined;
       return { ...noContent, field: texts(target.segments), source: texts(value.segments) };
     }
     case "used":

@@ -130,7 +130,9 @@ export function hasField(
   const all = symbol.kind === "struct" ? [symbol.declaration.members] : parts.map((part) => streamOf(symbol, part));
   const members = all.find((each) => fieldsOf(each).has(first.text));
   if (members) return findPath(members, path, scope, facts) !== "broken";
-  reportUnknown(facts, scope, `field of ${symbol.name}`, first, () => all.flatMap((each) => [...fieldsOf(each).keys()]));
+  reportUnknown(facts, scope, `field of ${symbol.name}`, first, () =>
+    all.flatMap((each) => [...fieldsOf(each).keys()]),
+  );
   return false;
 }
 

@@ -37,7 +37,11 @@ describe("protocols", () => {
     expect(protocol).toMatchObject({ name: "Stream", key: ["stream"], by: "driver", limit: "stream < config.streams" });
     expect(protocol?.states.map(({ name }) => name)).toEqual(["NEW", "READY", "RUNNING"]);
     expect(protocol?.transitions.map(({ events, from, to }) => ({ events, from, to }))).toEqual([
-      { events: [{ kind: "message", message: "Control", kinds: ["SET"], variants: ["Set"] }], from: ["NEW", "READY"], to: "READY" },
+      {
+        events: [{ kind: "message", message: "Control", kinds: ["SET"], variants: ["Set"] }],
+        from: ["NEW", "READY"],
+        to: "READY",
+      },
       {
         events: [
           { kind: "message", message: "Control", kinds: ["START"], variants: ["StartStop"] },
@@ -46,7 +50,11 @@ describe("protocols", () => {
         from: ["any"],
         to: null,
       },
-      { events: [{ kind: "message", message: "Control", kinds: ["PAUSE"], variants: ["Pause"] }], from: ["READY"], to: "RUNNING" },
+      {
+        events: [{ kind: "message", message: "Control", kinds: ["PAUSE"], variants: ["Pause"] }],
+        from: ["READY"],
+        to: "RUNNING",
+      },
       { events: [{ kind: "config", path: ["status"] }], from: ["any"], to: "NEW" },
       { events: [{ kind: "other", text: "unplugged" }], from: ["any"], to: "NEW" },
     ]);
