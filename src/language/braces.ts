@@ -31,6 +31,9 @@ const closing: ReadonlySet<TokenType> = new Set([RightParenthesis, RightBracket]
 /** Behind these, something new begins or a block ends. */
 const memberEnds: ReadonlySet<TokenType> = new Set([LeftBrace, RightBrace, Semicolon]);
 
+/** How the second line of the head of a block begins, and no member does. */
+const headGoesOn: ReadonlySet<string> = new Set(["since", "until", "spec", "as", "&&", "||"]);
+
 interface OpenBrace {
   readonly token: IToken;
   /** Column of the first token of its line. */
@@ -90,8 +93,9 @@ class IndentRepair {
       const standsForBrace =
         closing.has(token.tokenType) && previous !== undefined && memberEnds.has(previous.tokenType);
       if (isFirst && token.tokenType !== Define) {
-        indent = column(token);
-        this.#closeDeeper(token.tokenType === RightBrace || standsForBrace ? indent + 1 : indent);
+        const start = column(token);
+        this.#closeDeeper(token.tokenType === RightBrace || standsForBrace ? start + 1 : start);
+        if (start <= indent || !goesOnAbove(previous, token)) indent = start;
       }
       if (standsForBrace) this.#insteadOfRightBrace(token);
       else if (token.tokenType === LeftBrace) this.#leftBrace(token, indent);
@@ -233,6 +237,11 @@ function virtual(type: TokenType, previous: IToken | undefined): IToken {
 
 function beginsLine(previous: IToken | undefined, token: IToken): boolean {
   return previous === undefined || previous.endLine !== token.startLine;
+}
+
+/** Whether a line is the rest of a head that was too long: what it opens is indented like the head's first line. */
+function goesOnAbove(previous: IToken | undefined, token: IToken): boolean {
+  return previous !== undefined && !memberEnds.has(previous.tokenType) && headGoesOn.has(token.image);
 }
 
 function column(token: IToken): number {

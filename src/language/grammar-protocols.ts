@@ -141,7 +141,7 @@ export abstract class ProtocolGrammar extends RequestGrammar {
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
-        { ALT: () => this.SUBRULE(this.answerRule, { LABEL: "node" }) },
+        { GATE: () => this.isName(1), ALT: () => this.SUBRULE(this.answerRule, { LABEL: "node" }) },
         { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {

@@ -33,9 +33,9 @@ describe("fields", () => {
     ["reserved le32;", { modifiers: [{ word: "reserved" }], type: type("le32") }],
     ["volatile rw le64 x;", { modifiers: [{ word: "volatile" }, { word: "rw" }] }],
     ["u8 reserved[7];", { name: "reserved", dimensions: [{ length: number(7), unit: "elements" }] }],
-    ["le32<Cipher> x;", { type: { ...type("le32"), content: { bitset: false, name: "Cipher" } } }],
-    ["le32<bitset Cipher> x;", { type: { ...type("le32"), content: { bitset: true, name: "Cipher" } } }],
-    ["le64<bitset> x;", { type: { ...type("le64"), content: { bitset: false, name: "bitset" } } }],
+    ["le32<Cipher> x;", { type: { ...type("le32"), contents: [{ bitset: false, name: "Cipher" }] } }],
+    ["le32<bitset Cipher> x;", { type: { ...type("le32"), contents: [{ bitset: true, name: "Cipher" }] } }],
+    ["le64<bitset> x;", { type: { ...type("le64"), contents: [{ bitset: false, name: "bitset" }] } }],
     ["Vlf(flf.key_len, 3) x;", { type: { ...type("Vlf"), arguments: [path("flf", "key_len"), number(3)] } }],
     ["struct virtio_net_hdr hdr;", { type: { ...type("virtio_net_hdr"), keyword: "struct" }, name: "hdr" }],
     [
