@@ -995,7 +995,7 @@ class ScsiCommandSlot extends RequestSlot {
       this.readable.length - (19 + cdbLength + reader2.offset + piOutLength),
     );
     const senseLength = this.#config.senseSize;
-    const piInLength = this.features.has(ScsiFeature.T10_PI) ? (this.piBytesin ?? 0) : 0;
+    const piInLength = this.features.has(ScsiFeature.T10_PI) ? (piBytesin ?? 0) : 0;
     if (this.writable.length < 12 + senseLength + piInLength) return new CodecError("too-small", this.writable.length);
     this.sense.window(this.writable, 12, senseLength);
     this.piIn.window(this.writable, 12 + senseLength, piInLength);

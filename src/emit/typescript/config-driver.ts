@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
 import { settableType } from "./config-device.js";
 import {
@@ -45,7 +45,7 @@ export function driverConfig(scope: DeviceScope): Code {
     const value = referred.has(field.name) ? code`${localName(propertyName(field))}` : readValue(field, shape, context);
     return code`${propertyName(field)}: ${gate === null ? value : code`${condition(gate, context.formulas)} ? ${value} : undefined`},`;
   });
-  const usesFeatures = fields.some((field) => field.conditionTree !== null || field.validTree !== null);
+  const usesFeatures = mentions(code`${first} ${reads}`, "features");
   return paragraphs([
     code`/** Configuration of the device as the driver last read it. Fields of features that were not negotiated are undefined. */
     export interface ${name} {

@@ -1,10 +1,10 @@
 import type { EnumModel, FieldModel } from "../../model/device-model.js";
-import { code, type Code } from "./code.js";
+import { code, joined, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
 import type { Value } from "./formulas.js";
-import { isOptional, isVisible, propertyName } from "./struct-types.js";
+import { armKinds, isOptional, isVisible, propertyName } from "./struct-types.js";
 import { isWide, shapeOf, type Shape } from "./shapes.js";
 
 /** Where the value of a field of a list is to be found. */
@@ -28,11 +28,40 @@ export function valueAtPath(
     if (!isVisible(field)) return countedValue(fields, field, access, scope, place);
     return numberOf(access(field), shape, field, missing, scope, place);
   }
-  if (shape.kind !== "struct") throw new EmitError(`a formula that refers to ${path.join(".")}`, place);
   const parent = access(field);
+  if (shape.kind === "match") return valueInMatch(parent, shape, rest, missing, scope, place);
+  if (shape.kind !== "struct") throw new EmitError(`a formula that refers to ${path.join(".")}`, place);
   const dot = missing ? "?." : ".";
   const inner: FieldAccess = (child) => code`${parent}${dot}${propertyName(child)}`;
   return valueAtPath(shape.struct.fields, rest, inner, scope, place, missing || shape.struct.kind === "union");
+}
+
+/** A field of what a match selected: zero where something else was, which has no such field. */
+function valueInMatch(
+  parent: Code,
+  shape: Shape & { kind: "match" },
+  path: readonly string[],
+  missing: boolean,
+  scope: DeviceScope,
+  place: string,
+): Value {
+  const arms = shape.arms.filter((arm) => arm.struct.fields.some((field) => field.name === path[0]));
+  const dot = missing ? "?." : ".";
+  let result: Value | undefined;
+  for (const arm of [...arms].reverse()) {
+    const inner: FieldAccess = (child) => code`${parent}.${propertyName(child)}`;
+    const value = valueAtPath(arm.struct.fields, path, inner, scope, place, arm.struct.kind === "union");
+    const zero = value.type === "boolean" ? "false" : value.type === "bigint" ? "0n" : "0";
+    if (result !== undefined && result.type !== value.type)
+      throw new EmitError(`a formula over ${path.join(".")}, which is of several types`, place);
+    const tests = joined(
+      armKinds(arm).map((kind) => code`${parent}${dot}kind === ${kind}`),
+      " || ",
+    );
+    result = { code: code`(${tests} ? ${value.code} : ${result?.code ?? zero})`, type: value.type };
+  }
+  if (result === undefined) throw new EmitError(`a formula that refers to the unknown field ${path.join(".")}`, place);
+  return result;
 }
 
 /** The value that a count has to have, from the array that it counts. */

@@ -9,6 +9,7 @@ import type {
 } from "../../model/device-model.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
+import { withKnownMatches } from "./known-matches.js";
 import { isScalarType, shapeOf } from "./shapes.js";
 import { isVisible } from "./struct-types.js";
 
@@ -53,7 +54,7 @@ export function flatRequest(request: RequestModel, scope: DeviceScope): RequestM
   let result = request;
   for (let depth = 0; ; depth++) {
     const next = openedOnce(result, scope);
-    if (next === undefined) return result;
+    if (next === undefined) return withKnownMatches(result, scope);
     if (depth > 16) throw new EmitError("a tag inside of so many structs", `${scope.device.name}.${request.name}`);
     result = next;
   }
@@ -81,12 +82,11 @@ function openings(request: RequestModel, stream: Stream, scope: DeviceScope): Op
     stream === "readable" ? variant.tags : variant.replies.flatMap((reply) => reply.tags),
   );
   const paths = tags.map(({ field }) => field.split(".")).filter((path) => path.length > 1);
-  const tagged = new Set(paths.map(([first]) => first));
   const found = new Map<string, { readonly field: string; readonly struct: string }>();
   for (const fields of streamsOf(request, stream)) {
     for (const field of fields) {
       const wanted =
-        tagged.has(field.name) ||
+        hasTag(field, paths, scope) ||
         (stream === "writable" && isOnlyAStatus(field, scope) && isInEveryReply(field, request));
       const struct = structOf(field.type);
       if (!wanted || struct === undefined) continue;
@@ -98,6 +98,15 @@ function openings(request: RequestModel, stream: Stream, scope: DeviceScope): Op
     names: namesIn(opening, request, stream, scope),
     tags: new Set(paths.flatMap(([first, second]) => (first === opening.field ? [second ?? ""] : []))),
   }));
+}
+
+/** Is one of the tags in this struct? A field of the same name may be another struct elsewhere. */
+function hasTag(field: FieldModel, paths: readonly (readonly string[])[], scope: DeviceScope): boolean {
+  const name = structOf(field.type);
+  const struct = name === undefined ? undefined : scope.struct(name);
+  return paths.some(
+    ([first, second]) => first === field.name && struct?.fields.some((inner) => inner.name === second) === true,
+  );
 }
 
 function structOf(type: FieldType): string | undefined {

@@ -86,6 +86,12 @@ export function condition(formula: Formula, context: FormulaContext): Code {
   return asBoolean(formulaValue(formula, context));
 }
 
+/** As the opposite of a condition. */
+export function negation(formula: Formula, context: FormulaContext): Code {
+  if (formula.op === "unary" && formula.operator === "!") return condition(formula.operand, context);
+  return code`!(${condition(formula, context)})`;
+}
+
 /** As a number: a length, a count, an index. */
 export function count(formula: Formula, context: FormulaContext): Code {
   return asNumber(formulaValue(formula, context));

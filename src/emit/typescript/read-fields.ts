@@ -1,14 +1,16 @@
 import type { FieldModel, Formula, ScalarType } from "../../model/device-model.js";
-import { code, type Code } from "./code.js";
+import { code, render, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
 import { lengthFormulas, visitFormula } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
+import { forwardFields, type ForwardField } from "./forward-fields.js";
 import { newWord, type Word } from "./bit-fields.js";
 import { continuesOverlap, endOverlap, overlapSize } from "./overlaps.js";
 import { nameFunction } from "./enums.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { localName } from "./names.js";
+import { reservedBytes } from "./size-fields.js";
 import { readMatch } from "./read-match.js";
 import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
 import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
@@ -57,6 +59,8 @@ export function readFields(
   const referred = referredFields(fields);
   const locals = new Map<FieldModel, Code>();
   const numbers = new Map<string, Value>();
+  /** Read before their turn. */
+  const known = new Set<FieldModel>();
   const formulas: FormulaContext = {
     ...context.formulas,
     field: (where, path) => {
@@ -97,6 +101,16 @@ export function readFields(
       continue;
     }
     word = undefined;
+    for (const forward of forwardFields(fields, index, scope, context.place)) {
+      if (!known.has(forward.field)) statements.push(...lookAhead(forward, site, locals, numbers));
+      known.add(forward.field);
+    }
+    const ahead = known.has(field) ? locals.get(field) : undefined;
+    if (ahead !== undefined) {
+      statements.push(code`${current}.skip(${fixedSize(shape) ?? 0});`);
+      if (isVisible(field)) properties.push(propertyOf(field, render(ahead).text));
+      continue;
+    }
     if (field.overlaps) {
       if (overlap === undefined) {
         overlap = { start: fresh("start"), end: overlapSize(fields, index, scope, context.place) };
@@ -147,6 +161,30 @@ export function readFields(
     }
   }
   return { statements, properties, formulas };
+}
+
+/** Reads a number that is behind the reader's position, and goes back. */
+function lookAhead(
+  { field, distance }: ForwardField,
+  site: ReadSite,
+  locals: Map<FieldModel, Code>,
+  numbers: Map<string, Value>,
+): Code[] {
+  const shape = shapeOf(field, site.context.scope);
+  if (shape.kind !== "scalar") return [];
+  const { reader } = site;
+  const start = site.fresh(`${propertyName(field)}From`);
+  const number = site.fresh(`${propertyName(field)}Number`);
+  const local = site.fresh(propertyName(field));
+  locals.set(field, code`${local}`);
+  numbers.set(field.name, { code: code`${number}`, type: isWide(shape, field) ? "bigint" : "number" });
+  return [
+    code`const ${start} = ${reader}.offset;`,
+    code`${reader}.skip(${distance});`,
+    code`const ${number} = ${readScalar(shape.scalar, reader)};`,
+    code`${reader}.offset = ${start};`,
+    code`const ${local} = ${interpret(code`${number}`, shape, site.context.scope)};`,
+  ];
 }
 
 export interface ReaderChange {
@@ -400,8 +438,8 @@ function skip(field: FieldModel, shape: Shape, site: ReadSite): Code {
   const size = field.size ?? fixedSize(shape);
   if (shape.kind === "bytes" && shape.length.kind === "rest")
     return code`${site.reader}.skip(${lengthOf(shape.length, field, site)});`;
-  if (size === null) throw new EmitError("reserved bytes of variable size", `${site.context.place}.${field.name}`);
-  const statement = code`${site.reader}.skip(${size});`;
+  const length = size ?? reservedBytes(field, shape, { ...site.context, formulas: site.formulas });
+  const statement = code`${site.reader}.skip(${length});`;
   if (field.conditionTree === null || !field.moves) return statement;
   return code`if (${condition(field.conditionTree, site.formulas)}) ${statement}`;
 }

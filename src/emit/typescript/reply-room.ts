@@ -2,9 +2,9 @@ import type { FieldModel } from "../../model/device-model.js";
 import { code, nothing, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { count } from "./formulas.js";
+import { count, type FormulaContext } from "./formulas.js";
 import { isTagged } from "./reply-variants.js";
-import { lengthIfThere, pointed, replyMember, slotContext, truncated } from "./request-layout.js";
+import { lengthIfThere, pointed, readableLayout, replyMember, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -53,7 +53,9 @@ function layoutOf(
   request: RequestShape,
   scope: DeviceScope,
 ): WritableLayout {
-  const context = slotContext(variant, scope, true);
+  // What was decoded is in variables.
+  const { formulas: decoded } = readableLayout(variant, scope);
+  const formulas: FormulaContext = { ...decoded, field: (_, path) => decoded.field("self", path) };
   const { front, rest, tail } = replyParts(reply, request, scope);
   const tailSize = fixedTotal(tail, scope);
   const lengths: Code[] = [];
@@ -65,7 +67,7 @@ function layoutOf(
     const shape = shapeOf(field, scope);
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = replyMember(field, variant);
-      const known = lengthIfThere(field, count(shape.length.formula, context.formulas), context.formulas);
+      const known = lengthIfThere(field, count(shape.length.formula, formulas), formulas);
       lengths.push(code`const ${member}Length = ${known};`);
       windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
       const length: Size = { fixed: 0, varying: [code`${member}Length`] };
@@ -87,7 +89,7 @@ function layoutOf(
       length.fixed === 0 && length.varying.length === 0
         ? code`this.writable.length`
         : code`this.writable.length - ${parenthesised(length)}`;
-    const there = lengthIfThere(rest, room, context.formulas);
+    const there = lengthIfThere(rest, room, formulas);
     windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${there});`);
   }
   return { lengths, needed, windows };

@@ -1,10 +1,10 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, joined, nothing, parameterNames, render, type Code } from "./code.js";
+import { code, joined, nothing, parameterNames, quoted, render, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
 import { valueAtPath } from "./field-paths.js";
-import { condition, count } from "./formulas.js";
+import { condition, count, negation, type Value } from "./formulas.js";
 import { givenFields } from "./flat-requests.js";
 import { runtime, runtimeType } from "./imports.js";
 import { readFields } from "./read-fields.js";
@@ -38,6 +38,8 @@ export function codecName(request: RequestShape): string {
 export function codecNeedsDriver(request: RequestShape, scope: DeviceScope): boolean {
   return (
     usesConfig(request, scope) ||
+    (request.selector !== undefined &&
+      request.variants.some((variant) => JSON.stringify(variant.model.conditionTree).includes('"op":"feature"'))) ||
     request.variants.some((variant) =>
       [...variant.readable, ...replyFields(variant)].some((field) => usesFeatures(field, scope)),
     )
@@ -59,7 +61,7 @@ export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
   const sizes = dispatch(request, scope, (variant) => code`return ${sizeCode(readableSize(variant, scope))};`);
   const room = dispatch(request, scope, (variant) => code`return ${replyRoom(variant, request, scope)};`);
   const shared = sharedFields(request, scope);
-  const writes = code`${encodeShared(shared, request, scope)} ${dispatch(request, scope, (variant) => code`${encode(variant, shared.length, scope)} return;`)}`;
+  const writes = code`${encodeShared(shared, request, scope)} ${dispatch(request, scope, (variant) => code`${isMeant(request, variant, scope)} ${encode(variant, shared.length, scope)} return;`)}`;
   const starts = new Set(request.variants.map((variant) => render(replyReader(variant, request, scope)).text));
   const isShared = starts.size === 1 && request.variants.length > 1;
   const [first] = request.variants;
@@ -77,6 +79,17 @@ export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
 }
 
 function dispatch(request: RequestShape, scope: DeviceScope, leaf: (variant: VariantShape) => Code): Code {
+  if (request.selector !== undefined) {
+    const groups = new Map<string, { readonly labels: Code[]; readonly body: Code }>();
+    for (const variant of request.variants) {
+      const body = leaf(variant);
+      const { text } = render(body);
+      const group = groups.get(text) ?? { labels: [], body };
+      group.labels.push(code`case ${quoted(variant.model.name)}:`);
+      groups.set(text, group);
+    }
+    return code`switch (input.${request.selector}) { ${[...groups.values()].map(({ labels, body }) => code`${labels} { ${body} }`)} }`;
+  }
   const tree = variantTree(request.variants, request.discriminators);
   if (tree === undefined) return code``;
   const body = printTree(tree, {
@@ -255,6 +268,15 @@ function encode(variant: VariantShape, skipped: number, scope: DeviceScope): Cod
     constant: (field) => (isTag(variant, field) ? tagNumber(variant, field, scope) : undefined),
   });
   return code`${statements}`;
+}
+
+/** Where a condition tells variants apart, what is written must be the variant that was named. */
+function isMeant(request: RequestShape, variant: VariantShape, scope: DeviceScope): Code {
+  const tree = variant.model.conditionTree;
+  if (request.selector === undefined || tree === null) return nothing;
+  const context = readableContext(variant, scope);
+  const field = (_: "self" | "readable", path: readonly string[]): Value => context.formulas.field("self", path);
+  return code`if (${negation(tree, { ...context.formulas, field })}) { writer.fail("bad-value"); return; }`;
 }
 
 /** The number of a tag: known, or from its name. */

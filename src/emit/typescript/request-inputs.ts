@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, nothing, paragraphs, propertyKey, type Code } from "./code.js";
+import { code, joined, nothing, paragraphs, propertyKey, quoted, type Code } from "./code.js";
 import { visitFormula, type DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { writeType } from "./enums.js";
@@ -94,6 +94,7 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
     return [code`readonly ${propertyKey(propertyName(field))}: ${tagType(variant, name, request, scope)};`];
   });
   const { model } = variant;
+  if (request.selector !== undefined) tags.unshift(code`readonly ${request.selector}: ${quoted(model.name)};`);
   const fields = variant.readable.filter((field) => isVisible(field) && !isTag(variant, field));
   const capacities = capacityFields(variant, scope).map((field) => {
     const name = capacityName(field, variant, scope);
@@ -210,6 +211,7 @@ function repliesName(request: RequestShape): string {
 }
 
 function parameterNames(request: RequestShape): string[] {
+  if (request.selector !== undefined) return [pascalCase(request.selector)];
   return request.discriminators.map((name) => pascalCase(name));
 }
 
@@ -232,7 +234,7 @@ function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
   }
   return paragraphs([
     code`/** Replies that say more than others, by the tags of the request. */
-      export interface ${repliesName(request)} { ${entries(special, request.discriminators, request, scope)} }`,
+      export interface ${repliesName(request)} { ${request.selector === undefined ? entries(special, request.discriminators, request, scope) : special.map((variant) => code`readonly ${variant.model.name}: ${replyName(variant, request, scope)};`)} }`,
     code`/** The reply to a request with these tags. */
       export type ${request.baseName}ReplyTo<${joined(parameters, ", ")}> = ${lookup};`,
   ]);
@@ -272,6 +274,10 @@ function entries(
   return [...groups.values()].map(({ key, variants: members }) => {
     const [only] = members;
     if (rest.length === 0 && only !== undefined) return code`readonly ${key}: ${replyName(only, request, scope)};`;
+    const [last, none] = rest;
+    // The other tag is not looked at.
+    if (only !== undefined && members.length === 1 && none === undefined && patternsOf(only, last ?? "") === undefined)
+      return code`readonly ${key}: Readonly<Record<string | number, ${replyName(only, request, scope)}>>;`;
     return code`readonly ${key}: { ${entries(members, rest, request, scope)} };`;
   });
 }
@@ -279,6 +285,14 @@ function entries(
 /** The queue as a driver uses it: which reply comes depends on what is submitted. */
 function queueInterface(request: RequestShape): Code {
   const parameters = parameterNames(request);
+  if (request.selector !== undefined) {
+    const name = parameters[0] ?? "";
+    return queueType(
+      request,
+      [code`${name} extends ${inputName(request)}["${request.selector}"]`],
+      [code`readonly ${request.selector}: ${name}`],
+    );
+  }
   const properties = request.discriminators.map((name, index) => {
     const everywhere = request.variants.every((variant) => tagField(variant, name) !== undefined);
     return code`readonly ${propertyKey(tagProperty(request, name))}${everywhere ? "" : "?"}: ${parameters[index] ?? ""}`;
@@ -290,6 +304,10 @@ function queueInterface(request: RequestShape): Code {
     if (everywhere) return code`${name} extends ${inputName(request)}[${JSON.stringify(property)}]`;
     return code`${name} extends Extract<${inputName(request)}, { readonly ${propertyKey(property)}: unknown }>[${JSON.stringify(property)}] | undefined`;
   });
+  return queueType(request, generics, properties);
+}
+
+function queueType(request: RequestShape, generics: readonly Code[], properties: readonly Code[]): Code {
   return code`/** Driver side of a queue of {@link ${request.typeName}}s. */
     export interface ${queueTypeName(request)} extends Pick<${runtimeType("DriverRequestQueue")}<${inputName(request)}, ${replyUnionName(request)}>, "post" | "kick" | "inFlight" | "waiting"> {
       /**
@@ -298,7 +316,7 @@ function queueInterface(request: RequestShape): Code {
        */
       submit<${joined(generics, ", ")}>(
         input: ${inputName(request)} & { ${joined(properties, "; ")} },
-      ): Promise<${request.baseName}ReplyTo<${joined(parameters, ", ")}>>;
+      ): Promise<${request.baseName}ReplyTo<${joined(parameterNames(request), ", ")}>>;
     }`;
 }
 

@@ -62,6 +62,8 @@ export interface ReadableLayout {
   readonly copied: number;
   /** Statements that point windows and decode what is not in the head. */
   readonly statements: readonly Code[];
+  /** Fields as code behind these statements can refer to them. */
+  readonly formulas: FormulaContext;
 }
 
 export interface HeadField {
@@ -120,13 +122,21 @@ export function readableValue(
 export function readableLayout(variant: VariantShape, scope: DeviceScope): ReadableLayout {
   const context = slotContext(variant, scope);
   const fields = variant.readable;
-  const layout: LayoutDraft = { head: [], views: [], assigned: [], statements: [], copied: 0, headSize: 0 };
+  const layout: LayoutDraft = {
+    head: [],
+    views: [],
+    assigned: [],
+    statements: [],
+    copied: 0,
+    headSize: 0,
+    formulas: context.formulas,
+  };
   const headEnd = headPartEnd(variant, scope);
   let index = 0;
-  for (; index < headEnd; index++) headPart(index, layout, variant, context);
-  let position: Size = { fixed: layout.headSize, varying: [] };
   // What was decoded so far, for lengths and conditions of what follows.
   let { formulas } = context;
+  for (; index < headEnd; index++) formulas = headPart(index, layout, variant, { ...context, formulas });
+  let position: Size = { fixed: layout.headSize, varying: [] };
   const header = fields[index];
   if (header !== undefined && isHeaderView(header, position.fixed, variant, scope)) {
     position = headerPart(header, position.fixed, layout, context);
@@ -159,6 +169,14 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
     index += run.length;
     position = plus(position, { fixed: 0, varying: [code`${reader}.offset`] });
   }
+  // Tags are looked at in the head, wherever they are.
+  for (const field of fields) {
+    if (!isTag(variant, field) || field.offset === null) continue;
+    const size = field.size ?? fixedSize(shapeOf(field, scope)) ?? 0;
+    layout.headSize = Math.max(layout.headSize, field.offset + size);
+    layout.copied = Math.max(layout.copied, field.offset + size);
+  }
+  layout.formulas = formulas;
   return layout;
 }
 
@@ -167,6 +185,7 @@ interface LayoutDraft extends ReadableLayout {
   readonly views: { readonly field: FieldModel; readonly offset: number; readonly shape: Shape & { kind: "struct" } }[];
   readonly assigned: FieldModel[];
   readonly statements: Code[];
+  formulas: FormulaContext;
   copied: number;
   headSize: number;
 }
@@ -196,15 +215,15 @@ function headPartEnd(variant: VariantShape, scope: DeviceScope): number {
 }
 
 /** A field of the head: a number is read when it is looked at, other things are decoded at once. */
-function headPart(index: number, layout: LayoutDraft, variant: VariantShape, context: CodecContext): void {
+function headPart(index: number, layout: LayoutDraft, variant: VariantShape, context: CodecContext): FormulaContext {
   const { scope } = context;
   const field = variant.readable[index];
-  if (field === undefined || field.offset === null) return;
+  if (field === undefined || field.offset === null) return context.formulas;
   const shape = shapeOf(field, scope);
   const end = field.offset + (field.size ?? fixedSize(shape) ?? 0);
   layout.headSize = Math.max(layout.headSize, end);
   layout.copied = Math.max(layout.copied, end);
-  if (!isVisible(field) || isTag(variant, field)) return;
+  if (!isVisible(field) || isTag(variant, field)) return context.formulas;
   if (shape.kind === "scalar") {
     layout.head.push({ field, offset: field.offset, shape });
   } else if (shape.kind === "struct" && isView(field, variant, scope)) {
@@ -214,17 +233,19 @@ function headPart(index: number, layout: LayoutDraft, variant: VariantShape, con
     const member = requestMember(field);
     if (shape.kind === "bytes") {
       layout.statements.push(code`this.${member} = this.headBytes.slice(${field.offset}, ${end});`);
-      return;
+      return context.formulas;
     }
     const reader = `${member}Reader`;
-    const { statements, properties } = readFields([field], context, reader);
+    const { statements, properties, formulas } = readFields([field], context, reader);
     layout.statements.push(
       code`const ${reader} = new ${runtime("ByteReader")}(this.headBytes, ${field.offset}, ${end});`,
       ...statements,
       code`if (${reader}.error !== undefined) return ${reader}.error;`,
       code`this.${member} = ${localOf(properties[0])};`,
     );
+    return formulas;
   }
+  return context.formulas;
 }
 
 function isHeaderView(field: FieldModel, at: number, variant: VariantShape, scope: DeviceScope): boolean {

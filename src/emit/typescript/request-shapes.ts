@@ -5,9 +5,10 @@ import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
 import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
-import { isReply, replyTagNames, replyVariants, sharedFront } from "./reply-variants.js";
+import { isReply, replyFields, replyTagNames, replyVariants, sharedFront } from "./reply-variants.js";
 import { fixedSize, goesToEnd, shapeOf } from "./shapes.js";
-import { isOptional, isVisible, shortName } from "./struct-types.js";
+import { isOptional, isVisible, propertyName, shortName } from "./struct-types.js";
+import { hasChoice, variantTree } from "./variant-tree.js";
 
 /** A request, or a struct that the driver sends, with its variants and the names of its types. */
 export interface RequestShape {
@@ -21,6 +22,8 @@ export interface RequestShape {
   readonly baseName: string;
   readonly discriminators: readonly string[];
   readonly variants: readonly VariantShape[];
+  /** The property that tells the variants apart, where tags alone do not: it has the variant's name. */
+  readonly selector: string | undefined;
   /** Fields that every reply begins with. */
   readonly prefix: readonly FieldModel[];
   /** Fields that every reply ends with, found from the end of the writable part; empty if there is a prefix. */
@@ -100,11 +103,24 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     baseName: typeName,
     discriminators: model.discriminators,
     variants,
+    selector: selectorOf(variants, model.discriminators, place),
     ...ends,
     replyTags,
     statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
   };
+}
+
+function selectorOf(
+  variants: readonly VariantShape[],
+  discriminators: readonly string[],
+  place: string,
+): string | undefined {
+  if (!hasChoice(variantTree(variants, discriminators))) return undefined;
+  const names = variants.flatMap((variant) => [...variant.readable, ...replyFields(variant)].map(propertyName));
+  if (names.includes("variant"))
+    throw new EmitError("a field with the name variant where variants have the same tags", place);
+  return "variant";
 }
 
 /** Names of what the model puts into variants for tags that the definition does not mention. */
@@ -117,10 +133,20 @@ const UNKNOWN_PARTS: ReadonlySet<string> = new Set(["readable_rest", "writable_r
 function isFallback(variant: VariantModel, request: RequestModel): boolean {
   const hasDefault = (each: VariantModel): boolean => each.tags.some((tag) => tag.patterns.length === 0);
   const others = request.variants.filter((other) => !hasDefault(other));
-  const isCommon = (field: FieldModel, fields: (other: VariantModel) => readonly FieldModel[]): boolean =>
+  // What tags around it have in common is in front of the one that it has no value for.
+  const known = variant.tags.filter((tag) => tag.patterns.length > 0);
+  const siblings = others.filter((other) =>
+    known.every((tag) => other.tags.some((each) => JSON.stringify(each) === JSON.stringify(tag))),
+  );
+  const isCommon = (
+    field: FieldModel,
+    fields: (other: VariantModel) => readonly FieldModel[],
+    among = others,
+  ): boolean =>
     UNKNOWN_PARTS.has(field.name) ||
+    field.reserved ||
     request.discriminators.includes(field.name) ||
-    others.every((other) =>
+    among.every((other) =>
       fields(other).some(
         (each) => each.name === field.name && JSON.stringify(each.type) === JSON.stringify(field.type),
       ),
@@ -128,7 +154,8 @@ function isFallback(variant: VariantModel, request: RequestModel): boolean {
   return (
     hasDefault(variant) &&
     others.length > 0 &&
-    variant.readable.every((field) => isCommon(field, (other) => other.readable)) &&
+    siblings.length > 0 &&
+    variant.readable.every((field) => isCommon(field, (other) => other.readable, siblings)) &&
     variant.replies.every((reply) =>
       reply.writable.every((field) => isCommon(field, (other) => other.replies.flatMap((each) => each.writable))),
     )
@@ -173,6 +200,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     baseName: typeName,
     discriminators: [],
     variants: [variant],
+    selector: undefined,
     prefix: [],
     suffix: [],
     replyTags: [],

@@ -3,7 +3,7 @@ import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js"
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
-import { condition } from "./formulas.js";
+import { condition, negation } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { interpret } from "./read-fields.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
@@ -33,7 +33,7 @@ import {
 import { fieldAt, numberAt } from "./structs-read.js";
 import { viewName } from "./struct-views.js";
 import { isOptional, isVisible } from "./struct-types.js";
-import { printTree, variantTree, type VariantTree } from "./variant-tree.js";
+import { chosenVariants, printTree, variantTree, type VariantTree } from "./variant-tree.js";
 
 /** Variants with the same layout, which decode and complete alike. */
 export interface LayoutGroup {
@@ -78,6 +78,7 @@ export function requestSlot(
     ${views.map((view) => code`readonly ${view.name}: ${viewName(view.struct, scope)};`)}
     ${members.flatMap((member) => (isPlain(request) ? [] : [member.readable && code`readonly #${member.name}In = new ${runtime("ReadableBytes")}();`, member.writable && code`readonly #${member.name}Out = new ${runtime("WritableBytes")}();`]))}
     ${scratch > 0 && code`readonly #replyBytes = new Uint8Array(${scratch}); readonly #replyWriter = new ${runtime("ByteWriter")}(this.#replyBytes);`}
+    ${request.selector !== undefined && code`${request.selector}: ${joined([...request.variants.map(({ model }) => quoted(model.name)), quoted("Unknown")], " | ")} = "Unknown";`}
     ${hasKinds && code`#kind: ${joined(kinds, " | ")} = ${kinds[0] ?? '""'};`}
     ${config && code`readonly #config: ${scope.prefix}DeviceConfig;`}`;
   const constructor = code`constructor(host: ${runtimeType("SlotHost")}, slot: number${config && code`, config: ${scope.prefix}DeviceConfig`}) {
@@ -206,6 +207,7 @@ function decodeMethod(
   const tree = variantTree(request.variants, request.discriminators);
   if (tree === undefined) throw new EmitError("a request without variants", request.typeName);
   const names = memberFields(request, groups);
+  const chosen = chosenVariants(tree);
   const body = printTree(tree, {
     before: (branch) => {
       const field = requireTag(branch.sample, branch.discriminator);
@@ -228,13 +230,18 @@ function decodeMethod(
     leaf: (variant) => {
       const group = groups.find((each) => each.variants.includes(variant));
       if (group === undefined) throw new EmitError("a variant without a layout", variant.name);
-      const decode = isTrivial(group, names, checks)
+      let decode = isTrivial(group, names, checks)
         ? layoutStatements(group, true, names, checks, scope)
         : code`return this.#decode${group.name}();`;
-      if (variant.model.conditionTree === null) return decode;
+      if (request.selector !== undefined)
+        decode = code`this.${request.selector} = ${quoted(variant.model.name)}; ${decode}`;
+      if (variant.model.conditionTree === null || chosen.has(variant)) return decode;
       const context = slotContext(variant, scope);
-      return code`if (!(${condition(variant.model.conditionTree, context.formulas)})) return this.#decodeUnknown(); ${decode}`;
+      return code`if (${negation(variant.model.conditionTree, context.formulas)}) return this.#decodeUnknown(); ${decode}`;
     },
+    choose: ({ condition: tree, sample }) =>
+      tree === null ? code`true` : condition(tree, slotContext(sample, scope).formulas),
+    unchosen: () => code`return this.#decodeUnknown();`,
     missing: () => code`return this.#decodeUnknown();`,
   });
   return code`protected override decode(): ${runtimeType("CodecError")} | undefined {
@@ -311,7 +318,7 @@ function unknownMethod(request: RequestShape, scope: DeviceScope): Code {
     return code`this.${requestMember(field)} = ${numberAt(code`this.head`, code`${field.offset ?? 0}`, shape)};`;
   });
   return code`#decodeUnknown(): ${runtimeType("CodecError")} | undefined {
-    this.#kind = "Unknown";
+    this.#kind = "Unknown"; ${request.selector !== undefined && code`this.${request.selector} = "Unknown";`}
     ${assignments}
     return undefined;
   }`;
@@ -324,7 +331,8 @@ function toJson(request: RequestShape, groups: readonly LayoutGroup[], hasKinds:
     if (isWindow(field, scope)) return code`${name}: { bytes: this.${name}${isPlain(request) ? "" : "?"}.length },`;
     return code`${name}: this.${name},`;
   };
-  const object = (entries: readonly Code[]): Code => code`return { ${entries} };`;
+  const selector = request.selector === undefined ? nothing : code`${request.selector}: this.${request.selector},`;
+  const object = (entries: readonly Code[]): Code => code`return { ${selector} ${entries} };`;
   const fieldsOf = ({ variant }: LayoutGroup): Code[] => [
     ...variant.readable.filter(isVisible).map((field) => entry(field)),
     ...replyFields(variant)

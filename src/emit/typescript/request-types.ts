@@ -131,6 +131,7 @@ function variantBody(
     if (field === undefined || patternsOf(variant, name) === undefined) return [];
     return [code`readonly ${requestMember(field)}: ${tagType(variant, name, request, scope)};`];
   });
+  if (request.selector !== undefined) tags.unshift(code`readonly ${request.selector}: ${quoted(variant.model.name)};`);
   const isCommon = (field: FieldModel): boolean => common.some((each) => each.name === field.name);
   const fields = variant.readable.filter(
     (field) => !field.reserved && field.counts === null && !isTag(variant, field) && !isCommon(field),
@@ -281,6 +282,7 @@ export function canBeUnknown(request: RequestShape): boolean {
 
 function hasGap(tree: VariantTree): boolean {
   if (tree.kind === "leaf") return false;
+  if (tree.kind === "choice") return true;
   return tree.otherwise === undefined || hasGap(tree.otherwise) || tree.cases.some(({ child }) => hasGap(child));
 }
 
@@ -300,7 +302,7 @@ function unknownType(request: RequestShape, base: string, scope: DeviceScope): C
       complete(): ${runtimeType("Completion")};`
       : code`complete(${requestMember(status)}: ${hasStatusType(request) ? statusTypeName(request) : answerFieldType(status, scope)}): ${runtimeType("Completion")};`;
   return code`/** A request that the definition does not know, or whose feature was not negotiated. */
-    export interface ${unknownName(request)} extends ${base} { ${tags} ${complete} }`;
+    export interface ${unknownName(request)} extends ${base} { ${request.selector !== undefined && code`readonly ${request.selector}: "Unknown";`} ${tags} ${complete} }`;
 }
 
 /** Tags that every variant has a number for, in the same place. */

@@ -84,13 +84,23 @@ function fieldSize(
   if (fixed !== null) return { fixed, varying: [] };
   // Reserved bytes up to the end are what nobody needed.
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return noBytes;
-  if (!isVisible(field)) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
+  if (!isVisible(field)) return { fixed: 0, varying: [reservedBytes(field, shape, context)] };
   const value = access(field);
   if (shape.kind === "bytes" && conditional) return { fixed: 0, varying: [code`(${value}?.length ?? 0)`] };
   return {
     fixed: 0,
     varying: [sizeOfShape(shape, conditional && isOptional(field, shape) ? withDefault(value, shape) : value, context)],
   };
+}
+
+/** Bytes of a reserved part whose length is worked out from other fields. */
+export function reservedBytes(field: FieldModel, shape: Shape, context: CodecContext): Code {
+  const isRun = shape.kind === "bytes" || shape.kind === "array";
+  const element = shape.kind === "array" && shape.unit === "elements" ? fixedSize(shape.of) : 1;
+  if (!isRun || element === null || shape.length.kind !== "formula")
+    throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
+  const length = count(shape.length.formula, context.formulas);
+  return element === 1 ? code`(${length})` : code`(${length}) * ${element}`;
 }
 
 /** What an optional part that is missing is written as. */

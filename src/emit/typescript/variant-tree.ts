@@ -1,10 +1,11 @@
-import type { PatternModel } from "../../model/device-model.js";
+import type { Formula, PatternModel } from "../../model/device-model.js";
 import { code, render, type Code } from "./code.js";
-import { patternsOf, type VariantShape } from "./request-shapes.js";
+import { patternsOf, tagField, type VariantShape } from "./request-shapes.js";
 
 /** Variants by their tags, outermost tag first. */
 export type VariantTree =
   | { readonly kind: "leaf"; readonly variant: VariantShape }
+  | VariantChoice
   | {
       readonly kind: "branch";
       readonly discriminator: string;
@@ -13,6 +14,18 @@ export type VariantTree =
       readonly cases: readonly { readonly pattern: PatternModel; readonly child: VariantTree }[];
       readonly otherwise: VariantTree | undefined;
     };
+
+/** Variants with the same tags, which a condition tells apart. */
+export interface VariantChoice {
+  readonly kind: "choice";
+  /** In order: the first whose condition holds. Null: whatever is left. */
+  readonly options: readonly {
+    readonly condition: Formula | null;
+    /** Any variant below. */
+    readonly sample: VariantShape;
+    readonly child: VariantTree;
+  }[];
+}
 
 export function variantTree(
   variants: readonly VariantShape[],
@@ -23,6 +36,8 @@ export function variantTree(
   const discriminator = discriminators.find((name) =>
     variants.some((variant) => patternsOf(variant, name) !== undefined),
   );
+  const choice = choiceOf(variants, discriminator, discriminators);
+  if (choice !== undefined) return choice;
   if (discriminator === undefined) return { kind: "leaf", variant: first };
   const rest = discriminators.slice(discriminators.indexOf(discriminator) + 1);
   const matching = (test: (patterns: readonly PatternModel[]) => boolean): VariantTree | undefined =>
@@ -50,6 +65,58 @@ export function variantTree(
   };
 }
 
+/** By their conditions, if the next tag does not tell them apart, or is not in the same place in all of them. */
+function choiceOf(
+  variants: readonly VariantShape[],
+  discriminator: string | undefined,
+  discriminators: readonly string[],
+): VariantChoice | undefined {
+  const places = new Set(
+    variants.map((variant) => {
+      const field = discriminator === undefined ? undefined : tagField(variant, discriminator);
+      return field === undefined ? "" : JSON.stringify([field.offset, field.type, field.enum]);
+    }),
+  );
+  if (discriminator !== undefined && places.size === 1) return undefined;
+  const groups = new Map<string, VariantShape[]>();
+  for (const variant of variants) {
+    const key = JSON.stringify(variant.model.conditionTree);
+    groups.set(key, [...(groups.get(key) ?? []), variant]);
+  }
+  if (groups.size === 1) return undefined;
+  const options = [...groups.values()].flatMap((group) => {
+    const [sample] = group;
+    const child = variantTree(group, discriminators);
+    return sample === undefined || child === undefined
+      ? []
+      : [{ condition: sample.model.conditionTree, sample, child }];
+  });
+  return {
+    kind: "choice",
+    options: [
+      ...options.filter(({ condition }) => condition !== null),
+      ...options.filter(({ condition }) => condition === null),
+    ],
+  };
+}
+
+/** Do variants have to have names, because tags alone do not tell them apart? */
+export function hasChoice(tree: VariantTree | undefined): boolean {
+  if (tree === undefined || tree.kind === "leaf") return false;
+  return tree.kind === "choice" || hasChoice(tree.otherwise) || tree.cases.some(({ child }) => hasChoice(child));
+}
+
+/** Variants whose condition was looked at on the way to them. */
+export function chosenVariants(tree: VariantTree | undefined, isChosen = false): ReadonlySet<VariantShape> {
+  if (tree === undefined) return new Set();
+  if (tree.kind === "leaf") return new Set(isChosen ? [tree.variant] : []);
+  const below =
+    tree.kind === "choice"
+      ? tree.options.map(({ child }) => chosenVariants(child, true))
+      : [...tree.cases.map(({ child }) => child), tree.otherwise].map((child) => chosenVariants(child, isChosen));
+  return new Set(below.flatMap((each) => [...each]));
+}
+
 /** How a tree becomes nested `switch`es. */
 export interface TreePrinter {
   /** Statements before the `switch`. */
@@ -61,13 +128,18 @@ export interface TreePrinter {
   range(pattern: PatternModel, branch: VariantTree & { kind: "branch" }): Code;
   /** Statements that return. */
   leaf(variant: VariantShape): Code;
+  /** The condition of an option; without this, the first option is taken. */
+  choose?(option: VariantChoice["options"][number]): Code;
   /** Where no variant fits; undefined if the types rule that out. */
+  /** Where no option's condition holds. */
+  unchosen?(): Code;
   readonly missing: ((branch: VariantTree & { kind: "branch" }) => Code) | undefined;
 }
 
 /** Statements that go to the variant's leaf. Cases with the same statements are put together. */
 export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   if (tree.kind === "leaf") return printer.leaf(tree.variant);
+  if (tree.kind === "choice") return printChoice(tree, printer);
   const groups = new Map<string, { labels: Code[]; body: Code }>();
   const ranges: { readonly test: Code; readonly body: Code }[] = [];
   for (const { pattern, child } of tree.cases) {
@@ -98,6 +170,18 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   const rest = code`${tests} ${end}`;
   const fallback = end === undefined ? code`` : declares(rest) ? code`default: { ${rest} }` : code`default: ${rest}`;
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
+}
+
+function printChoice(tree: VariantChoice, printer: TreePrinter): Code {
+  const bodies = tree.options.map((option) => {
+    const body = printTree(option.child, printer);
+    return option.condition === null || printer.choose === undefined
+      ? body
+      : code`if (${printer.choose(option)}) { ${body} }`;
+  });
+  if (printer.choose === undefined) return bodies[0] ?? code``;
+  const isWhole = tree.options.some(({ condition }) => condition === null);
+  return code`${bodies} ${!isWhole && printer.unchosen?.()}`;
 }
 
 /** Variables need a block of their own. */

@@ -10,7 +10,7 @@ import { scalarMethod } from "./read-fields.js";
 import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
-import { sizeOfShape, withDefault } from "./size-fields.js";
+import { reservedBytes, sizeOfShape, withDefault } from "./size-fields.js";
 import { isExhaustive, isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
 
 /** Expressions that stand in for fields' values, such as the number of a tag. */
@@ -112,7 +112,11 @@ interface WriteSite {
 function writeField(field: FieldModel, shape: Shape, site: WriteSite): Code {
   const { writer, context } = site;
   if (field.reserved && shape.kind === "bytes" && shape.length.kind === "rest") return code``;
-  if (field.reserved) return writeReserved(reservedSize(field, shape, context), writer);
+  if (field.reserved) {
+    const size = field.size ?? fixedSize(shape);
+    if (size !== null) return writeReserved(size, writer);
+    return code`${writer}.zero(${reservedBytes(field, shape, context)});`;
+  }
   if (field.counts !== null && shape.kind === "scalar") {
     const counted =
       byteCount(field, site) ?? countedValue(site.fields, field, site.access, context.scope, context.place);
@@ -159,12 +163,6 @@ function writeReserved(size: number, writer: string): Code {
     default:
       return code`${writer}.zero(${size});`;
   }
-}
-
-function reservedSize(field: FieldModel, shape: Shape, context: CodecContext): number {
-  const size = field.size ?? fixedSize(shape);
-  if (size === null) throw new EmitError("reserved bytes of variable size", `${context.place}.${field.name}`);
-  return size;
 }
 
 /** What is written where an optional value is missing. */
