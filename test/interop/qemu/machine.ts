@@ -2,7 +2,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { QemuMicrovm, QemuPc, type QemuPcOptions } from "../../../src/runtime/transport/qtest/index.js";
+import {
+  QemuMicrovm,
+  QemuPc,
+  type QemuOptions,
+  type QemuPcOptions,
+} from "../../../src/runtime/transport/qtest/index.js";
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
 import { requirePeer } from "../peers.js";
 
@@ -25,8 +30,12 @@ export async function onPc<T>(
 }
 
 /** The same on a microvm, whose devices are behind MMIO registers. */
-export async function onMicrovm<T>(devices: readonly string[], work: (machine: QemuMicrovm) => Promise<T>): Promise<T> {
-  return await withMachine(await QemuMicrovm.start({ arguments: devices }), work);
+export async function onMicrovm<T>(
+  devices: readonly string[],
+  work: (machine: QemuMicrovm) => Promise<T>,
+  options: Omit<QemuOptions, "arguments" | "machine"> = {},
+): Promise<T> {
+  return await withMachine(await QemuMicrovm.start({ ...options, arguments: devices }), work);
 }
 
 async function withMachine<M extends QemuPc | QemuMicrovm, T>(

@@ -23,6 +23,8 @@ export interface MmioDriverOptions {
   onInterrupt(listener: () => void): () => void;
   /** Told of accesses that fail and have no caller: notifications and interrupts. */
   readonly onError?: (error: Error) => void;
+  /** Told where a queue is before it is enabled. */
+  readonly beforeEnable?: (addresses: QueueAddresses) => void;
 }
 
 /** Driver side of virtio over MMIO, version 2 (VIRTIO 1.4, 4.2). */
@@ -34,6 +36,7 @@ export class MmioDriverTransport implements DriverTransport {
   onConfigChange: (() => void) | undefined;
   readonly #window: RegisterWindow;
   readonly #onError: ((error: Error) => void) | undefined;
+  readonly #beforeEnable: ((addresses: QueueAddresses) => void) | undefined;
   readonly #queues = new Set<number>();
   readonly #endInterrupts: () => void;
   #hasNotificationData = false;
@@ -47,6 +50,7 @@ export class MmioDriverTransport implements DriverTransport {
     this.onQueueUsed = undefined;
     this.onConfigChange = undefined;
     this.#onError = options.onError;
+    this.#beforeEnable = options.beforeEnable;
     this.#endInterrupts = options.onInterrupt(() => unattended(() => this.#interrupt(), this.#onError));
   }
 
@@ -122,6 +126,7 @@ export class MmioDriverTransport implements DriverTransport {
       await this.#window.write64(MmioRegister.queueDescLow, addresses.descriptor);
       await this.#window.write64(MmioRegister.queueDriverLow, addresses.driver);
       await this.#window.write64(MmioRegister.queueDeviceLow, addresses.device);
+      this.#beforeEnable?.(addresses);
       await this.#write(MmioRegister.queueReady, 1);
       if ((await this.#read(MmioRegister.queueReady)) !== 1) {
         const text = `the device does not enable queue ${String(index)}`;
@@ -145,6 +150,14 @@ export class MmioDriverTransport implements DriverTransport {
     if (!this.#queues.has(index)) return;
     const value = this.#hasNotificationData ? index + next * 0x1_0000 : index;
     unattended(() => this.#write(MmioRegister.queueNotify, value), this.#onError);
+  }
+
+  /** As if both sides had notified each other about every queue: for hosts that may lose a notification. */
+  nudge(): void {
+    for (const index of this.#queues) {
+      this.notify(index, 0);
+      this.onQueueUsed?.(index);
+    }
   }
 
   async #interrupt(): Promise<void> {

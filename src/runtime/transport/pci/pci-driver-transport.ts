@@ -32,6 +32,8 @@ export interface PciDriverOptions {
   readonly vectors?: number;
   /** Told of accesses that fail and have no caller: notifications and interrupts. */
   readonly onError?: (error: Error) => void;
+  /** Told where a queue is before it is enabled. */
+  readonly beforeEnable?: (addresses: QueueAddresses) => void;
 }
 
 interface Parts {
@@ -62,6 +64,7 @@ export class PciDriverTransport implements DriverTransport {
   readonly #isr: RegisterWindow;
   readonly #config: RegisterWindow | undefined;
   readonly #onError: ((error: Error) => void) | undefined;
+  readonly #beforeEnable: ((addresses: QueueAddresses) => void) | undefined;
   readonly #mostVectors: number;
   /** Enabled queues: offset in the notification structure, and the value that is written there. */
   readonly #queues = new Map<number, { readonly offset: number; readonly value: number }>();
@@ -88,6 +91,7 @@ export class PciDriverTransport implements DriverTransport {
     const { device } = parts.structures;
     this.#config = device === undefined ? undefined : windowOf(parts.bars, device);
     this.#onError = options.onError;
+    this.#beforeEnable = options.beforeEnable;
     this.#mostVectors = options.vectors ?? 64;
     this.#endLine = undefined;
   }
@@ -180,6 +184,7 @@ export class PciDriverTransport implements DriverTransport {
     const value = this.#features.has(CommonFeature.NOTIF_CONFIG_DATA)
       ? await this.#common.queueNotifyConfigData(index)
       : index;
+    this.#beforeEnable?.(addresses);
     await this.#common.enableQueue(index, addresses, this.#vectorOf(index));
     this.#queues.set(index, { offset, value });
   }
@@ -204,6 +209,14 @@ export class PciDriverTransport implements DriverTransport {
       () => this.#notifyWindow.write(offset, hasData ? 4 : 2, hasData ? value + next * 0x1_0000 : value),
       this.#onError,
     );
+  }
+
+  /** As if both sides had notified each other about every queue: for hosts that may lose a notification. */
+  nudge(): void {
+    for (const index of this.#queues.keys()) {
+      this.notify(index, 0);
+      this.onQueueUsed?.(index);
+    }
   }
 
   /** Vector 0 is for configuration changes; with only one vector everything shares it. */

@@ -19,6 +19,8 @@ const IOAPIC = "ioapic";
 export interface QtestPciHostOptions {
   /** Where the words of message-signalled interrupts are put; without it functions use interrupt lines. */
   readonly messages?: MemoryAllocator;
+  /** Awaited before each write to a BAR in memory. */
+  readonly beforeWrite?: () => Promise<void>;
 }
 
 /** The PCI bus of QEMU's board `pc`, through qtest. */
@@ -37,7 +39,10 @@ export class QtestPciHost implements PciHost {
     this.config = configSpace(qtest);
     this.memory = {
       read: (address, width) => qtest.readMemory(address, width),
-      write: (address, width, value) => qtest.writeMemory(address, width, value),
+      async write(address, width, value) {
+        await options.beforeWrite?.();
+        await qtest.writeMemory(address, width, value);
+      },
     };
     this.ports = {
       read: (port, width) => qtest.readPort(port, width),
