@@ -33,7 +33,9 @@ export interface Machine<Side, Driver extends DriverTransport> {
   open(): Promise<Driver>;
 }
 
-export interface PciMachine extends Machine<PciTransport, PciDriverTransport> {
+export interface PciMachine extends Omit<Machine<PciTransport, PciDriverTransport>, "open"> {
+  /** The driver's side; over another view of the host, if one is given. */
+  open(through?: PciHost): Promise<PciDriverTransport>;
   readonly host: PciHost;
   readonly place: number;
   /** Messages that were sent. */
@@ -118,7 +120,7 @@ export function pciMachine(
   };
   const allocator = new MemoryAllocator(memory, MEMORY_START, 8 * 1024 * 1024);
   const room = { nextMemory: 0xe000_0000, nextPort: 0xc000 };
-  const open = () => PciDriverTransport.open(host, PLACE, { memory, allocator, room });
+  const open = (through = host) => PciDriverTransport.open(through, PLACE, { memory, allocator, room });
   return { memory, side, errors, line, messages, host, place: PLACE, open };
 }
 
