@@ -40,7 +40,8 @@ export function exchangeOf(g: fc.GeneratorValue, request: RequestShape, variant:
   const layout = replies[maker.number(0, replies.length - 1)] ?? variant;
   const replyTags = layout === variant ? new Map<string, readonly PatternModel[]>() : new Map(layout.model.tags.map(({ field, patterns }) => [field, patterns.length > 0 ? patterns : otherReplies(field, variant)]));
   const made = maker.fields(layout.writable, { tags: replyTags, readable: sent.numbers });
-  const input: Value = { ...sent.value, ...tagValues(request, variant, sent, agreed), ...capacities(variant, made, agreed) };
+  const selected: Value = request.selector === undefined ? {} : { [request.selector]: variant.model.name };
+  const input: Value = { ...sent.value, ...selected, ...tagValues(request, variant, sent, agreed), ...capacities(variant, made, agreed) };
   return { variant, input, sent: sent.value, reply: expected(made), answer };
 
   /** What has no meaning under the answer's status is not looked at, and an empty list may be as good as none. */

@@ -11,7 +11,7 @@ export interface ReadElement {
   readonly path: readonly string[];
 }
 
-const voidElements = new Set(["meta", "link", "br", "input"]);
+const voidElements = new Set(["meta", "link", "br", "wbr", "input"]);
 const selfClosing = new Set(["rect", "path"]);
 /** Elements whose end tag HTML would put where one of these begins. */
 const closesParagraph = new Set(["p", "div", "ul", "table", "section", "figure", "h1", "h2", "h3", "h4", "details"]);
