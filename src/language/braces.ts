@@ -32,7 +32,7 @@ const closing: ReadonlySet<TokenType> = new Set([RightParenthesis, RightBracket]
 const memberEnds: ReadonlySet<TokenType> = new Set([LeftBrace, RightBrace, Semicolon]);
 
 /** How the second line of the head of a block begins, and no member does. */
-const headGoesOn: ReadonlySet<string> = new Set(["since", "until", "spec", "as", "&&", "||"]);
+const headGoesOn: ReadonlySet<string> = new Set(["since", "until", "spec", "as", "where", "&&", "||"]);
 
 interface OpenBrace {
   readonly token: IToken;

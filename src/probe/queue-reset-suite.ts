@@ -1,4 +1,5 @@
 import { CommonFeature, DeviceStatus, type DriverTransport } from "../runtime/index.js";
+import { PciDriverTransport } from "../runtime/transport/pci/index.js";
 import { driverOk, negotiateOnly, pause, ProbeQueue, resetAndWait } from "./probe-queue.js";
 import type { CheckResult, Verdict } from "./report.js";
 
@@ -62,7 +63,7 @@ export async function queueResetSuite(subject: Subject): Promise<CheckResult[]> 
 
 type Report = (id: CheckId, verdict: Verdict, seen?: string) => void;
 
-async function idleChecks({ transport, kind, queueSizes }: Subject, report: Report): Promise<boolean> {
+async function idleChecks({ transport, queueSizes }: Subject, report: Report): Promise<boolean> {
   await negotiateOnly(transport, [CommonFeature.RING_RESET]);
   const most = Math.min(queueSizes[0] ?? 0, 64);
   await ProbeQueue.enable(transport, 0, most);
@@ -88,7 +89,7 @@ async function idleChecks({ transport, kind, queueSizes }: Subject, report: Repo
     const smaller = Math.max(2, most / 4);
     await ProbeQueue.enable(transport, 0, smaller);
     // Over MMIO the size that is in force cannot be read.
-    const size = kind === "pci" ? await transport.queueMaxSize(0) : smaller;
+    const size = transport instanceof PciDriverTransport ? await transport.queueSize(0) : smaller;
     const isRight = size === smaller;
     report("resize", isRight ? "pass" : "fail", `${String(most)} -> ${String(isRight ? smaller : size)}`);
   } catch (error) {

@@ -58,13 +58,13 @@ export function pciMachine(
     memory,
     interrupt(isAsserted) {
       line.push(isAsserted);
-      if (isAsserted) setTimeout(() => onLine(), 0);
+      if (isAsserted) setImmediate(() => onLine());
     },
     ...(hasMessages
       ? {
           message(address: number, data: number) {
             messages.push({ address, data });
-            setTimeout(() => onMessage(data), 0);
+            setImmediate(() => onMessage(data));
           },
         }
       : {}),
@@ -137,7 +137,7 @@ export function mmioMachine(
     memory,
     interrupt(isAsserted) {
       line.push(isAsserted);
-      if (isAsserted) setTimeout(() => onLine(), 0);
+      if (isAsserted) setImmediate(() => onLine());
     },
     onError: (error) => errors.push(error),
     ...options,

@@ -166,6 +166,10 @@ export class PciDriverTransport implements DriverTransport {
     return await this.#common.read(CommonConfig.configGeneration, 1);
   }
 
+  /** What `queue_size` reads: the size that is in force for a queue in use, the largest one for another. */
+  queueSize(index: number): Promise<number> {
+    return this.#common.queueSize(index);
+  }
   async queueMaxSize(index: number): Promise<number> {
     // Of a queue in use the register has the size that it was given.
     const known = this.#queues.has(index) ? this.#maxSizes.get(index) : undefined;
