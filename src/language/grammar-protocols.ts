@@ -177,10 +177,17 @@ export abstract class ProtocolGrammar extends RequestGrammar {
     });
     this.OPTION4(() => {
       this.CONSUME(word("for"));
-      this.SUBRULE1(this.path, { LABEL: "kinds" });
+      const missing = (): void => this.complain("the name of a kind of request");
+      this.OR2([
+        { GATE: () => this.isName(1), ALT: () => this.SUBRULE1(this.path, { LABEL: "kinds" }) },
+        { ALT: () => this.ACTION(missing) },
+      ]);
       this.MANY(() => {
         this.CONSUME(Comma);
-        this.SUBRULE2(this.path, { LABEL: "kinds" });
+        this.OR3([
+          { GATE: () => this.isName(1), ALT: () => this.SUBRULE2(this.path, { LABEL: "kinds" }) },
+          { ALT: () => this.ACTION(missing) },
+        ]);
       });
     });
     this.SUBRULE(this.clauses);

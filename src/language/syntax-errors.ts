@@ -26,6 +26,7 @@ export function reportSyntaxErrors(
   const endsEarly = last?.tokenType === UnterminatedComment && tokenEnd(last) === source.text.length;
   const broken = brokenPlaces(tokens);
   const brokenLines = new Set(tokens.tokens.filter(isBroken).map((token) => token.startLine));
+  const swallowed = linesBelow(tokens, brokenLines);
   const reported = new Set<Complaint>();
   const linesWithBraces = new Set<number | undefined>();
   for (const problem of endsEarly ? [] : braces.slice(0, maximumComplaints)) {
@@ -47,6 +48,7 @@ export function reportSyntaxErrors(
       reported.has(complaint) ||
       (endsEarly && found.tokenType === EOF) ||
       linesWithBraces.has(found.startLine) ||
+      swallowed.has(found.startLine) ||
       isInserted(found) ||
       hasBetween(broken, complaint.memberStart, found.startOffset);
     // The rest of a line on which something is wrong often makes no sense either.
@@ -61,6 +63,21 @@ function isAboutSameBrace({ expected, found }: Complaint, { kind, token, previou
   if (expected !== "`{`" || isInserted(found)) return false;
   if (kind === "unopened") return found.startLine === token.startLine && found.startOffset < token.startOffset;
   return kind === "missing" && previous !== undefined && found.startLine === previous.startLine;
+}
+
+/** Lines that are indented deeper than one of these lines above them: the block whose head something took. */
+function linesBelow({ tokens }: Tokens, heads: ReadonlySet<number | undefined>): ReadonlySet<number | undefined> {
+  const below = new Set<number | undefined>();
+  let indent = Infinity;
+  let line: number | undefined;
+  for (const token of tokens) {
+    if (token.startLine === line) continue;
+    line = token.startLine;
+    const column = token.startColumn ?? 1;
+    if (column <= indent) indent = heads.has(line) ? column : Infinity;
+    else below.add(line);
+  }
+  return below;
 }
 
 /** A token that was put in to repair the braces. */

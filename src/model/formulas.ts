@@ -379,13 +379,14 @@ function compileSizeof(name: Name, inside: Inside): TypedFormula {
 
 function compileCall(expression: CallExpression, inside: Inside): TypedFormula {
   const { callee } = expression;
-  const values = expression.arguments.map((argument) => numberOf(argument, inside));
   const macro = findValue(inside.scope, callee.text);
+  // With a wrong number of them, nobody knows what each argument was meant to be.
+  if (macro?.kind === "macro" && macro.declaration.parameters.length !== expression.arguments.length) {
+    return wrongCount(callee, String(macro.declaration.parameters.length), expression.arguments.length, inside);
+  }
+  const values = expression.arguments.map((argument) => numberOf(argument, inside));
   if (macro?.kind === "macro") {
     const { parameters } = macro.declaration;
-    if (parameters.length !== values.length) {
-      return wrongCount(callee, String(parameters.length), values.length, inside);
-    }
     if (inside.facts.endlessMacros.has(macro) || values.some((value) => value.kind === "broken")) return broken;
     const macroValues = new Map(parameters.map((parameter, index) => [parameter.text, values[index] ?? broken]));
     // The body sees its parameters and what the file declares, not the fields of whoever uses it.

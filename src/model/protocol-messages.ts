@@ -80,6 +80,10 @@ export function kindsOf(
     if (kind.text === "") return undefined;
     const fitting = left.filter((variant) => namesOf(variant).has(kind.text));
     if (fitting.length === 0) {
+      // Where the tags have no names, because what they are is unknown, that has been said.
+      if (variants.every(({ tags }) => tags.every(({ patterns }) => patterns.every(({ name }) => name === null)))) {
+        return undefined;
+      }
       const all = left;
       reportUnknown(facts, scope, `kind of ${symbol.name}`, kind, function* () {
         for (const variant of all) yield* namesOf(variant);

@@ -10,13 +10,13 @@ test("a flush is answered when the memory is persistent, and a failure is told",
       expect(request.request.type).toBe("FLUSH");
       await new Promise((resolve) => setTimeout(resolve, 1));
       persistent++;
-      return request.complete(persistent === 1 ? 0 : 0xffff_ffff);
+      return request.complete(persistent === 1 ? 0 : -1);
     },
   });
   const driver = await PmemDriver.start(loopback(device));
   expect(driver.config).toEqual({ start: 0x1_0000_0000n, size: 1n << 30n });
   expect(await driver.reqVq.submit({ request: { type: "FLUSH" } })).toEqual({ ret: 0 });
-  expect(await driver.reqVq.submit({ request: { type: "FLUSH" } })).toEqual({ ret: 0xffff_ffff });
+  expect(await driver.reqVq.submit({ request: { type: "FLUSH" } })).toEqual({ ret: -1 });
   expect(persistent).toBe(2);
   await driver.stop();
 });
