@@ -56,6 +56,8 @@ async function setUpBar(host: PciHost, base: number, bar: number, room: BarRoom 
     await config.write(register, 4, address % 2 ** 32);
     if (isWide) await config.write(register + 4, 4, Math.floor(address / 2 ** 32));
   }
+  // No machine has memory there, and numbers are not exact there.
+  if (!Number.isSafeInteger(address + length)) return { isWide, window: undefined };
   const space: AddressSpace | undefined = isPort ? host.ports : host.memory;
   return { isWide, window: space === undefined ? undefined : new RegisterWindow(space, address, length) };
 }
