@@ -111,7 +111,14 @@ class SoakDriver extends VirtioDriver<undefined> {
   readonly #sender: Sender;
 
   constructor(transport: ConstructorParameters<typeof VirtioDriver>[1], sender: Sender, eventIdx: boolean) {
-    const definition = { name: "soak", id: transport.deviceId, features: {}, requires: [], configSize: 0, configAccesses: [] };
+    const definition = {
+      name: "soak",
+      id: transport.deviceId,
+      features: {},
+      requires: [],
+      configSize: 0,
+      configAccesses: [],
+    };
     super(definition, transport, { withhold: eventIdx ? [] : ["EVENT_IDX"] });
     this.#sender = sender;
   }

@@ -33,7 +33,8 @@ export function requestModel(
   const doc = declaration.documentation.join("\n");
   const native = clauses.expressions.get("native");
   const context = { scope: symbol.scope, facts, requests: [] };
-  const nativeTree = (native && compileCondition(native.expression, messageEnvironment(symbol, context, "readable"))) ?? null;
+  const nativeTree =
+    (native && compileCondition(native.expression, messageEnvironment(symbol, context, "readable"))) ?? null;
   const discriminators = new Set(paths.flatMap((path) => path.tags.map((tag) => tag.field)));
   return {
     model: {
