@@ -26,10 +26,10 @@ export class StructureBar extends Registers {
 
   read(offset: number, width: GuestAccessWidth): number {
     const { common, isr, config } = this.#layout;
-    const { configLength, handlers } = { configLength: this.#handlers.config.length, handlers: this.#handlers };
+    const handlers = this.#handlers;
     if (inside(offset, width, common, COMMON_CONFIG_LENGTH)) return handlers.common.read(offset - common, width);
     if (offset === isr) return handlers.readIsr();
-    if (inside(offset, width, config, configLength)) return handlers.config.read(offset - config, width);
+    if (inside(offset, width, config, handlers.config.length)) return handlers.config.read(offset - config, width);
     return 0;
   }
 
