@@ -13,7 +13,7 @@ function room(folder, forbidden, { node = false, parts = ["**"] } = {}) {
   };
 }
 
-const notForRuntime = ["diagnostics", "language", "model", "emit", "cli", "compiler", "generated", "probe"];
+const notForRuntime = ["diagnostics", "language", "model", "emit", "cli", "compiler", "generated", "probe", "serve"];
 /** Transports to programs and files outside; each is an entry point of its own. */
 const nodeTransports = ["qtest", "posix"];
 
@@ -73,6 +73,7 @@ export default tseslint.config(
   room("runtime", notForRuntime, { node: true, parts: nodeTransports.map((name) => `transport/${name}/**`) }),
   // It runs generated drivers; the command loads it when it is asked for, and imports nothing else of the kind.
   room("probe", ["diagnostics", "language", "model", "emit", "cli", "compiler"], { node: true }),
+  room("serve", ["diagnostics", "language", "model", "emit", "cli", "compiler", "probe"], { node: true }),
   room("cli", ["runtime", "generated"], { node: true }),
   ...Object.entries(onlyIn).map(([dependency, folder]) => ({
     files: ["src/**/*.ts"],
