@@ -22,6 +22,8 @@ export interface QueueOwner {
   readonly featuresOk: boolean;
   /** The driver is ready and nobody has given up. */
   readonly live: boolean;
+  /** The transport lets the device at guest memory. */
+  readonly memoryAccess: boolean;
   readonly negotiated: FeatureSet;
   readonly ringFeatures: RingFeatures;
   readonly ringReset: boolean;
@@ -53,6 +55,8 @@ export class DeviceQueueControl implements QueueIdentity {
   #started = false;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
+  /** The queue stands still because the device may not reach guest memory: how it goes on, and what that waits for. */
+  #halted: { readonly queue: SavedQueue; readonly settled: Promise<void> | undefined } | undefined;
   #epoch = 0;
   /** The device was reset: another object stands for the queue now. */
   #released = false;
@@ -67,17 +71,18 @@ export class DeviceQueueControl implements QueueIdentity {
     this.#addresses = undefined;
     this.#queue = undefined;
     this.#ending = undefined;
+    this.#halted = undefined;
   }
 
   /** The queue is in use. Stays true until a reset is complete. */
   get enabled(): boolean {
-    return this.#queue !== undefined || this.resetting;
+    return this.#queue !== undefined || this.#halted !== undefined || this.resetting;
   }
   /** A reset was accepted and is not complete: somebody still holds on to guest memory. */
   get resetting(): boolean {
     return this.#ending !== undefined;
   }
-  /** Counts the resets of the queue, by itself, since the last reset of the device. */
+  /** Counts how often the chains in flight became stale since the last reset of the device, by a reset of the queue mostly. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -108,6 +113,10 @@ export class DeviceQueueControl implements QueueIdentity {
    */
   enable(start?: QueuePosition, resubmit: readonly InFlightChain[] = []): boolean {
     if (!this.#mayBeSetUp()) return false;
+    return this.#open(start, resubmit);
+  }
+
+  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[]): boolean {
     const { transport } = this.#owner;
     const addresses = this.#addresses;
     if (addresses === undefined || transport === undefined) {
@@ -146,7 +155,7 @@ export class DeviceQueueControl implements QueueIdentity {
 
   /** The device is live: lets the handler at the queue. */
   start(): void {
-    if (this.#queue === undefined || this.#started) return;
+    if (this.#queue === undefined || this.#started || !this.#owner.memoryAccess) return;
     this.#started = true;
     try {
       this.#plan.handler.start(this.#queue, this.#owner.negotiated, this.#owner.transport?.trace);
@@ -166,6 +175,8 @@ export class DeviceQueueControl implements QueueIdentity {
     if (this.#started) this.#look();
     else if (!this.#owner.live)
       this.#refuse("notify-before-driver-ok", Clause.initialization, "the device is not live");
+    else if (!this.#owner.memoryAccess)
+      this.#refuse("no-memory-access", Clause.queues, "the device may not reach guest memory");
     else this.#refuse("notify-disabled-queue", Clause.queues, "notified, but not enabled");
   }
 
@@ -207,7 +218,12 @@ export class DeviceQueueControl implements QueueIdentity {
   #beginEnd(): void {
     if (this.resetting) return;
     this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "started" });
-    const ending = this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${this.#label()} was reset`));
+    const halted = this.#halted;
+    this.#halted = undefined;
+    const ending =
+      halted === undefined
+        ? this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${this.#label()} was reset`))
+        : halted.settled;
     if (ending === undefined) {
       this.#ended();
       return;
@@ -221,6 +237,37 @@ export class DeviceQueueControl implements QueueIdentity {
         if (!this.#released) this.#owner.needsReset(new HandlerError(`reset of ${this.#label()}`, error));
       },
     );
+  }
+
+  /**
+   * The device may not reach guest memory any more: what was completed is published, the chains in flight become stale, and
+   * the queue stands still until {@link goOn}. Work in `request.hold` is told to end and cannot be kept from finishing.
+   */
+  halt(): void {
+    if (!this.#started || this.#halted !== undefined) return;
+    const queue = this.save();
+    const reason = new ProtocolError("no-memory-access", Clause.queues, `${this.#label()} lost its memory`);
+    this.#halted = { queue, settled: this.#end(reason) };
+  }
+
+  /** The device may reach guest memory again: what was in flight is served again, once. */
+  goOn(): void {
+    const halted = this.#halted;
+    if (halted === undefined) {
+      if (this.#owner.live) this.start();
+      return;
+    }
+    const open = (): void => {
+      if (this.#halted !== halted || !this.#owner.memoryAccess) return;
+      this.#halted = undefined;
+      this.#open(halted.queue.position ?? undefined, halted.queue.inFlight);
+    };
+    if (halted.settled === undefined) open();
+    else {
+      halted.settled.then(open, (error: unknown) => {
+        if (this.#halted === halted) this.#owner.needsReset(new HandlerError(this.#label(), error));
+      });
+    }
   }
 
   /**
@@ -243,6 +290,7 @@ export class DeviceQueueControl implements QueueIdentity {
 
   /** The queue as plain data, and nothing in it is known to the device only. */
   save(): SavedQueue {
+    if (this.#halted !== undefined) return this.#halted.queue;
     const queue = this.#queue;
     queue?.flush();
     return {
@@ -257,7 +305,9 @@ export class DeviceQueueControl implements QueueIdentity {
   /** Lets go of the ring for good, as part of a reset of the device. A promise: somebody still holds on to memory. */
   release(reason: Error): Promise<void> | undefined {
     this.#released = true;
-    return this.#ending ?? this.#end(reason);
+    const halted = this.#halted;
+    this.#halted = undefined;
+    return this.#ending ?? halted?.settled ?? this.#end(reason);
   }
 
   /** Stops taking buffers; done when those being worked on have been used. */
@@ -308,7 +358,7 @@ export class DeviceQueueControl implements QueueIdentity {
       return this.#refuse("queue-phase", Clause.initialization, "FEATURES_OK is not set");
     }
     if (this.resetting) return this.#refuse("queue-resetting", Clause.queueReset, "its reset is not complete");
-    if (this.#queue !== undefined) return this.#refuse("queue-already-enabled", Clause.queues, "it is enabled");
+    if (this.enabled) return this.#refuse("queue-already-enabled", Clause.queues, "it is enabled");
     return true;
   }
 

@@ -37,6 +37,7 @@ export type DeviceStateRule =
   | "config-size"
   | "queues"
   | "memory"
+  | "transport"
   | "not-attached"
   | "not-reset"
   | "busy";
@@ -52,7 +53,8 @@ export class DeviceStateError extends Error {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** What an object from outside may hold. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Checks the shape of a state that comes from outside. Throws a DeviceStateError. */
 export function parseDeviceState(value: unknown): DeviceState {
@@ -122,21 +124,23 @@ function parseSegment(value: unknown, where: string): SavedSegment {
   };
 }
 
-function object(value: unknown, where: string): Fields {
+/** An object, or a DeviceStateError `malformed`; so with the others. */
+export function object(value: unknown, where: string): Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(where);
   return { ...value };
 }
 
-function list(value: unknown, where: string): readonly unknown[] {
+export function list(value: unknown, where: string): readonly unknown[] {
   if (!Array.isArray(value) || value.length > 65536) throw malformed(where);
   return Array.from<unknown>(value);
 }
 
-function integers(value: unknown, where: string, most: number): number[] {
+export function integers(value: unknown, where: string, most: number): number[] {
   return list(value, where).map((item) => integer(item, where, most));
 }
 
-function integer(value: unknown, where: string, most: number): number {
+/** A whole number from 0 to `most`. */
+export function integer(value: unknown, where: string, most: number): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most) throw malformed(where);
   return value;
 }

@@ -68,6 +68,7 @@ export abstract class VirtioDevice {
   /** Counts resets, so that what was begun before one does nothing after it. */
   #epoch = 0;
   #suspending = false;
+  #memoryAccess = true;
   /** A change of the configuration that the driver has not been told of. */
   #owesConfigChange = false;
 
@@ -173,6 +174,21 @@ export abstract class VirtioDevice {
   detach(): void {
     this.reset();
     this.#transport = undefined;
+    this.#memoryAccess = true;
+  }
+
+  /**
+   * Whether the device may reach guest memory; it may unless its transport says otherwise (bus mastering on PCI). Without
+   * it the queues stand still: no chain is taken, those in flight are stale, and nothing is written. When it is allowed
+   * again, what was in flight is served again, as after {@link restore}.
+   */
+  setMemoryAccess(isAllowed: boolean): void {
+    if (isAllowed === this.#memoryAccess) return;
+    this.#memoryAccess = isAllowed;
+    for (const queue of this.#queues?.values() ?? []) {
+      if (isAllowed) queue.goOn();
+      else queue.halt();
+    }
   }
 
   /**
@@ -210,6 +226,11 @@ export abstract class VirtioDevice {
    * a DeviceStateError `busy` while the device is being reset or suspended, or a queue reset never ends.
    */
   async save(): Promise<DeviceState> {
+    return (await this.saveWith(() => undefined)).device;
+  }
+
+  /** As {@link save}; `registers` says what the transport has to add, and is called once the device stands still. */
+  async saveWith<Extra>(registers: () => Extra): Promise<{ readonly device: DeviceState; readonly registers: Extra }> {
     for (const queue of this.#planned().values()) await queue.settled?.catch(() => undefined);
     const resetting = [...this.#planned().values()].some((queue) => queue.resetting);
     if (this.resetting || this.#suspending || resetting) {
@@ -224,9 +245,10 @@ export abstract class VirtioDevice {
       config: [...this.#config.bytes],
       queues: this.live || this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
     };
+    const saved = { device: state, registers: registers() };
     this.reset();
     await this.#ending;
-    return state;
+    return saved;
   }
 
   /**
@@ -266,6 +288,8 @@ export abstract class VirtioDevice {
       throw error;
     }
     this.#status = state.status;
+    // Nobody knows what a suspended device owes.
+    this.#owesConfigChange = (state.status & DeviceStatus.SUSPEND) !== 0;
     if (!this.live) return;
     for (const queue of this.queues()) {
       if (!queue.enabled) continue;
@@ -460,6 +484,9 @@ export abstract class VirtioDevice {
       },
       get live() {
         return device().live;
+      },
+      get memoryAccess() {
+        return device().#memoryAccess;
       },
       get negotiated() {
         return device().#negotiated;

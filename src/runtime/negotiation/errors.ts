@@ -36,6 +36,7 @@ export type ProtocolRule =
   | "queue-enable-refused"
   | "notify-before-driver-ok"
   | "notify-disabled-queue"
+  | "no-memory-access"
   // messages
   | "message-malformed"
   | "message-too-long"

@@ -31,6 +31,8 @@ export interface Machine<Side, Driver extends DriverTransport> {
   /** Levels of the interrupt line, as it changed. */
   readonly line: boolean[];
   open(): Promise<Driver>;
+  /** Puts another device behind new registers in the place of the old ones, as a machine that was saved and restored. */
+  replace(device: VirtioDevice): Side;
 }
 
 export interface PciMachine extends Omit<Machine<PciTransport, PciDriverTransport>, "open"> {
@@ -54,7 +56,7 @@ export function pciMachine(
   let onLine = (): void => {};
   let onMessage = (_index: number): void => {};
   const { messages: hasMessages = false, ...rest } = options;
-  const side = new PciTransport(device, {
+  const sideOptions: PciTransportOptions = {
     memory,
     interrupt(isAsserted) {
       line.push(isAsserted);
@@ -70,7 +72,8 @@ export function pciMachine(
       : {}),
     onError: (error) => errors.push(error),
     ...rest,
-  });
+  };
+  let side = new PciTransport(device, sideOptions);
   const decode = (kind: "memory" | "io"): AddressSpace => {
     const find = (address: number) => {
       for (const bar of side.bars) {
@@ -121,7 +124,8 @@ export function pciMachine(
   const allocator = new MemoryAllocator(memory, MEMORY_START, 8 * 1024 * 1024);
   const room = { nextMemory: 0xe000_0000, nextPort: 0xc000 };
   const open = (through = host) => PciDriverTransport.open(through, PLACE, { memory, allocator, room });
-  return { memory, side, errors, line, messages, host, place: PLACE, open };
+  const replace = (other: VirtioDevice) => (side = new PciTransport(other, sideOptions));
+  return { memory, side, errors, line, messages, host, place: PLACE, open, replace };
 }
 
 /** A machine with one device behind MMIO registers. */
@@ -133,7 +137,7 @@ export function mmioMachine(
   const errors: ProtocolError[] = [];
   const line: boolean[] = [];
   let onLine = (): void => {};
-  const side = new MmioTransport(device, {
+  const sideOptions: MmioTransportOptions = {
     memory,
     interrupt(isAsserted) {
       line.push(isAsserted);
@@ -141,10 +145,15 @@ export function mmioMachine(
     },
     onError: (error) => errors.push(error),
     ...options,
-  });
+  };
+  let side = new MmioTransport(device, sideOptions);
+  const window: AddressSpace = {
+    read: (address, width) => side.read(address, width),
+    write: (address, width, value) => side.write(address, width, value),
+  };
   const allocator = new MemoryAllocator(memory, MEMORY_START, 8 * 1024 * 1024);
   const open = async () => {
-    const transport = await MmioDriverTransport.open(new RegisterWindow(side, 0, side.length), {
+    const transport = await MmioDriverTransport.open(new RegisterWindow(window, 0, side.length), {
       memory,
       allocator,
       onInterrupt(listener) {
@@ -155,5 +164,6 @@ export function mmioMachine(
     if (transport === undefined) throw new Error("there is no device");
     return transport;
   };
-  return { memory, side, errors, line, open };
+  const replace = (other: VirtioDevice) => (side = new MmioTransport(other, sideOptions));
+  return { memory, side, errors, line, open, replace };
 }

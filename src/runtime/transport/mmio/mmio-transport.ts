@@ -7,6 +7,13 @@ import { ConfigWindow } from "../registers/config-window.js";
 import { featureWord } from "../registers/feature-word.js";
 import { QueueRegisters, type StagedQueue } from "../registers/queue-registers.js";
 import { FieldRegisters, Registers, type Field, type GuestAccessWidth } from "../registers/register-file.js";
+import {
+  parseRegisterState,
+  TRANSPORT_STATE_VERSION,
+  word,
+  type RegisterState,
+  type RegisterWidths,
+} from "../registers/transport-state.js";
 import type { Trace } from "../trace.js";
 import { MMIO_MAGIC, MMIO_UNSUPPORTED, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
 
@@ -30,6 +37,15 @@ export interface MmioTransportOptions {
   onError?(error: ProtocolError): void;
   readonly trace?: Trace;
 }
+
+/** The registers and the device as plain data, fit for JSON. Guest memory is not part of it. */
+export interface MmioState extends RegisterState {
+  readonly transport: "mmio";
+  readonly shmSel: number;
+  readonly interruptStatus: number;
+}
+
+const WIDTHS: RegisterWidths = { select: 0xffff_ffff, queueSize: 0xffff_ffff, vectors: 0, noVector: 0 };
 
 const VENDOR_ID = 0x6e65_6776;
 const CONFIG = MmioRegister.config;
@@ -73,6 +89,41 @@ export class MmioTransport extends Registers {
   write(offset: number, width: GuestAccessWidth, value: number): void {
     if (offset >= CONFIG) this.#config.write(offset - CONFIG, width, value);
     else if (this.#isControlAccess(offset, width)) this.#control.write(offset, width, value);
+  }
+
+  /**
+   * Saves the device together with its registers, and ends it here, as `device.save()` does. The guest must stand still
+   * until the promise resolves. Rejects with a DeviceStateError `busy`.
+   */
+  async save(): Promise<MmioState> {
+    const { device, registers } = await this.device.saveWith(() => ({
+      generation: this.#config.generation,
+      deviceFeatureSelect: this.#deviceFeaturesSel,
+      driverFeatureSelect: this.#driverFeaturesSel,
+      shmSel: this.#shmSel,
+      interruptStatus: this.#interruptStatus,
+      queues: this.#queues.save(),
+    }));
+    this.#resetRegisters();
+    return { version: TRANSPORT_STATE_VERSION, transport: "mmio", device, ...registers };
+  }
+
+  /**
+   * Goes on where a saved transport stopped, over the same guest memory. The device must be reset. Throws a
+   * DeviceStateError, with all registers as they were and the device reset, if the state is malformed or does not fit.
+   */
+  restore(value: unknown): void {
+    const { fields, common, device } = parseRegisterState(value, "mmio", WIDTHS);
+    const shmSel = word(fields, "shmSel");
+    const interruptStatus = word(fields, "interruptStatus", MmioInterrupt.used | MmioInterrupt.config);
+    // Raises interrupts for what may have been lost: they come on top of those that were pending.
+    this.device.restore(device);
+    this.#queues.restore(common.queues);
+    this.#config.restore(common.generation);
+    this.#deviceFeaturesSel = common.deviceFeatureSelect;
+    this.#driverFeaturesSel = common.driverFeatureSelect;
+    this.#shmSel = shmSel;
+    this.#setInterruptStatus(this.#interruptStatus | interruptStatus);
   }
 
   /** Resets the device and lets it go. */

@@ -94,14 +94,18 @@ export class PciConfigSpace extends Registers {
   /** Where the driver has put a BAR, or undefined while it has not or does not let it decode. */
   barAddress(index: number): number | undefined {
     const bar = this.#bars.find((one) => one.index === index);
-    if (bar === undefined) return undefined;
-    const command = numberAt(this.#bytes, PciRegister.command, 2);
-    if ((command & (bar.kind === "io" ? PciCommand.io : PciCommand.memory)) === 0) return undefined;
+    if (bar === undefined || !this.decodes(bar.kind)) return undefined;
     const register = PciRegister.bar0 + 4 * index;
     const low = numberAt(this.#bytes, register, 4);
     const high = bar.kind === "memory64" ? numberAt(this.#bytes, register + 4, 4) : 0;
     const address = high * 2 ** 32 + ((low & (bar.kind === "io" ? ~3 : ~15)) >>> 0);
     return address === 0 ? undefined : address;
+  }
+
+  /** Whether the function answers accesses to BARs of this kind. */
+  decodes(kind: PciBar["kind"]): boolean {
+    const command = this.#bytes[PciRegister.command] ?? 0;
+    return (command & (kind === "io" ? PciCommand.io : PciCommand.memory)) !== 0;
   }
 
   /** The interrupt bit of the status register. */
@@ -134,8 +138,17 @@ export class PciConfigSpace extends Registers {
     if (this.#touchesAccessData(offset, width)) this.#throughAccess("write");
   }
 
+  /** All bytes, a number each. */
   save(): readonly number[] {
     return [...this.#bytes];
+  }
+  /** Whether a saved space is of a function like this one: what no driver can write is the same. */
+  isLike(saved: readonly number[]): boolean {
+    if (saved.length !== LENGTH) return false;
+    return this.#bytes.every((byte, at) => {
+      const changes = (this.#writable[at] ?? 0) | (at === PciRegister.status ? PciStatus.interrupt : 0);
+      return (((saved[at] ?? 0) ^ byte) & ~changes) === 0;
+    });
   }
   /** Takes over what the driver could have written; the rest is as this function has it. */
   restore(saved: readonly number[]): void {

@@ -13,6 +13,7 @@ export class MsixTable extends Registers {
   readonly #send: (address: number, data: number) => void;
   #enabled = false;
   #masked = false;
+  #mayWrite = false;
 
   /** @param send writes a message to memory; `address` is a number below 2^53 */
   constructor(vectors: number, send: (address: number, data: number) => void) {
@@ -42,7 +43,13 @@ export class MsixTable extends Registers {
   setControl(enabled: boolean, masked: boolean): void {
     this.#enabled = enabled;
     this.#masked = masked;
-    for (let vector = 0; vector < this.vectors; vector++) this.#deliver(vector);
+    this.#deliverAll();
+  }
+
+  /** Whether the function may write to memory (bus mastering): without it, messages stay pending. */
+  setBusMaster(mayWrite: boolean): void {
+    this.#mayWrite = mayWrite;
+    this.#deliverAll();
   }
 
   /** Sends the message of a vector, or keeps it pending while it is masked. */
@@ -62,15 +69,29 @@ export class MsixTable extends Registers {
     this.#deliver(Math.floor(offset / ENTRY_BYTES));
   }
 
+  /** Table and pending bits, a byte a number. */
   save(): readonly number[] {
     return [...this.#bytes];
   }
+  /** Whether a saved table is one of as many vectors, with nothing where no bits are. */
+  isLike(saved: readonly number[]): boolean {
+    if (saved.length !== this.#bytes.length) return false;
+    return saved.every((byte, at) => {
+      if (at >= this.pendingOffset)
+        return byte >>> Math.max(0, Math.min(8, this.vectors - 8 * (at - this.pendingOffset))) === 0;
+      return at % ENTRY_BYTES < 12 || byte <= (at % ENTRY_BYTES === 12 ? MASKED : 0);
+    });
+  }
+  /** Takes over a table that {@link isLike} this one. Messages that are pending go out with the next {@link setControl}. */
   restore(saved: readonly number[]): void {
-    this.#bytes.set(saved.slice(0, this.#bytes.length));
+    this.#bytes.set(saved);
   }
 
+  #deliverAll(): void {
+    for (let vector = 0; vector < this.vectors; vector++) this.#deliver(vector);
+  }
   #deliver(vector: number): void {
-    if (!this.#enabled || this.#masked || !this.#isPending(vector)) return;
+    if (!this.#enabled || this.#masked || !this.#mayWrite || !this.#isPending(vector)) return;
     const entry = vector * ENTRY_BYTES;
     if ((numberAt(this.#bytes, entry + 12, 4) & MASKED) !== 0) return;
     this.#setPending(vector, false);

@@ -1,3 +1,4 @@
+import { DeviceStateError, integers } from "../../device/device-state.js";
 import type { VirtioDevice } from "../../device/index.js";
 import type { GuestMemory } from "../../memory/index.js";
 import { CommonFeature } from "../../negotiation/common-feature.js";
@@ -7,10 +8,19 @@ import type { Trace } from "../trace.js";
 import { ConfigWindow } from "../registers/config-window.js";
 import { QueueRegisters } from "../registers/queue-registers.js";
 import { type GuestAccessWidth, type RegisterFile } from "../registers/register-file.js";
+import {
+  parseRegisterState,
+  TRANSPORT_STATE_VERSION,
+  vector,
+  word,
+  type RegisterState,
+  type RegisterWidths,
+} from "../registers/transport-state.js";
 import { CommonRegisters } from "./common-registers.js";
 import {
   accessCapability, msixCapability, sharedMemoryCapability, structureCapability, vendorCapability,
 } from "./capability-bodies.js"; // prettier-ignore
+import { DecodedBar } from "./decoded-bar.js";
 import { PciConfigSpace, type CapabilityBody, type PciBar, type PciIdentity } from "./config-space.js";
 import { MsixTable } from "./msix-table.js";
 import {
@@ -54,6 +64,17 @@ export interface PciTransportOptions {
   readonly trace?: Trace;
 }
 
+/** The function and its device as plain data, fit for JSON. Guest memory is not part of it. */
+export interface PciState extends RegisterState {
+  readonly transport: "pci";
+  /** A byte a number. */
+  readonly configSpace: readonly number[];
+  /** The table and the pending bits, a byte a number; none without MSI-X. */
+  readonly msix: readonly number[];
+  readonly configVector: number;
+  readonly isr: number;
+}
+
 /**
  * A modern virtio-pci function (VIRTIO 1.4, 4.1) for an emulator to plug in: `config` and `bars` are what the guest's
  * processor reads and writes, `interrupt` or `message` is how the function answers.
@@ -72,10 +93,13 @@ export class PciTransport {
   #isr = 0;
   #isAsserted = false;
   #interruptDisabled = false;
+  /** Interrupts that wait for the end of a restore: what caused them, and for a queue its index. */
+  #held: [cause: number, index: number][] | undefined;
 
   /** @throws RangeError when the options ask for more than a function has room for. */
   constructor(device: VirtioDevice, options: PciTransportOptions) {
     this.device = device;
+    this.#held = undefined;
     this.#options = options;
     this.#queues = new QueueRegisters(device, NO_VECTOR);
     this.#deviceConfig = new ConfigWindow(device);
@@ -88,12 +112,15 @@ export class PciTransport {
       vectors === 0 ? undefined : new MsixTable(vectors, (address, data) => options.message?.(address, data));
     this.#common = new CommonRegisters(this.#commonOwner(vectors));
     const layout = structureLayout(options.bar ?? "memory", device.definition.configSize, queues);
-    this.bars = this.#makeBars(layout);
+    const bars = this.#makeBars(layout);
     const hasLine = options.interrupt !== undefined;
-    this.config = new PciConfigSpace(this.#identity(), hasLine, this.bars, this.#capabilities(layout), {
+    this.config = new PciConfigSpace(this.#identity(), hasLine, bars, this.#capabilities(layout), {
       commandChanged: (command) => {
         this.#interruptDisabled = (command & PciCommand.interruptDisable) !== 0;
         this.#updateLine();
+        const isBusMaster = (command & PciCommand.busMaster) !== 0;
+        this.#msix?.setBusMaster(isBusMaster);
+        device.setMemoryAccess(isBusMaster);
       },
       msixChanged: (enabled, masked) => {
         this.#msix?.setControl(enabled, masked);
@@ -102,12 +129,72 @@ export class PciTransport {
       barChanged: () => options.barChanged?.(),
       refuse: (text) => this.#refuse(text),
     });
+    // The window in the configuration space reaches them whether they decode or not: that is what it is for.
+    this.bars = bars.map((bar) => ({ ...bar, registers: new DecodedBar(bar, this.config) }));
     device.attach(this.#deviceSide());
+    device.setMemoryAccess(false);
   }
 
   /** Where the guest has put a BAR, or undefined while it does not decode. */
   barAddress(index: number): number | undefined {
     return this.config.barAddress(index);
+  }
+
+  /**
+   * Saves the device together with its registers, and ends it here, as `device.save()` does. The guest must stand still
+   * until the promise resolves. Rejects with a DeviceStateError `busy`.
+   */
+  async save(): Promise<PciState> {
+    const { device, registers } = await this.device.saveWith(() => ({
+      generation: this.#deviceConfig.generation,
+      ...this.#common.save(),
+      configSpace: this.config.save(),
+      msix: this.#msix?.save() ?? [],
+      configVector: this.#configVector,
+      isr: this.#isr,
+      queues: this.#queues.save(),
+    }));
+    this.#resetRegisters();
+    return { version: TRANSPORT_STATE_VERSION, transport: "pci", device, ...registers };
+  }
+
+  /**
+   * Goes on where a saved function stopped, over the same guest memory. The device must be reset, and the function have
+   * been made with the same options. Throws a DeviceStateError, with all registers as they were and the device reset, if
+   * the state is malformed or does not fit.
+   */
+  restore(value: unknown): void {
+    const widths: RegisterWidths = {
+      select: 0xffff,
+      queueSize: 0xffff,
+      vectors: this.#msix?.vectors ?? 0,
+      noVector: NO_VECTOR,
+    };
+    const { fields, common, device } = parseRegisterState(value, "pci", widths);
+    const configSpace = integers(fields["configSpace"], "configSpace", 255);
+    const msix = integers(fields["msix"], "msix", 255);
+    const configVector = vector(fields, "configVector", widths);
+    const isr = word(fields, "isr", Isr.queue | Isr.config);
+    if (!(this.#msix?.isLike(msix) ?? msix.length === 0) || !this.config.isLike(configSpace)) {
+      throw new DeviceStateError("transport", "it is of a function with other structures");
+    }
+    const held: [cause: number, index: number][] = [];
+    this.#held = held;
+    try {
+      this.device.restore(device);
+    } finally {
+      this.#held = undefined;
+    }
+    this.#queues.restore(common.queues);
+    this.#common.restore(common);
+    this.#deviceConfig.restore(common.generation);
+    this.#configVector = configVector;
+    this.#isr = isr;
+    this.#msix?.restore(msix);
+    this.config.restore(configSpace);
+    // Now that vectors and masks are there, the interrupts for what may have been lost.
+    for (const [cause, index] of held) this.#interrupt(cause, index);
+    this.#updateLine();
   }
 
   /** Resets the device and lets it go. */
@@ -121,9 +208,9 @@ export class PciTransport {
       memory: this.#options.memory,
       notifyDriver: (index) => {
         this.#options.trace?.({ kind: "interrupt", queue: index });
-        this.#interrupt(Isr.queue, this.#queues.vector(index));
+        this.#interrupt(Isr.queue, index);
       },
-      notifyConfig: () => this.#interrupt(Isr.config, this.#configVector),
+      notifyConfig: () => this.#interrupt(Isr.config, 0),
       queueReset: (index) => this.#queues.resetQueue(index),
       // A reset that took its time: what the driver wrote meanwhile is gone, too.
       statusChanged: (status) => {
@@ -166,11 +253,17 @@ export class PciTransport {
     this.#updateLine();
   }
 
-  #interrupt(cause: number, vector: number): void {
+  /** @param index the queue, if one is the cause */
+  #interrupt(cause: number, index: number): void {
+    if (this.#held !== undefined) {
+      this.#held.push([cause, index]);
+      return;
+    }
+    const number = cause === Isr.config ? this.#configVector : this.#queues.vector(index);
     const msix = this.#msix;
     if (msix?.enabled === true) {
       if (cause === Isr.config) this.#isr |= cause;
-      if (vector !== NO_VECTOR) msix.raise(vector);
+      if (number !== NO_VECTOR) msix.raise(number);
       return;
     }
     this.#isr |= cause;

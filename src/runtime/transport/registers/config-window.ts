@@ -25,6 +25,12 @@ export class ConfigWindow extends Registers {
     return this.#generation;
   }
 
+  /** Goes on counting where a saved transport was; the device has its configuration already. */
+  restore(generation: number): void {
+    this.#seen = this.#device.configGeneration;
+    this.#generation = generation;
+  }
+
   read(offset: number, width: GuestAccessWidth): number {
     this.#look();
     const bytes = this.#scratch(width);

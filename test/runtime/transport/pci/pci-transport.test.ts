@@ -119,6 +119,7 @@ describe("the BARs", () => {
       sharedMemory: [{ id: 0, length: 4096, registers: region(16) }],
     });
     config.write64(0x18, 0x12_3456_7000n);
+    config.write(4, 2, 0);
     expect(side.transport.barAddress(2)).toBeUndefined();
     config.write(4, 2, 2);
     expect(side.transport.barAddress(2)).toBe(0x12_3456_7000);
@@ -281,11 +282,11 @@ describe("the interrupt line", () => {
     device.config.level = 3;
     expect(side.isr()).toBe(2);
     side.line.length = 0;
-    config.write(4, 2, 0x400);
+    config.write(4, 2, 0x406);
     send(rig);
     // Pending and visible, but not on the line.
     expect([side.line, config.read(6, 2) & 8]).toEqual([[], 8]);
-    config.write(4, 2, 0);
+    config.write(4, 2, 6);
     expect(side.line).toEqual([true]);
     side.writeStatus(0);
     expect([side.line, side.isr(), config.read(6, 2) & 8]).toEqual([[true, false], 0, 0]);
