@@ -291,6 +291,15 @@ export class WritableBytes extends ChainBytes {
     return done;
   }
 
+  /**
+   * Says that the first `length` bytes of the window were written by way of {@link segmentBytes}, as DMA would. Kept within
+   * the window.
+   */
+  wrote(length: number): void {
+    const end = Math.min(length, this.length);
+    if (end > 0) this.#wroteTo(end);
+  }
+
   #wroteTo(end: number): void {
     if (end > this.#written) this.#written = end;
     const endInChain = this.#start + end;
