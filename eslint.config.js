@@ -15,7 +15,7 @@ function room(folder, forbidden, { node = false, parts = ["**"] } = {}) {
 
 const notForRuntime = ["diagnostics", "language", "model", "emit", "cli", "compiler", "generated", "probe", "serve"];
 /** Transports to programs and files outside; each is an entry point of its own. */
-const nodeTransports = ["qtest", "posix"];
+const nodeTransports = ["qtest", "posix", "vhost-user"];
 
 /** A dependency is imported in one place, so that it can be replaced in one place. */
 const onlyIn = {
