@@ -30,8 +30,7 @@ const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
 function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
-  const gc: unknown = runInNewContext("gc");
-  if (typeof gc === "function") gc();
+  runInNewContext("gc()");
 }
 const soon = (milliseconds = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

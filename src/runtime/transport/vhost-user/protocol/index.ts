@@ -1,0 +1,28 @@
+export { VhostUserError, type VhostUserRule } from "./fault.js";
+export { ProtocolFeature, VhostFeature, type ProtocolFeatureName } from "./features.js";
+export { closeAll, decodePayload, encodePayload, MessageChannel, type Message } from "./message-channel.js";
+export {
+  CONFIG_MIGRATION,
+  mostConfigBytes,
+  mostPayloadBytes,
+  mostTableRegions,
+  VRING_LOG,
+  type ConfigAccess,
+  type InflightArea,
+  type LogArea,
+  type Payloads,
+  type SharedRegion,
+  type VringAddress,
+  type VringState,
+} from "./payloads.js";
+export {
+  backEndRequests,
+  backEndTable,
+  frontEndRequests,
+  frontEndTable,
+  RequestTable,
+  type BackEndRequest,
+  type FrontEndRequest,
+  type PayloadKind,
+  type RequestShape,
+} from "./requests.js";
