@@ -239,11 +239,17 @@ export class DeviceQueueControl implements QueueIdentity {
     );
   }
 
+  /** The device may reach guest memory again, or not any more. */
+  memoryAccessChanged(): void {
+    if (this.#owner.memoryAccess) this.#goOn();
+    else this.#halt();
+  }
+
   /**
    * The device may not reach guest memory any more: what was completed is published, the chains in flight become stale, and
-   * the queue stands still until {@link goOn}. Work in `request.hold` is told to end and cannot be kept from finishing.
+   * the queue stands still until {@link #goOn}. Work in `request.hold` is told to end and cannot be kept from finishing.
    */
-  halt(): void {
+  #halt(): void {
     if (!this.#started || this.#halted !== undefined) return;
     const queue = this.save();
     const reason = new ProtocolError("no-memory-access", Clause.queues, `${this.#label()} lost its memory`);
@@ -251,7 +257,7 @@ export class DeviceQueueControl implements QueueIdentity {
   }
 
   /** The device may reach guest memory again: what was in flight is served again, once. */
-  goOn(): void {
+  #goOn(): void {
     const halted = this.#halted;
     if (halted === undefined) {
       if (this.#owner.live) this.start();

@@ -16,6 +16,11 @@ export interface StatusContext {
   readonly featuresRefused: () => ProtocolError | undefined;
   /** VIRTIO_F_SUSPEND was negotiated. */
   readonly suspendable: boolean;
+  /**
+   * The driver uses the legacy interface, which has no FEATURES_OK and no SUSPEND: `featuresRefused` is asked when DRIVER_OK
+   * is being set.
+   */
+  readonly legacy: boolean;
 }
 
 const { ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, SUSPEND, NEEDS_RESET, FAILED } = DeviceStatus;
@@ -57,6 +62,7 @@ export function writeDeviceStatus(current: number, written: number, context: Sta
     if ((status & ACKNOWLEDGE) !== 0) status |= DRIVER;
     else errors.push(fault("status-order", "DRIVER without ACKNOWLEDGE"));
   }
+  if (context.legacy) return { status: legacyReady(status, added, context, errors), action, errors };
   if ((added & FEATURES_OK) !== 0) {
     if ((status & DRIVER) === 0) errors.push(fault("status-order", "FEATURES_OK without DRIVER"));
     else {
@@ -76,6 +82,24 @@ export function writeDeviceStatus(current: number, written: number, context: Sta
     else action = "suspend";
   }
   return { status, action, errors };
+}
+
+/** What is left of the sequence on a legacy interface (3.1.2). */
+function legacyReady(status: number, added: number, context: StatusContext, errors: ProtocolError[]): number {
+  const unknown = added & (FEATURES_OK | SUSPEND);
+  if (unknown !== 0) {
+    const text = `${statusNames(unknown).join(", ")} does not exist on a legacy interface`;
+    errors.push(fault("status-bit-reserved", text));
+  }
+  if ((added & DRIVER_OK) === 0) return status;
+  if ((status & DRIVER) === 0) {
+    errors.push(fault("status-order", "DRIVER_OK without DRIVER"));
+    return status;
+  }
+  const refusal = context.featuresRefused();
+  if (refusal === undefined) return status | DRIVER_OK;
+  errors.push(refusal);
+  return status;
 }
 
 function fault(

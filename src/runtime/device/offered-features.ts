@@ -7,6 +7,7 @@ import {
 import { Clause, ProtocolError } from "../negotiation/errors.js";
 import { alternatives, brokenRequirement, featureBit, featureName } from "../negotiation/feature-rules.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
+import { legacyRefusal } from "../negotiation/legacy.js";
 import type { DeviceDefinition } from "./device-definition.js";
 
 /** The device was set up with options that do not fit its definition: a mistake of the program, thrown at once. */
@@ -46,11 +47,12 @@ export function offeredFeatures(
   return offered;
 }
 
-/** Why a device cannot work with the features that the driver accepted; undefined if it can. */
+/** Why a device cannot work with the features that the driver accepted; undefined if it can. `legacy`: through that interface. */
 export function refusal(
   definition: DeviceDefinition,
   offered: FeatureSet,
   driver: FeatureSet,
+  legacy = false,
 ): ProtocolError | undefined {
   const name = (bit: number): string => featureName(definition.features, bit);
   const foreign = driver.without(offered);
@@ -61,7 +63,10 @@ export function refusal(
       `the driver accepted ${foreign.bits().map(name).join(", ")}`,
     );
   }
-  if (!driver.has(CommonFeature.VERSION_1)) {
+  if (legacy) {
+    const why = legacyRefusal(definition.id, driver);
+    if (why !== undefined) return new ProtocolError("feature-rule", Clause.features, why);
+  } else if (!driver.has(CommonFeature.VERSION_1)) {
     return new ProtocolError("version-1-required", Clause.reservedFeatures, "the driver did not accept VERSION_1");
   }
   for (const bit of definition.mandatory ?? []) {

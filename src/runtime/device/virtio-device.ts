@@ -2,6 +2,8 @@ import { CommonFeature } from "../negotiation/common-feature.js";
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
+import { hasLegacyInterface, legacyFeatures } from "../negotiation/legacy.js";
+import { ringFeatures } from "../negotiation/ring-features.js";
 import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import { largestQueueSize, type RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
@@ -42,9 +44,9 @@ export abstract class VirtioDevice {
   readonly definition: DeviceDefinition;
   /** Features that the device offers, less what its transport cannot do. */
   get offered(): FeatureSet {
-    return this.#transport?.unsupported === undefined
-      ? this.#features
-      : this.#features.without(this.#transport.unsupported);
+    const transport = this.#transport;
+    if (transport?.legacy === true) return legacyFeatures(this.#features);
+    return transport?.unsupported === undefined ? this.#features : this.#features.without(transport.unsupported);
   }
   /**
    * Told of what the driver does wrong (ProtocolError, RingError, CodecError) and of handlers that fail (HandlerError).
@@ -62,6 +64,8 @@ export abstract class VirtioDevice {
   #status = 0;
   #driverFeatures = FeatureSet.none;
   #negotiated = FeatureSet.none;
+  /** Negotiation is over: FEATURES_OK is set or, on a legacy interface, a queue was used or DRIVER_OK set. */
+  #featuresFixed = false;
   #queues: Map<number, DeviceQueueControl> | undefined;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
@@ -115,6 +119,9 @@ export abstract class VirtioDevice {
   /** The driver is ready and has not given up: queues are served, all but those whose ring is broken. */
   get live(): boolean {
     const { DRIVER_OK, FAILED } = DeviceStatus;
+    // A legacy driver may use the device before that.
+    if (this.#transport?.legacy === true)
+      return this.#featuresFixed && (this.#status & FAILED) === 0 && !this.resetting;
     return (this.#status & (DRIVER_OK | FAILED)) === DRIVER_OK && !this.resetting;
   }
   /** A reset of the device is under way: somebody still holds on to guest memory, and the status reads as before. */
@@ -168,6 +175,9 @@ export abstract class VirtioDevice {
   /** Connects the device to its transport. One at a time. */
   attach(transport: DeviceTransport): void {
     if (this.#transport !== undefined) throw new DeviceOptionsError(`${this.definition.name} has a transport already`);
+    if (transport.legacy === true && !hasLegacyInterface(this.definition.id)) {
+      throw new DeviceOptionsError(`${this.definition.name} has no legacy interface`);
+    }
     this.#transport = transport;
   }
   /** Takes the device off its transport, after a reset. */
@@ -185,10 +195,7 @@ export abstract class VirtioDevice {
   setMemoryAccess(isAllowed: boolean): void {
     if (isAllowed === this.#memoryAccess) return;
     this.#memoryAccess = isAllowed;
-    for (const queue of this.#queues?.values() ?? []) {
-      if (isAllowed) queue.goOn();
-      else queue.halt();
-    }
+    for (const queue of this.#queues?.values() ?? []) queue.memoryAccessChanged();
   }
 
   /**
@@ -205,6 +212,7 @@ export abstract class VirtioDevice {
     this.#owesConfigChange = false;
     this.#driverFeatures = FeatureSet.none;
     this.#negotiated = FeatureSet.none;
+    this.#featuresFixed = false;
     // Not live from here on, so that a handler that still completes something notifies nobody.
     const status = this.#status;
     this.#status = 0;
@@ -243,7 +251,7 @@ export abstract class VirtioDevice {
       offered: this.offered.bits(),
       driverFeatures: this.#driverFeatures.bits(),
       config: [...this.#config.bytes],
-      queues: this.live || this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
+      queues: this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
     };
     const saved = { device: state, registers: registers() };
     this.reset();
@@ -269,8 +277,9 @@ export abstract class VirtioDevice {
       throw new DeviceStateError("config-size", `${String(state.config.length)}, not ${String(bytes.length)}`);
     }
     const accepted = FeatureSet.of(state.driverFeatures);
-    const featuresOk = (state.status & DeviceStatus.FEATURES_OK) !== 0;
-    const refused = featuresOk ? refusal(this.definition, this.offered, accepted) : undefined;
+    const legacy = transport.legacy === true;
+    const featuresOk = legacy ? state.queues.length > 0 : (state.status & DeviceStatus.FEATURES_OK) !== 0;
+    const refused = featuresOk ? refusal(this.definition, this.offered, accepted, legacy) : undefined;
     if (refused !== undefined) throw new DeviceStateError("features", refused.message, { cause: refused });
     const config = bytes.slice();
     try {
@@ -279,7 +288,7 @@ export abstract class VirtioDevice {
       // The queues are enabled first and served when DRIVER_OK is there.
       this.#status = state.status & ~(DeviceStatus.DRIVER_OK | DeviceStatus.SUSPEND);
       if (featuresOk) {
-        this.#negotiated = accepted;
+        this.#fixFeatures(accepted);
         restoreQueues(this.queues(), state.queues);
       }
     } catch (error) {
@@ -315,7 +324,7 @@ export abstract class VirtioDevice {
   /** The driver's features, as a whole. Ignored from FEATURES_OK on. */
   setDriverFeatures(features: FeatureSet): boolean {
     if (this.resetting) return false;
-    if ((this.#status & DeviceStatus.FEATURES_OK) !== 0) {
+    if (this.#featuresFixed) {
       this.report(new ProtocolError("features-frozen", Clause.initialization, "features written after FEATURES_OK"));
       return false;
     }
@@ -344,8 +353,7 @@ export abstract class VirtioDevice {
       );
       return;
     }
-    const negotiating = (this.#status & DeviceStatus.FEATURES_OK) === 0;
-    const features = negotiating ? this.offered : this.#negotiated;
+    const features = this.#featuresFixed ? this.#negotiated : this.offered;
     const { changed, error } = this.#config.write(offset, source, this.#status, features);
     this.#transport?.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
@@ -364,22 +372,40 @@ export abstract class VirtioDevice {
     return [...this.#planned().values()];
   }
 
+  /**
+   * A legacy driver is about to use a queue, which ends negotiation. False if the device cannot work with its features; there
+   * is no way to tell it.
+   */
+  useLegacy(): boolean {
+    if (this.resetting || this.#transport?.legacy !== true) return false;
+    if (this.#featuresFixed) return true;
+    const refused = this.#refusal();
+    if (refused === undefined) this.#fixFeatures(this.#driverFeatures);
+    else this.report(refused);
+    return this.#featuresFixed;
+  }
+
+  #fixFeatures(features: FeatureSet): void {
+    this.#negotiated = features;
+    this.#featuresFixed = true;
+    this.#queues = undefined;
+  }
+
   #advance(written: number): void {
     const before = this.#status;
     const { status, action, errors } = writeDeviceStatus(before, written, {
-      featuresRefused: () => this.#refusal(),
+      featuresRefused: () => (this.#featuresFixed ? undefined : this.#refusal()),
       suspendable: this.#negotiated.has(CommonFeature.SUSPEND),
+      legacy: this.#transport?.legacy === true,
     });
     const added = status & ~before;
     this.#status = status;
     for (const error of errors) this.report(error);
-    if ((added & DeviceStatus.FEATURES_OK) !== 0) {
-      this.#negotiated = this.#driverFeatures;
-      this.#queues = undefined;
-    }
+    const { FEATURES_OK, DRIVER_OK } = DeviceStatus;
+    if ((added & (FEATURES_OK | DRIVER_OK)) !== 0 && !this.#featuresFixed) this.#fixFeatures(this.#driverFeatures);
     if (action === "suspend") this.#suspend();
     else if (action === "resume") this.#resume();
-    if ((added & DeviceStatus.DRIVER_OK) === 0 || !this.live) return;
+    if ((added & DRIVER_OK) === 0 || !this.live) return;
     for (const queue of this.#planned().values()) if (queue.enabled) queue.start();
     this.#guard("driverReady", () => this.driverReady?.());
   }
@@ -430,7 +456,7 @@ export abstract class VirtioDevice {
 
   #refusal(): ProtocolError | undefined {
     const features = this.#driverFeatures;
-    const broken = refusal(this.definition, this.offered, features);
+    const broken = refusal(this.definition, this.offered, features, this.#transport?.legacy === true);
     if (broken !== undefined) return broken;
     let why: string | undefined;
     this.#guard("featuresRefused", () => {
@@ -480,7 +506,7 @@ export abstract class VirtioDevice {
         return device().#transport;
       },
       get featuresOk() {
-        return (device().#status & DeviceStatus.FEATURES_OK) !== 0 && !device().resetting;
+        return device().#featuresFixed && !device().resetting;
       },
       get live() {
         return device().live;
@@ -492,13 +518,7 @@ export abstract class VirtioDevice {
         return device().#negotiated;
       },
       get ringFeatures(): RingFeatures {
-        const features = device().#negotiated;
-        return {
-          indirect: features.has(CommonFeature.INDIRECT_DESC),
-          eventIdx: features.has(CommonFeature.EVENT_IDX),
-          packed: features.has(CommonFeature.RING_PACKED),
-          inOrder: features.has(CommonFeature.IN_ORDER),
-        };
+        return ringFeatures(device().#negotiated);
       },
       get ringReset() {
         return device().#negotiated.has(CommonFeature.RING_RESET);

@@ -17,7 +17,7 @@ export interface ConfigSnapshot {
 
 /**
  * The fields of the configuration that exist with these features, as they were at one time: read again while the
- * generation changes under the read. Other bytes, and those that the device does not have, are zeroes. Throws a ProtocolError if the generation never settles.
+ * generation changes under the read or, on a legacy interface, which has none, until two reads agree (2.5.4). Other bytes, and those that the device does not have, are zeroes. Throws a ProtocolError if the generation never settles.
  */
 export async function readConfigSnapshot(
   transport: DriverTransport,
@@ -25,6 +25,7 @@ export async function readConfigSnapshot(
   features: FeatureSet,
 ): Promise<ConfigSnapshot> {
   const accesses = definition.configAccesses.filter(({ exists }) => exists?.(features) ?? true);
+  let last: Uint8Array | undefined;
   for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const before = await transport.configGeneration();
     const bytes = new Uint8Array(definition.configSize);
@@ -32,7 +33,9 @@ export async function readConfigSnapshot(
       bytes.set((await transport.readConfig(offset, width * count, width)).subarray(0, width * count), offset);
     }
     const after = await transport.configGeneration();
-    if (before === after) return { bytes, generation: after };
+    const agrees = transport.legacy === undefined || (last?.every((byte, at) => byte === bytes[at]) ?? false);
+    if (before === after && agrees) return { bytes, generation: after };
+    last = bytes;
     if (tries >= PATIENT_TRIES) await new Promise<void>((resolve) => nextTurn(resolve));
   }
   const text = `the configuration changed during each of ${String(MOST_TRIES)} reads`;

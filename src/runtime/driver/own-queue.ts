@@ -1,7 +1,17 @@
 import { CommonFeature } from "../negotiation/common-feature.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
-import { createDriverQueue, largestQueueSize, ringLayout, type DriverQueue, type RingFeatures } from "../ring/index.js";
+import { ringFeatures } from "../negotiation/ring-features.js";
+import {
+  createDriverQueue,
+  largestQueueSize,
+  legacyRingAddresses,
+  legacyRingBytes,
+  ringLayout,
+  type DriverQueue,
+  type QueueAddresses,
+  type RingFeatures,
+} from "../ring/index.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import type { DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { pollUntil } from "./poll.js";
@@ -186,7 +196,6 @@ export class OwnQueue {
     const { memory, allocator } = transport;
     const { plan } = this;
     const ring = ringFeatures(features);
-    const layout = ringLayout(size, ring);
     const allocations: number[] = [];
     const allocate = (bytes: number, alignment: number): number => {
       const address = allocator.allocate(bytes, alignment);
@@ -195,12 +204,7 @@ export class OwnQueue {
     };
     let queue: DriverQueue;
     try {
-      const addresses = {
-        size,
-        descriptor: allocate(layout.descriptorBytes, layout.descriptorAlignment),
-        driver: allocate(layout.driverBytes, layout.driverAlignment),
-        device: allocate(layout.deviceBytes, layout.deviceAlignment),
-      };
+      const addresses = this.#place(size, ring, allocate);
       const { cut } = this.#around;
       const extra = (cut.readable === undefined ? 0 : 1) + (cut.writable === undefined ? 0 : 1);
       const entries = Math.max(2 + extra, plan.segments ?? 2);
@@ -237,6 +241,22 @@ export class OwnQueue {
     plan.handler.start({ queue, memory, allocator, cut: this.#around.cut, report });
   }
 
+  /** Memory for the three parts of a ring; in one piece on a legacy interface. */
+  #place(size: number, ring: RingFeatures, allocate: (bytes: number, alignment: number) => number): QueueAddresses {
+    const { legacy } = this.#around.transport;
+    if (legacy !== undefined) {
+      const start = allocate(legacyRingBytes(size, legacy.ringAlignment), legacy.pageSize);
+      return legacyRingAddresses(start, size, legacy.ringAlignment);
+    }
+    const layout = ringLayout(size, ring);
+    return {
+      size,
+      descriptor: allocate(layout.descriptorBytes, layout.descriptorAlignment),
+      driver: allocate(layout.driverBytes, layout.driverAlignment),
+      device: allocate(layout.deviceBytes, layout.deviceAlignment),
+    };
+  }
+
   /** What a handler throws is reported. */
   #attempt<T>(work: () => T): T | undefined {
     try {
@@ -250,13 +270,4 @@ export class OwnQueue {
   #error(rule: ProtocolError["rule"], clause: string, text: string): ProtocolError {
     return new ProtocolError(rule, clause, `${this.label}: ${text}`);
   }
-}
-
-function ringFeatures(features: FeatureSet): RingFeatures {
-  return {
-    indirect: features.has(CommonFeature.INDIRECT_DESC),
-    eventIdx: features.has(CommonFeature.EVENT_IDX),
-    packed: features.has(CommonFeature.RING_PACKED),
-    inOrder: features.has(CommonFeature.IN_ORDER),
-  };
 }

@@ -253,7 +253,9 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
 
   async #initialize(features: readonly string[]): Promise<void> {
     const transport = this.#transport;
-    const { ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK } = DeviceStatus;
+    const { ACKNOWLEDGE, DRIVER, DRIVER_OK } = DeviceStatus;
+    // The legacy interface leaves out steps 5 and 6 (3.1.2).
+    const FEATURES_OK = transport.legacy === undefined ? DeviceStatus.FEATURES_OK : 0;
     if (transport.deviceId !== this.definition.id) {
       const text = `a device with id ${String(transport.deviceId)}, not ${String(this.definition.id)}`;
       throw new ProtocolError("device-id", Clause.initialization, text);
@@ -262,12 +264,19 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     await transport.setStatus(ACKNOWLEDGE);
     await transport.setStatus(ACKNOWLEDGE | DRIVER);
 
-    const { accepted, dropped } = negotiate(this.definition, this.#wanted(features), await transport.getFeatures());
+    const { accepted, dropped } = negotiate(
+      this.definition,
+      this.#wanted(features),
+      await transport.getFeatures(),
+      transport.legacy === undefined ? undefined : this.definition.id,
+    );
     this.#dropped = dropped.filter((name) => features.includes(name));
     await transport.setFeatures(accepted);
-    await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
-    if (((await transport.getStatus()) & FEATURES_OK) === 0) {
-      throw new ProtocolError("features-refused", Clause.initialization, "the device refuses these features");
+    if (FEATURES_OK !== 0) {
+      await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
+      if (((await transport.getStatus()) & FEATURES_OK) === 0) {
+        throw new ProtocolError("features-refused", Clause.initialization, "the device refuses these features");
+      }
     }
     this.#negotiated = accepted;
 

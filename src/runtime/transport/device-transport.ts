@@ -8,6 +8,11 @@ export interface DeviceTransport {
   readonly memory: GuestMemory;
   /** Features that the transport has no room for (VIRTIO 1.4, 6): the device does not offer them over it. */
   readonly unsupported?: FeatureSet | undefined;
+  /**
+   * The driver uses the legacy interface: 32 feature bits, no FEATURES_OK, features that are in force from the first use of
+   * a queue on, and queues that are served before DRIVER_OK (VIRTIO 1.4, 2.2.3 and 3.1.2).
+   */
+  readonly legacy?: boolean | undefined;
   /** Sends a used buffer notification. Must not call the driver before it returns. */
   notifyDriver(queueIndex: number): void;
   /** Sends a configuration change notification. Must not call the driver before it returns. */

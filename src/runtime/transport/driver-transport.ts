@@ -9,6 +9,12 @@ export interface DriverTransport {
   readonly deviceId: number;
   readonly memory: GuestMemory;
   readonly allocator: MemoryAllocator;
+  /**
+   * Present if the device is used through a legacy interface: there is no FEATURES_OK and no configuration generation, and
+   * queues are split ones in one piece that starts at a multiple of `pageSize`, with the used ring at a multiple of
+   * `ringAlignment` behind the start (2.7.2). Both in bytes.
+   */
+  readonly legacy?: { readonly pageSize: number; readonly ringAlignment: number } | undefined;
   getStatus(): MaybePromise<number>;
   /** Writes the device status; 0 resets the device. */
   setStatus(status: number): MaybePromise<void>;

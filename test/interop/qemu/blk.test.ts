@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BlkDriver, type BlkDriverOptions } from "../../../generated/blk.js";
-import type { DriverTransport } from "../../../src/runtime/index.js";
+import { CommonFeature, type DriverTransport } from "../../../src/runtime/index.js";
 import { onMicrovm, onPc, requireQemu, withImage } from "./machine.js";
 
 const SECTORS = 8192;
@@ -101,6 +101,24 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
         const driver = await exercise(await machine.open(2), mirror, { features: ["FLUSH"] }, 2000);
         await driver.stop();
       });
+      expect(Buffer.from(await image.read()).equals(mirror)).toBe(true);
+    });
+  });
+
+  it("does random reads and writes over MMIO, through the legacy interface", { timeout: 60_000 }, async () => {
+    await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
+      const mirror = new Uint8Array(await image.read());
+      await onMicrovm(
+        disk(image.path, "virtio-blk-device"),
+        async (machine) => {
+          const transport = await machine.open(2);
+          expect(transport.legacy).toBeDefined();
+          const driver = await exercise(transport, mirror, { features: ["FLUSH"] }, 2000);
+          expect(driver.negotiated.has(CommonFeature.VERSION_1)).toBe(false);
+          await driver.stop();
+        },
+        { legacy: true },
+      );
       expect(Buffer.from(await image.read()).equals(mirror)).toBe(true);
     });
   });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import {
   QemuMicrovm,
   QemuPc,
-  type QemuOptions,
+  type QemuMicrovmOptions,
   type QemuPcOptions,
 } from "../../../src/runtime/transport/qtest/index.js";
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
@@ -33,7 +33,7 @@ export async function onPc<T>(
 export async function onMicrovm<T>(
   devices: readonly string[],
   work: (machine: QemuMicrovm) => Promise<T>,
-  options: Omit<QemuOptions, "arguments" | "machine"> = {},
+  options: Omit<QemuMicrovmOptions, "arguments"> = {},
 ): Promise<T> {
   return await withMachine(await QemuMicrovm.start({ ...options, arguments: devices }), work);
 }

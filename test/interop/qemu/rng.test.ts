@@ -31,4 +31,16 @@ describe.runIf(await requireQemu())("QEMU's virtio-rng", () => {
       draw(await machine.open(4)),
     );
   });
+  it("gives entropy over MMIO, through the legacy interface", { timeout: 60_000 }, async () => {
+    const devices = [...source, "-device", "virtio-rng-device,rng=source"];
+    await onMicrovm(
+      devices,
+      async (machine) => {
+        const transport = await machine.open(4);
+        expect(transport.legacy).toBeDefined();
+        await draw(transport);
+      },
+      { legacy: true },
+    );
+  });
 });

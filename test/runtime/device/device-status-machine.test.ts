@@ -167,6 +167,7 @@ describe("writeDeviceStatus", () => {
     const refusal = new ProtocolError("feature-not-offered", "2.2 Feature Bits", "bit 5");
     const decision = writeDeviceStatus(from, write, {
       featuresRefused: () => (refuse ? refusal : undefined),
+      legacy: false,
       suspendable: suspend,
     });
     expect(decision.status).toBe(to);
@@ -182,6 +183,7 @@ describe("writeDeviceStatus", () => {
       for (let write = 1; write < 256; write++) {
         let asked = 0;
         const { status, action } = writeDeviceStatus(from, write, {
+          legacy: false,
           featuresRefused: () => {
             asked++;
             return undefined;

@@ -7,6 +7,7 @@ import type { AccessWidth, RegisterWindow } from "../bus/address-space.js";
 import { OneAfterTheOther, unattended } from "../bus/one-after-the-other.js";
 import type { DriverTransport } from "../driver-transport.js";
 import {
+  LEGACY_PAGE,
   MMIO_LEGACY_VERSION,
   MMIO_MAGIC,
   MMIO_VERSION,
@@ -27,9 +28,10 @@ export interface MmioDriverOptions {
   readonly beforeEnable?: (addresses: QueueAddresses) => void;
 }
 
-/** Driver side of virtio over MMIO, version 2 (VIRTIO 1.4, 4.2). */
+/** Driver side of virtio over MMIO, version 2 (VIRTIO 1.4, 4.2) and version 1, the legacy interface (4.2.4). */
 export class MmioDriverTransport implements DriverTransport {
   readonly deviceId: number;
+  readonly legacy: DriverTransport["legacy"];
   readonly memory: GuestMemory;
   readonly allocator: MemoryAllocator;
   onQueueUsed: ((index: number) => void) | undefined;
@@ -42,8 +44,9 @@ export class MmioDriverTransport implements DriverTransport {
   #hasNotificationData = false;
   readonly #selected = new OneAfterTheOther();
 
-  private constructor(window: RegisterWindow, deviceId: number, options: MmioDriverOptions) {
+  private constructor(window: RegisterWindow, deviceId: number, version: number, options: MmioDriverOptions) {
     this.#window = window;
+    this.legacy = version === MMIO_LEGACY_VERSION ? { pageSize: LEGACY_PAGE, ringAlignment: LEGACY_PAGE } : undefined;
     this.deviceId = deviceId;
     this.memory = options.memory;
     this.allocator = options.allocator;
@@ -56,18 +59,19 @@ export class MmioDriverTransport implements DriverTransport {
 
   /**
    * Looks at the registers. Undefined: there is no device (device number 0), which is not an error.
-   * @throws ProtocolError `transport-layout` when these are no registers of virtio over MMIO, or of version 1.
+   * @throws ProtocolError `transport-layout` when these are no registers of virtio over MMIO.
    */
   static async open(window: RegisterWindow, options: MmioDriverOptions): Promise<MmioDriverTransport | undefined> {
     const magic = await window.read(MmioRegister.magicValue, 4);
     if (magic !== MMIO_MAGIC) throw layoutError(`MagicValue is 0x${magic.toString(16)}`);
     const version = await window.read(MmioRegister.version, 4);
-    if (version !== MMIO_VERSION) {
-      const legacy = version === MMIO_LEGACY_VERSION ? ", the legacy interface" : "";
-      throw layoutError(`version ${String(version)}${legacy}, not ${String(MMIO_VERSION)}`);
+    if (version !== MMIO_VERSION && version !== MMIO_LEGACY_VERSION) {
+      throw layoutError(
+        `version ${String(version)}, neither ${String(MMIO_VERSION)} nor ${String(MMIO_LEGACY_VERSION)}`,
+      );
     }
     const deviceId = await window.read(MmioRegister.deviceId, 4);
-    return deviceId === 0 ? undefined : new MmioDriverTransport(window, deviceId, options);
+    return deviceId === 0 ? undefined : new MmioDriverTransport(window, deviceId, version, options);
   }
 
   /** Ends interrupts. The driver must have reset the device before. */
@@ -86,7 +90,7 @@ export class MmioDriverTransport implements DriverTransport {
   getFeatures(): Promise<FeatureSet> {
     return this.#selected.run(async () => {
       const words: number[] = [];
-      for (let word = 0; word < 4; word++) {
+      for (let word = 0; word < this.#featureWords; word++) {
         await this.#write(MmioRegister.deviceFeaturesSel, word);
         words.push(await this.#read(MmioRegister.deviceFeatures));
       }
@@ -96,8 +100,10 @@ export class MmioDriverTransport implements DriverTransport {
   setFeatures(features: FeatureSet): Promise<void> {
     this.#hasNotificationData = features.has(CommonFeature.NOTIFICATION_DATA);
     return this.#selected.run(async () => {
+      // A reset takes it away, and queues need it.
+      if (this.legacy !== undefined) await this.#write(MmioRegister.guestPageSize, this.legacy.pageSize);
       for (const word of [0, 1, 2, 3] as const) {
-        if (word > 1 && features.word(word) === 0) continue;
+        if (word >= this.#featureWords || (word > 1 && features.word(word) === 0)) continue;
         await this.#write(MmioRegister.driverFeaturesSel, word);
         await this.#write(MmioRegister.driverFeatures, features.word(word));
       }
@@ -111,7 +117,7 @@ export class MmioDriverTransport implements DriverTransport {
     await this.#window.writeBytes(MmioRegister.config + offset, bytes, width);
   }
   async configGeneration(): Promise<number> {
-    return await this.#read(MmioRegister.configGeneration);
+    return this.legacy === undefined ? await this.#read(MmioRegister.configGeneration) : 0;
   }
 
   queueMaxSize(index: number): Promise<number> {
@@ -119,31 +125,35 @@ export class MmioDriverTransport implements DriverTransport {
   }
   enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
     return this.#queue(index, async () => {
-      if ((await this.#read(MmioRegister.queueReady)) !== 0) {
+      if ((await this.#read(this.#inUse)) !== 0) {
         throw new ProtocolError("queue-already-enabled", Clause.mmioRegisters, `queue ${String(index)} is in use`);
       }
       await this.#write(MmioRegister.queueSize, addresses.size);
+      if (this.legacy !== undefined) {
+        const { pageSize, ringAlignment } = this.legacy;
+        await this.#write(MmioRegister.queueAlign, ringAlignment);
+        await this.#enable(index, addresses, addresses.descriptor / pageSize);
+        return;
+      }
       await this.#window.write64(MmioRegister.queueDescLow, addresses.descriptor);
       await this.#window.write64(MmioRegister.queueDriverLow, addresses.driver);
       await this.#window.write64(MmioRegister.queueDeviceLow, addresses.device);
-      this.#beforeEnable?.(addresses);
-      await this.#write(MmioRegister.queueReady, 1);
-      if ((await this.#read(MmioRegister.queueReady)) !== 1) {
-        const text = `the device does not enable queue ${String(index)}`;
-        throw new ProtocolError("queue-enable-refused", Clause.queues, text);
-      }
-      this.#queues.add(index);
+      await this.#enable(index, addresses, 1);
     });
   }
   queueEnabled(index: number): Promise<boolean> {
-    return this.#queue(index, async () => (await this.#read(MmioRegister.queueReady)) !== 0);
+    return this.#queue(index, async () => (await this.#read(this.#inUse)) !== 0);
   }
+  /** On the legacy interface, where there is no reset of a queue, the driver stops using it. */
   async resetQueue(index: number): Promise<void> {
     this.#queues.delete(index);
-    await this.#queue(index, async () => await this.#write(MmioRegister.queueReset, 1));
+    const [register, value] =
+      this.legacy === undefined ? [MmioRegister.queueReset, 1] : ([MmioRegister.queuePfn, 0] as const);
+    await this.#queue(index, async () => await this.#write(register, value));
   }
-  queueResetting(index: number): Promise<boolean> {
-    return this.#queue(index, async () => (await this.#read(MmioRegister.queueReset)) !== 0);
+  async queueResetting(index: number): Promise<boolean> {
+    if (this.legacy !== undefined) return false;
+    return await this.#queue(index, async () => (await this.#read(MmioRegister.queueReset)) !== 0);
   }
 
   notify(index: number, next: number): void {
@@ -168,6 +178,24 @@ export class MmioDriverTransport implements DriverTransport {
     if ((status & MmioInterrupt.config) !== 0) this.onConfigChange?.();
     if ((status & MmioInterrupt.used) === 0) return;
     for (const index of this.#queues) this.onQueueUsed?.(index);
+  }
+
+  /** QueuePFN or QueueReady: 0 while a queue is not in use. */
+  get #inUse(): number {
+    return this.legacy === undefined ? MmioRegister.queueReady : MmioRegister.queuePfn;
+  }
+  get #featureWords(): number {
+    return this.legacy === undefined ? 4 : 1;
+  }
+  /** The last step: writes what puts the selected queue into use, and reads it back. */
+  async #enable(index: number, addresses: QueueAddresses, value: number): Promise<void> {
+    this.#beforeEnable?.(addresses);
+    await this.#write(this.#inUse, value);
+    if ((await this.#read(this.#inUse)) !== value) {
+      const text = `the device does not enable queue ${String(index)}`;
+      throw new ProtocolError("queue-enable-refused", Clause.queues, text);
+    }
+    this.#queues.add(index);
   }
 
   #read(register: number): number | Promise<number> {

@@ -52,6 +52,8 @@ export const MmioRegister = {
 export const MMIO_MAGIC = 0x7472_6976;
 export const MMIO_VERSION = 2;
 export const MMIO_LEGACY_VERSION = 1;
+/** Page size and alignment that our driver uses on the legacy interface; the alignment of queues whose driver gives none. */
+export const LEGACY_PAGE = 4096;
 
 /** Bits of InterruptStatus and InterruptACK. */
 export const MmioInterrupt = { used: 1, config: 2 } as const;

@@ -1,3 +1,4 @@
+import { DeviceStateError } from "../../device/device-state.js";
 import type { VirtioDevice } from "../../device/index.js";
 import type { GuestMemory } from "../../memory/index.js";
 import { CommonFeature } from "../../negotiation/common-feature.js";
@@ -15,7 +16,15 @@ import {
   type RegisterWidths,
 } from "../registers/transport-state.js";
 import type { Trace } from "../trace.js";
-import { MMIO_MAGIC, MMIO_UNSUPPORTED, MMIO_VERSION, MmioInterrupt, MmioRegister } from "./mmio-layout.js";
+import { LegacyQueues, parseLegacyQueues, type LegacyQueueState } from "./legacy-queues.js";
+import {
+  MMIO_LEGACY_VERSION,
+  MMIO_MAGIC,
+  MMIO_UNSUPPORTED,
+  MMIO_VERSION,
+  MmioInterrupt,
+  MmioRegister,
+} from "./mmio-layout.js";
 
 /** Where a region of shared memory is in the guest's address space (VIRTIO 1.4, 2.10). */
 export interface MmioSharedMemory {
@@ -30,6 +39,9 @@ export interface MmioTransportOptions {
   readonly memory: GuestMemory;
   /** Level of the interrupt line. Must not run the guest before it returns. */
   interrupt(isAsserted: boolean): void;
+  /** Version 1 of the registers, the legacy interface, for little-endian guests. */
+  readonly legacy?: boolean;
+  /** Not on the legacy interface. */
   readonly sharedMemory?: readonly MmioSharedMemory[];
   /** "Virtio Subsystem Vendor ID"; "vgen" if absent. */
   readonly vendorId?: number;
@@ -43,6 +55,8 @@ export interface MmioState extends RegisterState {
   readonly transport: "mmio";
   readonly shmSel: number;
   readonly interruptStatus: number;
+  /** On the legacy interface. */
+  readonly legacy: LegacyQueueState | null;
 }
 
 const WIDTHS: RegisterWidths = { select: 0xffff_ffff, queueSize: 0xffff_ffff, vectors: 0, noVector: 0 };
@@ -53,8 +67,8 @@ const CONFIG = MmioRegister.config;
 const NOWHERE = 0xffff_ffff;
 
 /**
- * A device behind virtio-mmio registers, version 2 (VIRTIO 1.4, 4.2), for an emulator to map into its guest: `read` and
- * `write` are what the guest's processor does, `interrupt` is how the device answers.
+ * A device behind virtio-mmio registers, version 2 (VIRTIO 1.4, 4.2) or the legacy one (4.2.4), for an emulator to map into
+ * its guest: `read` and `write` are what the guest's processor does, `interrupt` is how the device answers.
  */
 export class MmioTransport extends Registers {
   readonly device: VirtioDevice;
@@ -63,20 +77,24 @@ export class MmioTransport extends Registers {
   readonly #queues: QueueRegisters;
   readonly #config: ConfigWindow;
   readonly #control: FieldRegisters;
+  /** On the legacy interface. */
+  readonly #legacy: LegacyQueues | undefined;
   #deviceFeaturesSel = 0;
   #driverFeaturesSel = 0;
   #shmSel = 0;
   #interruptStatus = 0;
 
+  /** @throws DeviceOptionsError when the device is in use, or has no legacy interface and shall have one. */
   constructor(device: VirtioDevice, options: MmioTransportOptions) {
     super();
     this.device = device;
     this.#options = options;
     this.#queues = new QueueRegisters(device);
     this.#config = new ConfigWindow(device);
-    this.#control = new FieldRegisters(CONFIG, [...this.#deviceFields(), ...this.#queueFields()], (text) =>
-      this.#refuse(text),
-    );
+    const refuse = (text: string): void => this.#refuse(text);
+    this.#legacy = options.legacy === true ? new LegacyQueues(device, this.#queues, refuse) : undefined;
+    const own = this.#legacy?.fields() ?? [...this.#modernFields(), ...this.#modernQueueFields()];
+    this.#control = new FieldRegisters(CONFIG, [...this.#deviceFields(), ...this.#queueFields(), ...own], refuse);
     this.length = Math.max(0x200, CONFIG + 2 ** Math.ceil(Math.log2(Math.max(1, this.#config.length))));
     device.attach(this.#deviceSide());
   }
@@ -103,6 +121,7 @@ export class MmioTransport extends Registers {
       shmSel: this.#shmSel,
       interruptStatus: this.#interruptStatus,
       queues: this.#queues.save(),
+      legacy: this.#legacy?.save() ?? null,
     }));
     this.#resetRegisters();
     return { version: TRANSPORT_STATE_VERSION, transport: "mmio", device, ...registers };
@@ -116,9 +135,14 @@ export class MmioTransport extends Registers {
     const { fields, common, device } = parseRegisterState(value, "mmio", WIDTHS);
     const shmSel = word(fields, "shmSel");
     const interruptStatus = word(fields, "interruptStatus", MmioInterrupt.used | MmioInterrupt.config);
+    const legacy = fields["legacy"] === null ? null : parseLegacyQueues(fields["legacy"]);
+    if ((legacy === null) !== (this.#legacy === undefined)) {
+      throw new DeviceStateError("transport", "it is of the other version of the registers");
+    }
     // Raises interrupts for what may have been lost: they come on top of those that were pending.
     this.device.restore(device);
     this.#queues.restore(common.queues);
+    if (legacy !== null) this.#legacy?.restore(legacy);
     this.#config.restore(common.generation);
     this.#deviceFeaturesSel = common.deviceFeatureSelect;
     this.#driverFeaturesSel = common.driverFeatureSelect;
@@ -136,12 +160,16 @@ export class MmioTransport extends Registers {
     return {
       memory: this.#options.memory,
       unsupported: MMIO_UNSUPPORTED,
+      legacy: this.#legacy !== undefined,
       notifyDriver: (index) => {
         this.#options.trace?.({ kind: "interrupt", queue: index });
         this.#interrupt(MmioInterrupt.used);
       },
       notifyConfig: () => this.#interrupt(MmioInterrupt.config),
-      queueReset: (index) => this.#queues.resetQueue(index),
+      queueReset: (index) => {
+        this.#queues.resetQueue(index);
+        this.#legacy?.resetQueue(index);
+      },
       // A reset that took its time: what the driver wrote meanwhile is gone, too.
       statusChanged: (status) => {
         if (status === 0) this.#resetRegisters();
@@ -161,6 +189,7 @@ export class MmioTransport extends Registers {
 
   #resetRegisters(): void {
     this.#queues.reset();
+    this.#legacy?.reset();
     this.#deviceFeaturesSel = 0;
     this.#driverFeaturesSel = 0;
     this.#shmSel = 0;
@@ -177,14 +206,9 @@ export class MmioTransport extends Registers {
   #deviceFields(): Field[] {
     const { device } = this;
     const R = MmioRegister;
-    const shm = (pick: (region: MmioSharedMemory) => number, high: boolean) => () => {
-      const region = this.#options.sharedMemory?.find(({ id }) => id === this.#shmSel);
-      if (region === undefined) return NOWHERE;
-      return high ? Math.floor(pick(region) / 2 ** 32) : pick(region) % 2 ** 32;
-    };
     return [
       register(R.magicValue, () => MMIO_MAGIC),
-      register(R.version, () => MMIO_VERSION),
+      register(R.version, () => (this.#legacy === undefined ? MMIO_VERSION : MMIO_LEGACY_VERSION)),
       register(R.deviceId, () => device.definition.id),
       register(R.vendorId, () => this.#options.vendorId ?? VENDOR_ID),
       register(R.deviceFeatures, () => featureWord(device.offered, this.#deviceFeaturesSel)),
@@ -201,6 +225,18 @@ export class MmioTransport extends Registers {
           if (value === 0) this.#resetRegisters();
         },
       ),
+    ];
+  }
+
+  /** What version 2 has besides. */
+  #modernFields(): Field[] {
+    const R = MmioRegister;
+    const shm = (pick: (region: MmioSharedMemory) => number, high: boolean) => () => {
+      const region = this.#options.sharedMemory?.find(({ id }) => id === this.#shmSel);
+      if (region === undefined) return NOWHERE;
+      return high ? Math.floor(pick(region) / 2 ** 32) : pick(region) % 2 ** 32;
+    };
+    return [
       register(R.shmSel, nothing, (value) => (this.#shmSel = value)),
       register(
         R.shmLenLow,
@@ -226,22 +262,10 @@ export class MmioTransport extends Registers {
     const { device } = this;
     const queues = this.#queues;
     const R = MmioRegister;
-    const stage = (change: (staged: StagedQueue) => void): void => {
-      if (queues.stage(change)) return;
-      const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
-      this.#refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
-    };
-    const half = (offset: number, name: Exclude<keyof StagedQueue, "vector">): Field =>
-      register(offset, nothing, (value) => stage((staged) => (staged[name] = value)));
     return [
       register(R.queueSel, nothing, (value) => (queues.selected = value)),
       register(R.queueSizeMax, () => queues.queue?.maxSize ?? 0),
-      half(R.queueSize, "size"),
-      register(
-        R.queueReady,
-        () => (queues.queue?.enabled === true ? 1 : 0),
-        (value) => this.#setReady(value),
-      ),
+      this.#staged(R.queueSize, "size"),
       register(R.queueNotify, nothing, (value) => {
         const index = device.negotiated.has(CommonFeature.NOTIFICATION_DATA) ? value & 0xffff : value;
         const queue = device.queue(index);
@@ -251,12 +275,36 @@ export class MmioTransport extends Registers {
           queue.notify();
         }
       }),
-      half(R.queueDescLow, "descriptorLow"),
-      half(R.queueDescHigh, "descriptorHigh"),
-      half(R.queueDriverLow, "driverLow"),
-      half(R.queueDriverHigh, "driverHigh"),
-      half(R.queueDeviceLow, "deviceLow"),
-      half(R.queueDeviceHigh, "deviceHigh"),
+    ];
+  }
+
+  /** A part of what the driver writes for a queue before it is enabled. */
+  #staged(offset: number, name: Exclude<keyof StagedQueue, "vector">): Field {
+    const queues = this.#queues;
+    return register(offset, nothing, (value) => {
+      if (queues.stage((staged) => (staged[name] = value))) return;
+      const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
+      this.#refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
+    });
+  }
+
+  /** What version 2 has besides. */
+  #modernQueueFields(): Field[] {
+    const { device } = this;
+    const queues = this.#queues;
+    const R = MmioRegister;
+    return [
+      register(
+        R.queueReady,
+        () => (queues.queue?.enabled === true ? 1 : 0),
+        (value) => this.#setReady(value),
+      ),
+      this.#staged(R.queueDescLow, "descriptorLow"),
+      this.#staged(R.queueDescHigh, "descriptorHigh"),
+      this.#staged(R.queueDriverLow, "driverLow"),
+      this.#staged(R.queueDriverHigh, "driverHigh"),
+      this.#staged(R.queueDeviceLow, "deviceLow"),
+      this.#staged(R.queueDeviceHigh, "deviceHigh"),
       register(
         R.queueReset,
         () => (device.negotiated.has(CommonFeature.RING_RESET) && queues.queue?.resetting === true ? 1 : 0),

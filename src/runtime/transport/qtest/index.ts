@@ -1,5 +1,5 @@
 export { QemuError } from "./qemu-error.js";
-export { QemuMicrovm, QemuPc, type QemuPcOptions } from "./qemu-machine.js";
+export { QemuMicrovm, QemuPc, type QemuMicrovmOptions, type QemuPcOptions } from "./qemu-machine.js";
 export { QemuProcess, type QemuOptions } from "./qemu-process.js";
 export { QmpClient, type QmpEvent } from "./qmp-client.js";
 export { QtestClient } from "./qtest-client.js";

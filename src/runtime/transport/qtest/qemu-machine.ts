@@ -148,17 +148,26 @@ export class QemuPc extends QemuMachine {
 /** Where the board `microvm` has its virtio registers, how long each device's are, and the line of the first. */
 const MICROVM = { base: 0xfeb0_0000, stride: 0x200, devices: 8, line: 5 } as const;
 
-/** QEMU's board `microvm`: virtio over MMIO, version 2. */
+export interface QemuMicrovmOptions extends Omit<QemuOptions, "machine"> {
+  /** Whether the devices have version 1 of the registers, the legacy interface; version 2 if absent. */
+  readonly legacy?: boolean;
+}
+
+/** QEMU's board `microvm`: virtio over MMIO. */
 export class QemuMicrovm extends QemuMachine {
   /**
    * Starts QEMU.
    * @throws QemuError when it does not start.
    */
-  static async start(options: Omit<QemuOptions, "machine"> = {}): Promise<QemuMicrovm> {
+  static async start(options: QemuMicrovmOptions = {}): Promise<QemuMicrovm> {
     const qemu = await QemuProcess.start({
       ...options,
       machine: "microvm,ioapic2=off,acpi=off",
-      arguments: ["-global", "virtio-mmio.force-legacy=false", ...(options.arguments ?? [])],
+      arguments: [
+        "-global",
+        `virtio-mmio.force-legacy=${options.legacy === true ? "true" : "false"}`,
+        ...(options.arguments ?? []),
+      ],
     });
     try {
       await qemu.qtest.interceptInterrupts("ioapic");
