@@ -31,7 +31,7 @@ function pageRow({ path, title, device, items }: Page): Html {
   return row(undefined, [
     device?.id,
     html`<a href="${path}"><strong>${title}</strong></a>`,
-    device && docText(device.doc),
+    device ? docText(device.doc) : "Structures and constants that several of them use.",
     device?.since,
     device && specLink(device.spec),
     ...deviceCounts(device),

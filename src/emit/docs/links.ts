@@ -1,7 +1,7 @@
 import type { FieldModel, SharedModel } from "../../model/device-model.js";
 import { findEnum, findExternal, findStruct, typeParts, typeText, type Found } from "../byte-map/type-scope.js";
 import type { Cell } from "../byte-map/cells.js";
-import { html, type Html } from "./html.js";
+import { html, joined, type Html } from "./html.js";
 import type { Page, Site } from "./site.js";
 
 /** Text of the released specification. Its anchors are not stable, so links name the section and let the browser search. */
@@ -36,14 +36,15 @@ export class Links {
     const brackets = dimensions.map((length) => html`[${this.formula(length)}]`);
     if (base === undefined) return html`<code>by ${this.formula(match ?? "")}${brackets}</code>`;
     const bits = field.bits ? `:${field.bits.width}` : "";
-    return html`<code>${this.name(base)}${brackets}${bits}</code>`;
+    const kind = dimensions.some((length) => length.includes(" ")) && html` class="formula"`;
+    return html`<code${kind}>${this.name(base)}${brackets}${bits}</code>`;
   }
 
   /** A struct, external type or request by its name in the definition. */
   name(name: string): Html {
     const { scope } = this.#page;
     const found = findStruct(scope, name) ?? findExternal(scope, name) ?? this.#request(name);
-    return found ? this.#to(found, found.item.specName) : html`${name}`;
+    return found ? this.#to(found, found.item.specName) : breakable(name);
   }
 
   /** An enum or flags by its name in the definition. */
@@ -100,6 +101,15 @@ export class Links {
 
   #to({ item, home }: { readonly item: object; readonly home: SharedModel }, text: string): Html {
     const page = this.#site.pageOf(home);
-    return page ? html`<a href="${hrefOf(this.#page, page, page.anchors.of(item))}">${text}</a>` : html`${text}`;
+    const broken = breakable(text);
+    return page ? html`<a href="${hrefOf(this.#page, page, page.anchors.of(item))}">${broken}</a>` : broken;
   }
+}
+
+/** Names longer than this are allowed to go on in a second line of a narrow table. */
+const LONG_NAME = 28;
+
+function breakable(name: string): Html {
+  if (name.length <= LONG_NAME) return html`${name}`;
+  return joined(name.split(/(?<=_)(?=[^_])/), html`<wbr />`);
 }

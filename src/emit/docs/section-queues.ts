@@ -7,11 +7,11 @@ import { origin, row, selfLink, table } from "./parts.js";
 import type { Page } from "./site.js";
 
 const roles: Readonly<Record<QueueModel["role"], string>> = {
-  request: "The driver sends requests, the device answers each.",
-  transmit: "The driver sends messages.",
-  receive: "The device sends messages, in buffers that the driver has posted.",
-  held: "The device holds the driver's buffers for long.",
-  deferred: "The device answers requests when something happens.",
+  request: "the driver sends requests, the device answers each.",
+  transmit: "the driver sends messages.",
+  receive: "the device sends messages, in buffers that the driver has posted.",
+  held: "the device holds the driver's buffers for long.",
+  deferred: "the device answers requests when something happens.",
 };
 
 /** Virtqueues: how many there are, and at which indexes. */
@@ -19,20 +19,23 @@ export function queuesSection(device: DeviceModel, page: Page, links: Links): Ht
   if (device.queues.length === 0) return undefined;
   const rows = device.queues.map((queue) => {
     const anchor = page.anchors.of(queue);
-    const dimension = queue.many ? html`[<code>${links.formula(queue.count)}</code>]` : "";
+    const dimension = queue.many ? html`[<wbr /><code class="formula">${links.formula(queue.count)}</code>]` : "";
     return row(anchor, [
       html`<strong>${selfLink(anchor, html`<code>${queue.specName}</code>`)}</strong>${dimension}`,
-      html`<code>${links.formula(queue.index)}</code>`,
-      html`${queue.role}<br /><span class="notes role">${roles[queue.role]}</span>`,
+      html`<code class="formula">${links.formula(queue.index)}</code>`,
+      queue.role,
       html`<code>${links.name(queue.message)}</code>`,
       html`${docText(queue.doc)} ${origin(queue)}${queueNotes(queue, links)}`,
     ]);
   });
   const many = device.queues.some((queue) => queue.many);
-  return html`${many && html`<p class="notes"><code>k</code> counts the queues of an array, from 0.</p> `}${table(
-    ["Queue", "Index", "Role", "Message", "Meaning"],
-    rows,
-  )}`;
+  const used = [...new Set(device.queues.map(({ role }) => role))];
+  return html`${table(["Queue", "Index", "Role", "Message", "Meaning"], rows)}
+    <ul class="notes">
+      ${many && html`<li><code>k</code> counts the queues of an array, from 0.</li> `}${used.map(
+        (role) => html`<li>${role}: ${roles[role]}</li> `,
+      )}
+    </ul> `;
 }
 
 function queueNotes(queue: QueueModel, links: Links): Html | undefined {

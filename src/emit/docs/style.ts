@@ -45,12 +45,14 @@ p { margin: 0.5rem 0; max-width: 46rem; }
 .facts { font-size: 0.85rem; font-weight: normal; color: var(--faint); }
 .notes, .spec-name { color: var(--faint); }
 .notes { font-size: 0.9em; }
+ul.notes { margin: 0.5rem 0; padding-left: 1.2rem; }
 .narrow { display: none; }
 .spec { white-space: nowrap; font-size: 0.85em; }
 .badge { display: inline-block; margin-right: 0.3em; padding: 0 0.45em; border: 1px solid var(--line); border-radius: 1em; color: var(--faint); font-size: 0.75rem; font-weight: normal; line-height: 1.5; white-space: nowrap; }
 .badge.volatile { color: var(--volatile); border-color: currentColor; }
 .badge.writable { color: var(--writable); border-color: currentColor; }
 .index td { white-space: nowrap; }
+.index td:nth-child(2) { white-space: normal; }
 .index td:nth-child(3) { min-width: 16rem; white-space: normal; }
 .listings { margin: 0.25rem 0; }
 .scroll { overflow-x: auto; margin: 0.75rem 0; }
@@ -58,9 +60,11 @@ table { border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.3rem 0.9rem 0.3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 td:last-child { min-width: 14rem; }
-.role { display: inline-block; min-width: 11rem; }
+.index td:last-child { min-width: 0; }
 td code { white-space: nowrap; }
-td:last-child code, td .notes code { white-space: normal; }
+td code.formula, td:last-child code, td .notes code { white-space: normal; }
+td:last-child code, td .notes code { overflow-wrap: anywhere; }
+td wbr { white-space: normal; }
 tr { scroll-margin-top: 4rem; }
 :target { background: var(--mark); }
 figure { margin: 0.75rem 0; }
@@ -94,7 +98,7 @@ summary { cursor: pointer; color: var(--link); font-size: 0.9rem; }
   .contents ul { display: flex; flex-wrap: wrap; gap: 0.2rem 0.9rem; }
   .contents ul ul { display: none; }
 }
-@media (max-width: 40rem) {
+@media (max-width: 54rem) {
   .page table { display: block; }
   .page thead { display: none; }
   .narrow { display: inline; }
@@ -103,6 +107,7 @@ summary { cursor: pointer; color: var(--link); font-size: 0.9rem; }
   .page td { min-width: 0; padding: 0; border: 0; }
   .page td:empty { display: none; }
   .page td:last-child { flex-basis: 100%; }
+  td code { white-space: normal; overflow-wrap: anywhere; }
   .index tr { gap: 0 1.25rem; }
   .index td:nth-child(3) { flex-basis: 100%; }
   .index td:nth-child(n + 6) { display: none; }
