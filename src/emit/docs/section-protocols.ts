@@ -27,7 +27,7 @@ function protocolPart(protocol: ProtocolModel, links: Links): Html {
   const notes = [
     ...(key === null ? [] : [html`one for each <code>${key.join(".")}</code>`]),
     ...(by === null ? [] : [html`ids are chosen by the ${by}`]),
-    ...(limit === null ? [] : [html`allowed: <code>${links.formula(limit)}</code>`]),
+    ...(limit === null ? [] : [html`allowed: <code class="formula">${links.formula(limit)}</code>`]),
     ...conditionNotes(protocol, links),
   ];
   return html`<h3>${protocol.name} ${specLink(protocol.spec)}</h3>
@@ -62,7 +62,7 @@ function protocolPart(protocol: ProtocolModel, links: Links): Html {
     ${
       invariants.length > 0 &&
       html`<ul>
-        ${invariants.map(({ condition, doc }) => html`<li><code>${links.formula(condition)}</code> ${docText(doc)}</li> `)}
+        ${invariants.map(({ condition, doc }) => html`<li><code class="formula">${links.formula(condition)}</code> ${docText(doc)}</li> `)}
       </ul> `
     }
     ${
@@ -79,7 +79,7 @@ function protocolPart(protocol: ProtocolModel, links: Links): Html {
 function transitionRow(step: TransitionModel, links: Links): Html {
   return html`<tr>
     <td>${eventsText(step.events, step.by, links)}${conditionText(step, links)}</td>
-    <td><code>${step.from.join(", ")}</code></td>
+    <td><code class="formula">${step.from.join(", ")}</code></td>
     <td>${step.to === null ? "" : html`<code>${step.to}</code>`}</td>
     <td>${docText(step.doc)}</td>
   </tr> `;
@@ -90,7 +90,7 @@ function counterRow(counter: CounterModel, links: Links): Html {
     <td><code>${counter.name}</code></td>
     <td><code>${counter.type}</code></td>
     <td>${eventsText(counter.events, counter.by, links)}${conditionText(counter, links)}</td>
-    <td><code>${links.formula(counter.value)}</code></td>
+    <td><code class="formula">${links.formula(counter.value)}</code></td>
     <td>${docText(counter.doc)}</td>
   </tr> `;
 }
@@ -111,7 +111,7 @@ function eventsText(events: readonly EventModel[], by: Side | null, links: Links
 }
 
 function conditionNotes({ condition, conditionText: text }: ConditionModel, links: Links): readonly Html[] {
-  if (condition !== null) return [html`if <code>${links.formula(condition)}</code>`];
+  if (condition !== null) return [html`if <code class="formula">${links.formula(condition)}</code>`];
   return text === null ? [] : [html`if ${text}`];
 }
 

@@ -191,6 +191,26 @@ describe("a page", () => {
     );
   });
 
+  it("explains each role of its queues once", () => {
+    for (const [path, { text }] of pages) {
+      expect(text.match(/receive: the device sends messages/g)?.length ?? 0, path).toBeLessThanOrEqual(1);
+    }
+    expect(page("net.html").text).toContain("receive: the device sends messages");
+  });
+
+  it("leaves no code in a table so long in one piece that the table would be wider than the page", () => {
+    for (const [path, text] of site) {
+      const cells = path.endsWith(".html") ? (text.match(/<td>(?:(?!<\/td>).)*<\/td>(?!<\/tr>)/gs) ?? []) : [];
+      for (const [, code = ""] of cells.flatMap((cell) => [...cell.matchAll(/<code>(.*?)<\/code>/gs)])) {
+        const pieces = code.split("<wbr />").map((piece) => piece.replace(/<[^>]*>/g, ""));
+        expect(
+          pieces.filter((piece) => piece.length > 48),
+          path,
+        ).toEqual([]);
+      }
+    }
+  });
+
   it("says what features need", () => {
     const net = page("net.html").text.replace(/\s+/g, " ");
     expect(net).toContain("GUEST_TSO4 or GUEST_TSO6");
