@@ -28,6 +28,7 @@ const rules = {
   refused: "the peer did what it was asked to",
   "peer-gone": "the peer is there",
   "peer-slow": "the peer reads what it is sent",
+  unanswered: "the peer answers in time",
 } as const;
 
 /** Stable name of a rule of the vhost-user protocol. */

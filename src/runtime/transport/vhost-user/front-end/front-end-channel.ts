@@ -1,0 +1,160 @@
+import type { UnixSocket, Watch, Watcher } from "../../posix/index.js";
+import {
+  closeAll,
+  decodePayload,
+  encodePayload,
+  frontEndRequests,
+  frontEndTable,
+  MessageChannel,
+  VhostUserError,
+  type FrontEndRequest,
+  type Message,
+  type PayloadKind,
+  type Payloads,
+} from "../protocol/index.js";
+
+type Requests = typeof frontEndRequests;
+
+interface Waiting {
+  readonly name: FrontEndRequest;
+  resolve(message: Message<FrontEndRequest>): void;
+  reject(error: Error): void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export interface ChannelOptions {
+  readonly watcher: Watcher;
+  /** For how long the back end may think about a request, in milliseconds. */
+  readonly patience: number;
+  /** Told once, when nothing more can come of this connection. */
+  onEnd(error: VhostUserError): void;
+}
+
+/** Sends requests to a back end and gives back what it answers, which it does in order. Owns the socket. */
+export class FrontEndChannel {
+  /** Whether every request is answered: REPLY_ACK was agreed on. */
+  acknowledges = false;
+  readonly #messages: MessageChannel<FrontEndRequest>;
+  readonly #options: ChannelOptions;
+  readonly #watch: Watch;
+  readonly #waiting: Waiting[] = [];
+  #ended: VhostUserError | undefined;
+
+  constructor(socket: UnixSocket, options: ChannelOptions) {
+    this.#messages = new MessageChannel(socket, frontEndTable, "replies");
+    this.#options = options;
+    this.#ended = undefined;
+    this.#watch = options.watcher.watch(socket.fd, () => this.#receive());
+  }
+
+  /** Why nothing more can be sent; undefined while it can. */
+  get ended(): VhostUserError | undefined {
+    return this.#ended;
+  }
+
+  /**
+   * Sends a request that has an answer of its own.
+   * @throws VhostUserError when the back end is gone or does not answer.
+   */
+  async ask(name: FrontEndRequest, payload: Uint8Array): Promise<Message<FrontEndRequest>> {
+    return await this.#exchange(name, payload, []);
+  }
+
+  /** The same for an answer in a layout that is known. */
+  async askFor<Kind extends PayloadKind>(
+    kind: Kind,
+    name: FrontEndRequest,
+    payload: Uint8Array = new Uint8Array(0),
+  ): Promise<Payloads[Kind]> {
+    const message = await this.ask(name, payload);
+    try {
+      return decodePayload(kind, message);
+    } catch (error) {
+      throw error instanceof VhostUserError ? this.end(error) : error;
+    }
+  }
+
+  /**
+   * Sends a request that has no answer of its own. Done when the back end says that it has done it, if it says that at all.
+   * @param fds descriptors that go along; they stay the caller's
+   * @throws VhostUserError when it refuses.
+   */
+  async tell<Name extends FrontEndRequest>(
+    name: Name,
+    value: Payloads[Requests[Name]["payload"]],
+    fds: readonly number[] = [],
+  ): Promise<void> {
+    const payload = encodePayload(frontEndRequests[name].payload, value);
+    if (!this.acknowledges) {
+      this.#send(name, payload, fds, false);
+      return;
+    }
+    const answer = await this.#exchange(name, payload, fds, true);
+    if (decodePayload("u64", answer) !== 0n) throw new VhostUserError("refused", name);
+  }
+
+  /** Ends the connection; returns `error`. */
+  end(error: VhostUserError): VhostUserError {
+    if (this.#ended !== undefined) return error;
+    this.#ended = error;
+    this.#watch.close();
+    this.#messages.close();
+    for (const waiting of this.#waiting.splice(0)) {
+      clearTimeout(waiting.timer);
+      waiting.reject(error);
+    }
+    this.#options.onEnd(error);
+    return error;
+  }
+
+  #exchange(
+    name: FrontEndRequest,
+    payload: Uint8Array,
+    fds: readonly number[],
+    needReply = false,
+  ): Promise<Message<FrontEndRequest>> {
+    return new Promise((resolve, reject) => {
+      this.#send(name, payload, fds, needReply);
+      const { patience } = this.#options;
+      const late = (): void => void this.end(new VhostUserError("unanswered", `${name}, for ${patience} ms`));
+      this.#waiting.push({ name, resolve, reject, timer: setTimeout(late, patience) });
+    });
+  }
+
+  #send(name: FrontEndRequest, payload: Uint8Array, fds: readonly number[], needReply: boolean): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    try {
+      this.#messages.request(name, payload, { fds, needReply });
+    } catch (error) {
+      throw error instanceof VhostUserError ? this.end(error) : error;
+    }
+  }
+
+  #receive(): void {
+    while (this.#ended === undefined) {
+      try {
+        const message = this.#messages.receive();
+        if (message === undefined) return;
+        this.#take(message);
+      } catch (error) {
+        this.end(asVhostUserError(error));
+      }
+    }
+  }
+
+  #take(message: Message<FrontEndRequest>): void {
+    // No answer that is asked for here has descriptors.
+    closeAll(message.fds);
+    const [waiting] = this.#waiting;
+    if (waiting?.name !== message.name) throw new VhostUserError("unexpected-reply", message.name);
+    this.#waiting.shift();
+    clearTimeout(waiting.timer);
+    waiting.resolve(message);
+  }
+}
+
+/** Watchers must not be thrown at: whatever happens is the end of the connection. */
+export function asVhostUserError(error: unknown): VhostUserError {
+  if (error instanceof VhostUserError) return error;
+  return new VhostUserError("peer-gone", error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,1 @@
+export { connect, VhostUserDriverTransport, type ConnectOptions } from "./vhost-user-driver-transport.js";

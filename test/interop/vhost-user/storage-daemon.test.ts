@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { BLK_DEVICE_ID, BlkDriver } from "../../../generated/blk.js";
+import { connect, type VhostUserDriverTransport } from "../../../src/runtime/transport/vhost-user/front-end/index.js";
+import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
+import { requirePeer } from "../peers.js";
+import { withFolder, withImage } from "../qemu/machine.js";
+import { until } from "../qemu/until.js";
+import { missingProgram, withPeer } from "./peer-process.js";
+
+const PROGRAM = "qemu-storage-daemon";
+const SECTOR = 512;
+const SIZE = 4 << 20;
+
+interface Disk {
+  readonly transport: VhostUserDriverTransport;
+  readonly image: { read(): Promise<Uint8Array> };
+  readonly kill: () => Promise<void>;
+}
+
+/** An image, served by the storage daemon, and a connection to it. */
+async function onDisk<T>(bytes: Uint8Array, work: (disk: Disk) => Promise<T>): Promise<T> {
+  return await withImage(bytes, (image) =>
+    withFolder(async (folder) => {
+      const socket = join(folder, "disk");
+      const arguments_ = [
+        ...["--blockdev", `driver=file,node-name=disk,filename=${image.path}`],
+        "--export",
+        `type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=${socket},writable=on,num-queues=2`,
+      ];
+      return await withPeer(PROGRAM, arguments_, socket, async ({ kill }) => {
+        const transport = await connect(socket, { deviceId: BLK_DEVICE_ID });
+        try {
+          return await work({ transport, image, kill });
+        } finally {
+          transport.close();
+        }
+      });
+    }),
+  );
+}
+
+const peer = await requirePeer("QEMU's storage daemon (qemu-utils)", async () => {
+  if ((await loadKoffi()) === undefined) return "koffi is not installed";
+  return missingProgram(PROGRAM);
+});
+
+describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { timeout: 60_000 }, () => {
+  it("reads the configuration", async () => {
+    await onDisk(new Uint8Array(SIZE), async ({ transport }) => {
+      const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH", "BLK_SIZE", "SEG_MAX"] });
+      expect(driver.config.capacity).toBe(BigInt(SIZE / SECTOR));
+      expect(driver.config.blkSize).toBe(512);
+      expect(driver.requestqs.length).toBe(2);
+      await driver.stop();
+    });
+  });
+
+  it.each([
+    { rings: "plain rings", withhold: ["INDIRECT_DESC", "EVENT_IDX"] },
+    { rings: "rings with indirect descriptors and event indexes", withhold: [] },
+  ] as const)("reads, writes and flushes at random: $rings", async ({ withhold }) => {
+    const model = Buffer.from(randomBytes(SIZE));
+    await onDisk(Uint8Array.from(model), async ({ transport, image }) => {
+      const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"], withhold });
+      // Each of the workers has a part of the disk of its own, so that the order between them does not matter.
+      const workers = 8;
+      const part = SIZE / workers;
+      const work = async (worker: number): Promise<void> => {
+        const queue = driver.requestqs[worker % 2];
+        if (queue === undefined) throw new Error("there is no second queue");
+        let seed = worker + 1;
+        const next = (limit: number): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % limit;
+        for (let round = 0; round < 60; round++) {
+          const length = SECTOR * (1 + next(32));
+          const start = worker * part + SECTOR * next((part - length) / SECTOR);
+          const sector = BigInt(start / SECTOR);
+          if (next(2) === 0) {
+            const data = randomBytes(length);
+            expect(await queue.submit({ type: "OUT", sector, data })).toEqual({ status: "OK" });
+            data.copy(model, start);
+          } else {
+            const reply = await queue.submit({ type: "IN", sector, data: length });
+            expect(reply.status).toBe("OK");
+            expect(Buffer.compare(Buffer.from(reply.data), model.subarray(start, start + length))).toBe(0);
+          }
+          if (round % 20 === 19) expect(await queue.submit({ type: "FLUSH", sector: 0n })).toEqual({ status: "OK" });
+        }
+      };
+      await Promise.all(Array.from({ length: workers }, (_unused, worker) => work(worker)));
+      expect(await driver.requestq.submit({ type: "FLUSH", sector: 0n })).toEqual({ status: "OK" });
+      expect(Buffer.compare(Buffer.from(await image.read()), model)).toBe(0);
+      await driver.stop();
+    });
+  });
+
+  it("can be started again after a reset", async () => {
+    await onDisk(new Uint8Array(SIZE).fill(0x5a), async ({ transport }) => {
+      for (let round = 0; round < 5; round++) {
+        const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"] });
+        const { data } = await driver.requestq.submit({ type: "IN", sector: 0n, data: 512 });
+        expect(data.every((byte) => byte === 0x5a)).toBe(true);
+        await driver.stop();
+      }
+    });
+  });
+
+  it("finds out that the daemon was killed", async () => {
+    await onDisk(new Uint8Array(SIZE), async ({ transport, kill }) => {
+      const problems: string[] = [];
+      const onError = (error: Error): void => void problems.push(error.message);
+      const driver = await BlkDriver.start(transport, { features: ["FLUSH"], onError });
+      await kill();
+      await until(() => !transport.connected);
+      await expect(driver.requestq.submit({ type: "FLUSH", sector: 0n })).rejects.toThrow();
+      expect(problems).toEqual([expect.stringContaining("device-needs-reset")]);
+    });
+  });
+});
