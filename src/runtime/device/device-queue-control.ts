@@ -22,6 +22,8 @@ export interface QueueOwner {
   readonly featuresOk: boolean;
   /** The driver is ready and nobody has given up. */
   readonly live: boolean;
+  /** The driver suspended the device. */
+  readonly suspended: boolean;
   /** The transport lets the device at guest memory. */
   readonly memoryAccess: boolean;
   readonly negotiated: FeatureSet;
@@ -173,6 +175,7 @@ export class DeviceQueueControl implements QueueIdentity {
    */
   notify(): void {
     if (this.#started) this.#look();
+    else if (this.#owner.suspended) this.#refuse("suspended", Clause.suspend, "notified while the device is suspended");
     else if (!this.#owner.live)
       this.#refuse("notify-before-driver-ok", Clause.initialization, "the device is not live");
     else if (!this.#owner.memoryAccess)

@@ -18,4 +18,5 @@ export { MessageSender, type MessageSenderOptions } from "./message-sender.js";
 export { DeviceOptionsError } from "./offered-features.js";
 export { RequestServer, type HandlerResult, type RequestServerOptions } from "./request-server.js";
 export { RequestSlot, type Completion, type SlotHost } from "./request-slot.js";
-export { VirtioDevice, type VirtioDeviceOptions } from "./virtio-device.js";
+export type { VirtioDeviceOptions } from "./device-options.js";
+export { VirtioDevice } from "./virtio-device.js";

@@ -9,31 +9,14 @@ import { largestQueueSize, type RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
-import type { DeviceDefinition, QueueIdentity, QueuePlan } from "./device-definition.js";
+import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
 import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
 import { DEVICE_STATE_VERSION, DeviceStateError, parseDeviceState, type DeviceState } from "./device-state.js";
 import { restoreQueues } from "./restore-queues.js";
 import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
+import type { VirtioDeviceOptions } from "./device-options.js";
 import { allDone } from "./pending-work.js";
-
-export interface VirtioDeviceOptions<QueueName extends string = string> {
-  /**
-   * Largest size of a queue whose plan does not say otherwise: 1 ... 32768, 256 if absent. Split queues get the largest
-   * power of two in it.
-   */
-  readonly queueSize?: number;
-  /** Which index a queue has behind an optional one that is absent; `specification` if absent. See {@link QueueNumbering}. */
-  readonly queueNumbering?: QueueNumbering;
-  /** Features that are offered by default and shall not be; for tests and measurements. */
-  readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
-  /**
-   * Called when a queue in use is reset, alone or with the device: its requests are stale by now. A promise, if work that
-   * the device does on the queue's buffers behind the back of `request.hold` has to end first: the reset is complete when
-   * it settles. If it rejects the device needs a reset.
-   */
-  queueReset?(queue: QueueIdentity<QueueName>): void | Promise<void>;
-}
 
 /**
  * What all devices share: status, feature negotiation, configuration space and the life of the queues. Generated
@@ -408,6 +391,8 @@ export abstract class VirtioDevice {
     if ((added & DRIVER_OK) === 0 || !this.live) return;
     for (const queue of this.#planned().values()) if (queue.enabled) queue.start();
     this.#guard("driverReady", () => this.driverReady?.());
+    // It could not be told before.
+    if ((before & DeviceStatus.NEEDS_RESET) !== 0) this.#notifyConfig();
   }
 
   /** No buffer is taken any more; when all that were taken have been used, the status says that the device is suspended. */
@@ -510,6 +495,9 @@ export abstract class VirtioDevice {
       },
       get live() {
         return device().live;
+      },
+      get suspended() {
+        return (device().#status & DeviceStatus.SUSPEND) !== 0;
       },
       get memoryAccess() {
         return device().#memoryAccess;
