@@ -15,6 +15,13 @@ import { nextTurn } from "../transport/next-turn.js";
 import { allDone } from "./pending-work.js";
 import { TracedDeviceQueue } from "./traced-device-queue.js";
 
+/** Where a queue was stopped. */
+export interface StoppedQueue {
+  readonly position: QueuePosition;
+  /** Requests that were taken and will never be used. */
+  readonly unanswered: number;
+}
+
 /** What a queue asks of the device it belongs to. */
 export interface QueueOwner {
   readonly transport: DeviceTransport | undefined;
@@ -138,7 +145,8 @@ export class DeviceQueueControl implements QueueIdentity {
         ...(start === undefined ? {} : { start }),
         ...(resubmit.length === 0 ? {} : { resubmit }),
       });
-      this.#queue = transport.trace === undefined ? queue : new TracedDeviceQueue(queue, transport.trace);
+      const used = transport.queueEnabled?.(queue, addresses) ?? queue;
+      this.#queue = transport.trace === undefined ? used : new TracedDeviceQueue(used, transport.trace);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#owner.needsReset(
@@ -283,18 +291,28 @@ export class DeviceQueueControl implements QueueIdentity {
    * Stops the queue without a reset (vhost-user's GET_VRING_BASE): takes nothing more, waits until the requests in flight
    * have been used, and says where to go on with `enable(position)`. What was configured stays. Undefined if the queue is
    * not enabled, or was reset meanwhile.
+   *
+   * @param patience when this settles, requests that are still in flight are not waited for any more: they are stale, the
+   * position is behind them, and `unanswered` says how many there are
    */
-  async stop(): Promise<QueuePosition | undefined> {
+  async stop(patience?: Promise<void>): Promise<StoppedQueue | undefined> {
     const queue = this.#queue;
     if (queue === undefined) return undefined;
-    await this.pause();
+    const pausing = this.pause();
+    const answered = pausing?.then(() => true) ?? true;
+    const isPatient = await (patience === undefined ? answered : Promise.race([answered, patience.then(() => false)]));
     if (this.#queue !== queue) return undefined;
     queue.flush();
     const { position } = queue;
+    const left = queue.inFlight().length;
+    const ending = this.#end(new ProtocolError("queue-reset", Clause.queues, `${this.#label()} was stopped`));
+    if (isPatient) await ending;
+    if (left === 0 || !isPatient) return { position, unanswered: left };
     // Empty buffers at hand were taken in order, and last: with them given back, all that was taken has been used.
-    const held = queue.inFlight().length > 0;
-    await this.#end(new ProtocolError("queue-reset", Clause.queues, `${this.#label()} was stopped`));
-    return held ? { ...position, available: position.used, availableWrap: position.usedWrap } : position;
+    return {
+      position: { ...position, available: position.used, availableWrap: position.usedWrap },
+      unanswered: 0,
+    };
   }
 
   /** The queue as plain data, and nothing in it is known to the device only. */

@@ -51,7 +51,7 @@ const windowBytes = 2 ** 31;
  * 2^53 - 1, which the constructor guarantees for everything that {@link locate} can answer.
  */
 export class GuestMemory {
-  readonly regions: readonly MemoryRegion[];
+  #regions: readonly MemoryRegion[];
   /** See {@link GuestMemoryOptions.oneThread}. */
   readonly oneThread: boolean;
   /** Where a buffer was found last; a first guess for the next one. */
@@ -64,17 +64,24 @@ export class GuestMemory {
   /** @throws MemoryError when a region is out of range, or when regions are unsorted or overlap. */
   constructor(regions: readonly MemoryRegionInit[], options: GuestMemoryOptions = {}) {
     this.oneThread = options.oneThread ?? false;
-    let end = 0;
-    this.regions = regions.map(({ start, bytes }) => {
-      if (!Number.isSafeInteger(start) || start < 0 || !Number.isSafeInteger(start + bytes.length)) {
-        throw new MemoryError("region-range", `start ${start}, ${bytes.length} bytes`);
-      }
-      if (start < end) throw new MemoryError("region-overlap", `start ${start}, the region before ends at ${end}`);
-      end = start + bytes.length;
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      return { start, size: bytes.length, bytes, view };
-    });
-    this.#recent = this.regions[0] ?? nowhere;
+    this.#regions = checkedRegions(regions);
+    this.#recent = this.#regions[0] ?? nowhere;
+  }
+
+  get regions(): readonly MemoryRegion[] {
+    return this.#regions;
+  }
+
+  /**
+   * Other regions from now on, for a machine whose memory comes and goes while its devices run. Rings and buffers that were
+   * found before keep the bytes that they have.
+   * @throws MemoryError as the constructor does; nothing has changed then.
+   */
+  replace(regions: readonly MemoryRegionInit[]): void {
+    this.#regions = checkedRegions(regions);
+    this.#recent = this.#regions[0] ?? nowhere;
+    this.#windows.clear();
+    this.window = noWindow;
   }
 
   /** One zeroed region of `size` bytes from `start` (0 unless told) on, for both sides in one thread. */
@@ -118,10 +125,10 @@ export class GuestMemory {
   /** The region that holds the byte at `address`, or undefined. Binary search. */
   regionAt(address: number): MemoryRegion | undefined {
     let low = 0;
-    let high = this.regions.length - 1;
+    let high = this.#regions.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const region = this.regions[middle];
+      const region = this.#regions[middle];
       if (region === undefined) return undefined;
       const offset = address - region.start;
       if (offset < 0) {
@@ -135,4 +142,17 @@ export class GuestMemory {
     }
     return undefined;
   }
+}
+
+function checkedRegions(regions: readonly MemoryRegionInit[]): MemoryRegion[] {
+  let end = 0;
+  return regions.map(({ start, bytes }) => {
+    if (!Number.isSafeInteger(start) || start < 0 || !Number.isSafeInteger(start + bytes.length)) {
+      throw new MemoryError("region-range", `start ${start}, ${bytes.length} bytes`);
+    }
+    if (start < end) throw new MemoryError("region-overlap", `start ${start}, the region before ends at ${end}`);
+    end = start + bytes.length;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return { start, size: bytes.length, bytes, view };
+  });
 }

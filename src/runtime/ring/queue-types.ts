@@ -74,6 +74,10 @@ export interface InFlightChain {
 export interface DeviceChain {
   /** 0 .. queue.size - 1, unique among the chains in flight; an index for pools of slots. */
   readonly slot: number;
+  /** What names it in the ring: number of the head descriptor (split), or buffer id (packed). */
+  readonly id: number;
+  /** Entries of the ring that its used entry stands for. */
+  readonly entries: number;
   /** Bytes of the device-readable part, 0 when the chain is not live. The same as `readable.length`. */
   readonly readableLength: number;
   /** Bytes of the device-writable part, 0 when the chain is not live. The same as `writable.length`. */
@@ -82,6 +86,8 @@ export interface DeviceChain {
   readonly writable: WritableBytes;
   /** False once completed, or when its queue was disposed of or broke. */
   readonly live: boolean;
+  /** Its segments as plain data, while it is live. Allocates. */
+  save(): SavedSegment[];
 }
 
 /** Device side of a virtqueue, whatever its format. */

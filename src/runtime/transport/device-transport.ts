@@ -1,5 +1,6 @@
 import type { GuestMemory } from "../memory/index.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
+import type { DeviceQueue, QueueAddresses } from "../ring/index.js";
 import type { Trace } from "./trace.js";
 
 /** What a device needs of its transport. */
@@ -29,6 +30,11 @@ export interface DeviceTransport {
    * before it returns.
    */
   statusChanged?(status: number): void;
+  /**
+   * A queue is enabled: returns it, or what the device is to use in its place because the transport keeps account of what
+   * is taken and used.
+   */
+  queueEnabled?(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue;
   /** Told of chains taken and completed. Costs nothing when absent. */
   readonly trace?: Trace | undefined;
 }

@@ -210,6 +210,9 @@ describe("RequestServer", () => {
         live: true,
         readableLength: 0,
         writableLength: 0,
+        id: 0,
+        entries: 1,
+        save: () => [],
       };
       return {
         index: 0,

@@ -201,11 +201,11 @@ describe("stopping a queue without a reset", () => {
     await turn();
     expect(finish(requests)).toEqual(["completed", "completed", "completed"]);
     const [request, event] = await Promise.all(stops);
-    expect(request).toMatchObject({ available: 4, used: 4 });
-    expect(event).toMatchObject({ available: 0, used: 0 });
+    expect(request).toMatchObject({ position: { available: 4, used: 4 }, unanswered: 0 });
+    expect(event).toMatchObject({ position: { available: 0, used: 0 }, unanswered: 0 });
     expect(device.queue(0)?.enabled).toBe(false);
-    expect(device.queue(0)?.enable(request)).toBe(true);
-    expect(device.queue(1)?.enable(event)).toBe(true);
+    expect(device.queue(0)?.enable(request?.position)).toBe(true);
+    expect(device.queue(1)?.enable(event?.position)).toBe(true);
     await turn();
     expect(requests).toHaveLength(1);
     finish(requests);

@@ -1,0 +1,118 @@
+import type { GuestMemory } from "../../../memory/index.js";
+import type {
+  DeviceChain,
+  DeviceQueue,
+  InFlightChain,
+  QueueAddresses,
+  QueuePosition,
+  RingError,
+} from "../../../ring/index.js";
+import { VRING_LOG } from "../protocol/index.js";
+import type { DirtyLog } from "./dirty-log.js";
+import type { InflightTracker } from "./inflight-region.js";
+import type { Vring } from "./vring.js";
+
+/** A device queue whose transport keeps account of what is in flight (inflight region) and what was written (dirty log). */
+export class AccountedQueue implements DeviceQueue {
+  readonly index: number;
+  readonly size: number;
+  readonly memory: GuestMemory;
+  readonly #queue: DeviceQueue;
+  readonly #addresses: QueueAddresses;
+  readonly #ring: Vring;
+  readonly #log: DirtyLog;
+  readonly #tracker: InflightTracker | undefined;
+
+  constructor(
+    queue: DeviceQueue,
+    addresses: QueueAddresses,
+    ring: Vring,
+    log: DirtyLog,
+    tracker: InflightTracker | undefined,
+  ) {
+    this.index = queue.index;
+    this.size = queue.size;
+    this.memory = queue.memory;
+    this.#queue = queue;
+    this.#addresses = addresses;
+    this.#ring = ring;
+    this.#log = log;
+    this.#tracker = tracker;
+  }
+
+  take(): DeviceChain | undefined {
+    const chain = this.#queue.take();
+    if (chain !== undefined) this.#tracker?.taken(chain);
+    return chain;
+  }
+
+  complete(chain: DeviceChain, written: number): "completed" | "stale" {
+    // After completion its segments are nobody's any more.
+    if (this.#log.isActive && chain.live) this.#markWritten(chain, written);
+    const { id, slot, entries } = chain;
+    const outcome = this.#queue.complete(chain, written);
+    if (outcome === "completed") this.#tracker?.used(slot, id, entries);
+    return outcome;
+  }
+
+  flush(): void {
+    this.#tracker?.publishing();
+    this.#queue.flush();
+    this.#published();
+  }
+  publish(): void {
+    this.#tracker?.publishing();
+    this.#queue.publish();
+    this.#published();
+  }
+
+  get broken(): RingError | undefined {
+    return this.#queue.broken;
+  }
+  get position(): QueuePosition {
+    return this.#queue.position;
+  }
+  inFlight(): InFlightChain[] {
+    return this.#queue.inFlight();
+  }
+  enableNotifications(): boolean {
+    return this.#queue.enableNotifications();
+  }
+  disableNotifications(): void {
+    this.#queue.disableNotifications();
+  }
+  dispose(): void {
+    this.#queue.dispose();
+  }
+
+  #published(): void {
+    this.#tracker?.published();
+    this.#ring.served = (this.#ring.served + 1) | 0;
+    if (this.#log.isActive) this.#markRing();
+  }
+
+  /** What the device wrote lies before the end of the furthest byte that it wrote, or says it has written. */
+  #markWritten(chain: DeviceChain, written: number): void {
+    let left = Math.max(written, chain.writable.written);
+    for (const { address, length, writable } of chain.save()) {
+      if (!writable) continue;
+      this.#log.mark(address, Math.min(length, left));
+      left -= length;
+      if (left <= 0) return;
+    }
+  }
+
+  /** The used ring, or the descriptors and event structure of a packed one; pages, so there is no need to be exact. */
+  #markRing(): void {
+    const { address } = this.#ring;
+    if (address === undefined || (address.flags & VRING_LOG) === 0) return;
+    const { size, descriptor, device } = this.#addresses;
+    if (this.#ring.isPacked) {
+      this.#log.mark(descriptor, 16 * size);
+      this.#log.mark(device, 4);
+    } else {
+      this.#log.mark(address.log ?? device, 6 + 8 * size);
+    }
+    this.#log.signal();
+  }
+}

@@ -1,0 +1,75 @@
+import { type EventFd, SharedMapping, SystemCallError, type SystemCalls } from "../../posix/index.js";
+import { VhostUserError, type LogArea } from "../protocol/index.js";
+
+const pageBytes = 4096;
+
+/** Bytes that a log must have to cover memory that ends at this guest address. */
+export function logBytes(end: number): number {
+  return Math.ceil(Math.ceil(end / pageBytes) / 8);
+}
+
+/** The pages that the device writes, one bit each, for live migration. */
+export class DirtyLog {
+  /** The front end wants to know. */
+  isOn = false;
+  readonly #system: SystemCalls;
+  #mapping: SharedMapping | undefined;
+  #bytes: Uint8Array | undefined;
+  #event: EventFd | undefined;
+
+  constructor(system: SystemCalls) {
+    this.#system = system;
+    this.#mapping = undefined;
+    this.#bytes = undefined;
+    this.#event = undefined;
+  }
+
+  /** Writes are to be marked now. */
+  get isActive(): boolean {
+    return this.isOn && this.#bytes !== undefined;
+  }
+
+  /** @throws VhostUserError unless the log is in its file and covers memory up to `end`. */
+  setArea({ size, offset }: LogArea, fd: number, end: number): void {
+    if (size < logBytes(end)) throw new VhostUserError("log-range", `${size} bytes, ${logBytes(end)} are needed`);
+    let mapping;
+    try {
+      mapping = new SharedMapping(this.#system, fd, offset, size);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new VhostUserError("log-range", error.message, { cause: error });
+    }
+    this.#mapping?.release();
+    this.#mapping = mapping;
+    this.#bytes = mapping.view(0, size);
+  }
+
+  /** Tells the front end that there is something new in the log. */
+  setEvent(event: EventFd | undefined): void {
+    this.#event?.close();
+    this.#event = event;
+  }
+
+  /** [address, address + length) was written. What the log does not cover is left out. */
+  mark(address: number, length: number): void {
+    const bytes = this.#bytes;
+    if (!this.isOn || bytes === undefined || length <= 0) return;
+    const last = Math.floor((address + length - 1) / pageBytes);
+    for (let page = Math.floor(address / pageBytes); page <= last; page++) {
+      const at = Math.floor(page / 8);
+      // The front end takes bits away at the same time.
+      if (at < bytes.length) Atomics.or(bytes, at, 1 << (page % 8));
+    }
+  }
+
+  signal(): void {
+    this.#event?.signal();
+  }
+
+  close(): void {
+    this.setEvent(undefined);
+    this.#mapping?.release();
+    this.#mapping = undefined;
+    this.#bytes = undefined;
+  }
+}

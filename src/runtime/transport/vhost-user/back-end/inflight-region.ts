@@ -1,0 +1,104 @@
+import { closeSync } from "node:fs";
+import type { GuestMemory } from "../../../memory/index.js";
+import type { DeviceChain, InFlightChain, QueueAddresses, QueuePosition } from "../../../ring/index.js";
+import { createMemoryFile, SharedMapping, SystemCallError, type SystemCalls } from "../../posix/index.js";
+import { VhostUserError, type InflightArea } from "../protocol/index.js";
+import { PackedInflight, packedRegionBytes } from "./packed-inflight.js";
+import { SplitInflight, splitRegionBytes } from "./split-inflight.js";
+
+/** Writes down, where it survives this process, which buffers of a ring are in flight. */
+export interface InflightTracker {
+  /** Where the ring goes on. */
+  readonly position: QueuePosition;
+  /** What is to be taken again, oldest first. */
+  readonly resubmit: readonly InFlightChain[];
+  taken(chain: DeviceChain): void;
+  /** A buffer was used, and will be published with others. */
+  used(slot: number, id: number, entries: number): void;
+  publishing(): void;
+  published(): void;
+  /** Nothing is in flight. */
+  clear(): void;
+}
+
+/** Memory that the front end keeps for the back end that comes after this one: a part for each ring. */
+export class InflightRegion {
+  readonly #mapping: SharedMapping;
+  readonly #queues: number;
+  readonly #queueSize: number;
+  readonly #isPacked: boolean;
+
+  private constructor(mapping: SharedMapping, area: InflightArea, isPacked: boolean) {
+    this.#mapping = mapping;
+    this.#queues = area.queues;
+    this.#queueSize = area.queueSize;
+    this.#isPacked = isPacked;
+  }
+
+  /** A new one, and its file, which the caller closes. */
+  static create(
+    system: SystemCalls,
+    queues: number,
+    queueSize: number,
+    isPacked: boolean,
+  ): { region: InflightRegion; area: InflightArea; fd: number } {
+    const size = areaBytes(queues, queueSize, isPacked);
+    const area = { size, offset: 0, queues, queueSize };
+    const fd = createMemoryFile(system, "virtio-inflight", size);
+    try {
+      return { region: InflightRegion.open(system, area, fd, isPacked), area, fd };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** One that the front end has kept. @throws VhostUserError when its size is not that of such a region. */
+  static open(system: SystemCalls, area: InflightArea, fd: number, isPacked: boolean): InflightRegion {
+    const needed = areaBytes(area.queues, area.queueSize, isPacked);
+    if (area.size < needed) throw new VhostUserError("inflight-size", `${area.size} bytes, ${needed} are needed`);
+    try {
+      return new InflightRegion(new SharedMapping(system, fd, area.offset, area.size), area, isPacked);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new VhostUserError("inflight-size", error.message, { cause: error });
+    }
+  }
+
+  /**
+   * Takes account of a ring from now on. `position` is where the front end says that it is; if the region knows better,
+   * because a back end went away with buffers in flight, the tracker's counts.
+   * @throws VhostUserError when the region is not one of such a ring.
+   */
+  tracker(index: number, memory: GuestMemory, addresses: QueueAddresses, position: QueuePosition): InflightTracker {
+    if (index >= this.#queues || addresses.size > this.#queueSize) {
+      const text = `ring ${index} of ${addresses.size}, in a region for ${this.#queues} of ${this.#queueSize}`;
+      throw new VhostUserError("inflight-size", text);
+    }
+    const bytes = regionBytes(this.#queueSize, this.#isPacked);
+    const view = this.#mapping.view(index * bytes, bytes);
+    const part = new DataView(view.buffer, view.byteOffset, view.length);
+    return this.#isPacked
+      ? new PackedInflight(part, memory, addresses, position)
+      : new SplitInflight(part, addresses.size, position);
+  }
+
+  close(): void {
+    this.#mapping.release();
+  }
+}
+
+/** Parts begin at multiples of this. */
+const alignment = 64;
+
+function regionBytes(queueSize: number, isPacked: boolean): number {
+  const bytes = isPacked ? packedRegionBytes(queueSize) : splitRegionBytes(queueSize);
+  return Math.ceil(bytes / alignment) * alignment;
+}
+
+function areaBytes(queues: number, queueSize: number, isPacked: boolean): number {
+  if (queues < 1 || queueSize < 1 || queueSize > 32768) {
+    throw new VhostUserError("inflight-size", `${queues} rings of ${queueSize}`);
+  }
+  return queues * regionBytes(queueSize, isPacked);
+}

@@ -1,0 +1,233 @@
+import { unlinkSync } from "node:fs";
+import type { VirtioDevice } from "../../../device/index.js";
+import { GuestMemory } from "../../../memory/index.js";
+import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
+import {
+  loadSystemCalls,
+  SystemCallError,
+  UnixListener,
+  UnixSocket,
+  watcherOf,
+  type SystemCalls,
+  type Watch,
+} from "../../posix/index.js";
+import type { Trace } from "../../trace.js";
+import { frontEndTable, MessageChannel, type VhostUserError } from "../protocol/index.js";
+import { Connection } from "./connection.js";
+import { Session, type SessionOptions } from "./session.js";
+
+export interface ServeOptions {
+  /** Path of the socket to listen on. A socket that is left over from a program that has ended is replaced. */
+  readonly socket: string;
+  /**
+   * Offers RING_RESET if the device does. Off if absent: the protocol has no message for the reset of a ring, so only a front
+   * end that stops and starts the ring instead may be offered it.
+   */
+  readonly ringReset?: boolean;
+  /**
+   * Milliseconds that the stop of a ring waits for requests that the device has not answered; 10,000 if absent. The front
+   * end, and mostly its whole machine, waits meanwhile.
+   */
+  readonly stopTimeout?: number;
+  /** Told when a front end has connected. */
+  readonly onConnect?: () => void;
+  /** Told when it is gone; with an error if that was because it broke a rule. */
+  readonly onDisconnect?: (error: VhostUserError | undefined) => void;
+  /** Told of what a front end does wrong without being cut off for it. */
+  readonly onError?: (error: Error) => void;
+  /** Told of all that goes over the transport. */
+  readonly trace?: Trace;
+}
+
+/** A device that is being served. */
+export interface ServedDevice {
+  readonly socket: string;
+  /** A front end is connected. */
+  readonly connected: boolean;
+  /** Done when it is not served any more. */
+  readonly closed: Promise<void>;
+  /** Ends it: the front end, if there is one, is cut off, the device reset and taken off, the socket removed. */
+  close(): Promise<void>;
+}
+
+const defaultStopTimeout = 10_000;
+
+/** What the protocol has no words for, or this back end does not do. */
+const notOverVhostUser = [
+  // There is no IOTLB here: addresses are guest-physical.
+  CommonFeature.ACCESS_PLATFORM,
+  // Buffers in flight are accounted for one by one.
+  CommonFeature.IN_ORDER,
+  CommonFeature.NOTIFICATION_DATA,
+  CommonFeature.NOTIF_CONFIG_DATA,
+  CommonFeature.SR_IOV,
+  CommonFeature.ADMIN_VQ,
+  CommonFeature.SUSPEND,
+];
+/** Features are numbers of 64 bits in the protocol. */
+const beyondTheProtocol = Array.from({ length: 64 }, (_, index) => 64 + index);
+
+/**
+ * Serves a device to vhost-user front ends, such as QEMU, over a socket: one at a time, and the next when one has gone.
+ * Needs Linux and koffi.
+ * @throws PosixUnavailableError where those are missing; SystemCallError when the socket cannot be made (`EADDRINUSE`:
+ * another program listens there).
+ */
+export async function serve(device: VirtioDevice, options: ServeOptions): Promise<ServedDevice> {
+  const system = await loadSystemCalls();
+  const listener = listen(system, options.socket);
+  try {
+    return new Server(device, options, system, listener);
+  } catch (error) {
+    listener.close();
+    removeSocket(options.socket);
+    throw error;
+  }
+}
+
+class Server implements ServedDevice {
+  readonly socket: string;
+  readonly closed: Promise<void>;
+  readonly #device: VirtioDevice;
+  readonly #options: ServeOptions;
+  readonly #sessionOptions: SessionOptions;
+  readonly #listener: UnixListener;
+  readonly #noMemory = new GuestMemory([]);
+  #watch: Watch | undefined;
+  #session: Session | undefined;
+  #connection: Connection | undefined;
+  #settle: () => void = () => undefined;
+  #isClosing = false;
+
+  constructor(device: VirtioDevice, options: ServeOptions, system: SystemCalls, listener: UnixListener) {
+    this.socket = options.socket;
+    this.closed = new Promise((resolve) => (this.#settle = resolve));
+    this.#device = device;
+    this.#options = options;
+    this.#listener = listener;
+    this.#watch = undefined;
+    this.#session = undefined;
+    this.#connection = undefined;
+    const resets = options.ringReset === true ? [] : [CommonFeature.RING_RESET];
+    this.#sessionOptions = {
+      system,
+      watcher: watcherOf(system),
+      stopTimeout: options.stopTimeout ?? defaultStopTimeout,
+      report: (error) => options.onError?.(error),
+    };
+    const unsupported = FeatureSet.of([...notOverVhostUser, ...resets, ...beyondTheProtocol]);
+    this.#attach(unsupported);
+    this.#listen();
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#watch?.close();
+      this.#listener.close();
+      removeSocket(this.socket);
+      if (this.#connection === undefined) this.#finish();
+      else this.#connection.close();
+    }
+    await this.closed;
+  }
+
+  #attach(unsupported: FeatureSet): void {
+    const session = (): Session | undefined => this.#session;
+    const noMemory = this.#noMemory;
+    const { trace } = this.#options;
+    this.#device.attach({
+      get memory() {
+        return session()?.regions.memory ?? noMemory;
+      },
+      unsupported,
+      notifyDriver: (queue) => {
+        trace?.({ kind: "interrupt", queue });
+        session()?.rings.call(queue);
+      },
+      notifyConfig: () => session()?.notifyConfig(),
+      statusChanged: (status) => {
+        if ((status & DeviceStatus.NEEDS_RESET) !== 0) session()?.rings.fail();
+      },
+      queueEnabled: (queue, addresses) => session()?.rings.wrap(queue, addresses) ?? queue,
+      trace,
+    });
+  }
+
+  #listen(): void {
+    if (this.#isClosing) return;
+    this.#watch = this.#sessionOptions.watcher.watch(this.#listener.fd, () => {
+      let socket;
+      try {
+        socket = this.#listener.accept();
+      } catch (error) {
+        // Such as too many open files: there may be fewer later.
+        this.#options.onError?.(error instanceof Error ? error : new Error(String(error)));
+      }
+      if (socket === undefined) return;
+      // The next one waits until this one has gone.
+      this.#watch?.close();
+      void this.#serve(socket);
+    });
+  }
+
+  async #serve(socket: UnixSocket): Promise<void> {
+    const session = new Session(this.#device, this.#sessionOptions);
+    const channel = new MessageChannel(socket, frontEndTable, "requests");
+    const { watcher, report } = this.#sessionOptions;
+    this.#session = session;
+    this.#connection = new Connection(channel, session, watcher, report);
+    this.#options.onConnect?.();
+    const error = await this.#connection.ended;
+    session.close();
+    this.#device.reset();
+    const until = performance.now() + this.#sessionOptions.stopTimeout;
+    while (this.#device.resetting && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    // Who still has a view of it, against what a reset asks for, does no harm.
+    session.regions.release();
+    this.#session = undefined;
+    this.#connection = undefined;
+    this.#options.onDisconnect?.(error);
+    if (this.#isClosing) this.#finish();
+    else this.#listen();
+  }
+
+  #finish(): void {
+    this.#device.detach();
+    this.#settle();
+  }
+}
+
+function listen(system: SystemCalls, path: string): UnixListener {
+  try {
+    return new UnixListener(system, path);
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || error.code !== "EADDRINUSE" || isInUse(system, path)) throw error;
+    removeSocket(path);
+    return new UnixListener(system, path);
+  }
+}
+
+/** Is it anything but a socket that nobody listens on? */
+function isInUse(system: SystemCalls, path: string): boolean {
+  try {
+    UnixSocket.connect(system, path).close();
+    return true;
+  } catch (error) {
+    return !(error instanceof SystemCallError && error.code === "ECONNREFUSED");
+  }
+}
+
+function removeSocket(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody else did.
+  }
+}

@@ -1,0 +1,168 @@
+import { fstatSync } from "node:fs";
+import { GuestMemory, type MemoryRegionInit } from "../../../memory/index.js";
+import { SharedMapping, SystemCallError, type SystemCalls } from "../../posix/index.js";
+import { VhostUserError, type SharedRegion } from "../protocol/index.js";
+
+/** Views are no longer than this; longer regions are cut where guest addresses are multiples of it. */
+const pieceBytes = 2 ** 31;
+/** Most regions that can be added one by one; offered as memory slots. */
+export const mostRegions = 256;
+
+interface MappedRegion extends SharedRegion {
+  readonly file: string;
+  readonly mapping: SharedMapping;
+  readonly pieces: readonly MemoryRegionInit[];
+}
+
+/** The memory that the front end shares with us: mapped, and found by its two kinds of addresses. */
+export class SharedRegions {
+  /** One object for the whole connection; its regions follow the front end's tables. */
+  readonly memory = new GuestMemory([]);
+  readonly #system: SystemCalls;
+  #regions: readonly MappedRegion[] = [];
+
+  constructor(system: SystemCalls) {
+    this.#system = system;
+  }
+
+  get count(): number {
+    return this.#regions.length;
+  }
+  /** End of the highest region, as a guest address. */
+  get end(): number {
+    return this.#regions.reduce((end, { guestAddress, size }) => Math.max(end, guestAddress + size), 0);
+  }
+
+  /**
+   * The whole table anew. Regions that were there before stay as they are mapped, for the rings in them.
+   * @throws VhostUserError when it cannot be; the table is the old one then.
+   */
+  setTable(regions: readonly SharedRegion[], fds: readonly number[]): void {
+    const made: MappedRegion[] = [];
+    try {
+      const table = regions.map((region, index) => {
+        const fd = fds[index] ?? -1;
+        const known = this.#find(region, fileOf(fd));
+        if (known !== undefined) return known;
+        const mapped = this.#map(region, fd);
+        made.push(mapped);
+        return mapped;
+      });
+      this.#use(table);
+    } catch (error) {
+      for (const { mapping } of made) mapping.release();
+      throw error;
+    }
+  }
+
+  /** @throws VhostUserError when there is no room or it cannot be mapped. */
+  add(region: SharedRegion, fd: number): void {
+    if (this.#regions.length >= mostRegions) throw new VhostUserError("region-count", `more than ${mostRegions}`);
+    const mapped = this.#map(region, fd);
+    try {
+      this.#use([...this.#regions, mapped]);
+    } catch (error) {
+      mapped.mapping.release();
+      throw error;
+    }
+  }
+
+  /** @throws VhostUserError when there is no such region. */
+  remove({ guestAddress, size, userAddress }: SharedRegion): void {
+    const left = this.#regions.filter(
+      (one) => one.guestAddress !== guestAddress || one.size !== size || one.userAddress !== userAddress,
+    );
+    if (left.length === this.#regions.length) {
+      throw new VhostUserError("region-unknown", `0x${guestAddress.toString(16)}, ${size} bytes`);
+    }
+    this.#use(left);
+  }
+
+  /** The guest address of [address, address + length) in the front end's address space, or undefined. */
+  guestAddress(address: number, length: number): number | undefined {
+    for (const { userAddress, size, guestAddress } of this.#regions) {
+      const offset = address - userAddress;
+      if (offset >= 0 && length <= size - offset) return guestAddress + offset;
+    }
+    return undefined;
+  }
+
+  /** Lets go of all memory; who still has a view of it does no harm. */
+  release(): void {
+    this.memory.replace([]);
+    for (const { mapping } of this.#regions) mapping.release();
+    this.#regions = [];
+  }
+
+  #find(region: SharedRegion, file: string): MappedRegion | undefined {
+    return this.#regions.find(
+      (one) =>
+        one.file === file &&
+        one.guestAddress === region.guestAddress &&
+        one.size === region.size &&
+        one.userAddress === region.userAddress &&
+        one.fileOffset === region.fileOffset,
+    );
+  }
+
+  #use(table: readonly MappedRegion[]): void {
+    const sorted = [...table].sort((a, b) => a.guestAddress - b.guestAddress);
+    checkOverlap(sorted, "guestAddress");
+    checkOverlap(
+      [...table].sort((a, b) => a.userAddress - b.userAddress),
+      "userAddress",
+    );
+    this.memory.replace(sorted.flatMap(({ pieces }) => pieces));
+    const old = this.#regions;
+    this.#regions = sorted;
+    for (const region of old) if (!sorted.includes(region)) region.mapping.release();
+  }
+
+  #map(region: SharedRegion, fd: number): MappedRegion {
+    const { guestAddress, size, userAddress, fileOffset } = region;
+    const isWhole = (end: number): boolean => Number.isSafeInteger(end);
+    if (size === 0 || !isWhole(guestAddress + size) || !isWhole(userAddress + size) || !isWhole(fileOffset + size)) {
+      throw new VhostUserError("region-range", `0x${guestAddress.toString(16)}, ${size} bytes`);
+    }
+    const file = fileOf(fd);
+    let mapping;
+    try {
+      mapping = new SharedMapping(this.#system, fd, fileOffset, size);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new VhostUserError("region-file", error.message, { cause: error });
+    }
+    return { ...region, file, mapping, pieces: piecesOf(mapping, guestAddress, size) };
+  }
+}
+
+function piecesOf(mapping: SharedMapping, guestAddress: number, size: number): MemoryRegionInit[] {
+  const pieces: MemoryRegionInit[] = [];
+  for (let at = 0; at < size;) {
+    const start = guestAddress + at;
+    const length = Math.min(size - at, pieceBytes - (start % pieceBytes));
+    pieces.push({ start, bytes: mapping.view(at, length) });
+    at += length;
+  }
+  return pieces;
+}
+
+function checkOverlap(sorted: readonly MappedRegion[], key: "guestAddress" | "userAddress"): void {
+  let end = 0;
+  for (const region of sorted) {
+    if (region[key] < end) {
+      throw new VhostUserError("region-overlap", `${key} 0x${region[key].toString(16)}, the one before ends later`);
+    }
+    end = region[key] + region.size;
+  }
+}
+
+/** What tells one file from another. */
+function fileOf(fd: number): string {
+  try {
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch (error) {
+    throw new VhostUserError("descriptor", error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,166 @@
+import type { QueueAddresses, QueuePosition } from "../../../ring/index.js";
+import { nextTurn } from "../../next-turn.js";
+import type { EventFd, Watch, Watcher } from "../../posix/index.js";
+import { VhostUserError, type VringAddress } from "../protocol/index.js";
+import type { SharedRegions } from "./shared-regions.js";
+
+/** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */
+const busyPolling = 2;
+
+/** What the front end has set up of one ring. Owns its file descriptors. */
+export class Vring {
+  readonly index: number;
+  size = 0;
+  address: VringAddress | undefined;
+  /** Where to start: the number of SET_VRING_BASE. */
+  base = 0;
+  /** Where it was stopped last, as such a number. */
+  stoppedAt: number | undefined;
+  isEnabled = false;
+  isRunning = false;
+  isPacked = false;
+  /** There is no kick: the ring is to be looked at all the time. */
+  isPolled = false;
+  /** The ring is looked at: with a kick, or when polled. */
+  onKick: (() => void) | undefined;
+  readonly #watcher: Watcher;
+  #kick: EventFd | undefined;
+  #watch: Watch | undefined;
+  #call: EventFd | undefined;
+  #error: EventFd | undefined;
+  #polling = false;
+
+  constructor(index: number, watcher: Watcher) {
+    this.index = index;
+    this.#watcher = watcher;
+    this.address = undefined;
+    this.stoppedAt = undefined;
+    this.onKick = undefined;
+    this.#kick = undefined;
+    this.#watch = undefined;
+    this.#call = undefined;
+    this.#error = undefined;
+  }
+
+  /** The front end has said how it kicks, so the ring may start. */
+  get isKickable(): boolean {
+    return this.#kick !== undefined || this.isPolled;
+  }
+
+  setKick(kick: EventFd | undefined): void {
+    this.#forgetKick();
+    this.isPolled = kick === undefined;
+    if (kick === undefined) {
+      this.poll();
+      return;
+    }
+    this.#kick = kick;
+    try {
+      this.#watch = this.#watcher.watch(kick.fd, () => {
+        if (kick.drain()) this.onKick?.();
+        // It is of no use, and would be readable for ever.
+        else this.#forgetKick();
+      });
+    } catch (error) {
+      this.#forgetKick();
+      throw new VhostUserError("descriptor", `kick of ring ${this.index}: ${String(error)}`, { cause: error });
+    }
+  }
+
+  /** Undefined: the front end polls the used ring. */
+  setCall(call: EventFd | undefined): void {
+    this.#call?.close();
+    this.#call = call;
+  }
+  setError(error: EventFd | undefined): void {
+    this.#error?.close();
+    this.#error = error;
+  }
+
+  /** Tells the driver of used buffers. False: there is no eventfd to do that with. */
+  call(): boolean {
+    return this.#call?.signal() ?? false;
+  }
+  fail(): void {
+    this.#error?.signal();
+  }
+
+  /** Looks at the ring in turns of the event loop, all of them while there is work and one in a millisecond otherwise. */
+  poll(): void {
+    if (this.#polling || !this.isPolled || !this.isRunning) return;
+    this.#polling = true;
+    let lastWork = performance.now();
+    let seen = -1;
+    const look = (): void => {
+      this.#polling = this.isPolled && this.isRunning;
+      if (!this.#polling) return;
+      this.onKick?.();
+      if (this.served !== seen) lastWork = performance.now();
+      seen = this.served;
+      if (performance.now() - lastWork < busyPolling) nextTurn(look);
+      else setTimeout(look, 1);
+    };
+    nextTurn(look);
+  }
+  /** Counts publications of used buffers: signs of life for {@link poll}. */
+  served = 0;
+
+  /** It was stopped: the kick is over, and so is what was enabled by it. */
+  stop(): void {
+    this.isRunning = false;
+    this.#forgetKick();
+    this.isPolled = false;
+  }
+
+  close(): void {
+    this.stop();
+    this.setCall(undefined);
+    this.setError(undefined);
+  }
+
+  /**
+   * Where the ring is in guest memory.
+   * @throws VhostUserError when it is not.
+   */
+  addresses(regions: SharedRegions, isPacked: boolean): QueueAddresses {
+    const { size, address, index } = this;
+    if (address === undefined || size === 0) throw new VhostUserError("ring-address", `ring ${index} has none`);
+    const find = (what: number, bytes: number): number => {
+      const found = regions.guestAddress(what, bytes);
+      if (found !== undefined) return found;
+      throw new VhostUserError("ring-address", `ring ${index}, ${bytes} bytes at 0x${what.toString(16)}`);
+    };
+    return {
+      size,
+      descriptor: find(address.descriptor, 16 * size),
+      driver: find(address.available, isPacked ? 4 : 6 + 2 * size),
+      device: find(address.used, isPacked ? 4 : 6 + 8 * size),
+    };
+  }
+
+  #forgetKick(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#kick?.close();
+    this.#kick = undefined;
+  }
+}
+
+/** A position as GET_VRING_BASE says it: of a split ring the next available entry, of a packed one four things. */
+export function baseOf(position: QueuePosition, isPacked: boolean): number {
+  if (!isPacked) return position.available;
+  const available = position.available | (position.availableWrap << 15);
+  const used = position.used | (position.usedWrap << 15);
+  return (available | (used << 16)) >>> 0;
+}
+
+/** The position that a number of SET_VRING_BASE means; of a split ring, `used` is what the used ring says. */
+export function positionOf(base: number, isPacked: boolean, used: number): QueuePosition {
+  if (!isPacked) return { available: base & 0xffff, used, availableWrap: 1, usedWrap: 1 };
+  return {
+    available: base & 0x7fff,
+    availableWrap: ((base >>> 15) & 1) === 1 ? 1 : 0,
+    used: (base >>> 16) & 0x7fff,
+    usedWrap: base >>> 31 === 1 ? 1 : 0,
+  };
+}

@@ -1,0 +1,3 @@
+export { serve, type ServedDevice, type ServeOptions } from "./back-end/serve.js";
+export { PosixUnavailableError, SystemCallError, type PosixUnavailableReason } from "../posix/index.js";
+export { VhostUserError, type VhostUserRule } from "./protocol/index.js";
