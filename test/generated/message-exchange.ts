@@ -49,7 +49,7 @@ export function exchangeOf(g: fc.GeneratorValue, request: RequestShape, variant:
     const meant = layout.writable.filter((field) => {
       const around = { self: numbers, readable: sent.numbers, parameters: new Map<string, bigint>() };
       const given = value[propertyName(field)];
-      const isNothing = Array.isArray(given) && given.length === 0 && mayBeMissing(field, request, variant, scope);
+      const isNothing = isEmpty(given) && mayBeMissing(field, request, variant, scope);
       return !isNothing && (field.validTree === null || valueIn(field.validTree, around, agreed) !== 0n);
     });
     return Object.fromEntries(meant.filter((field) => propertyName(field) in value).map((field) => [propertyName(field), value[propertyName(field)]]));
@@ -103,6 +103,13 @@ function tagValues(request: RequestShape, variant: VariantShape, sent: Made, agr
     found[propertyName(field)] = label === "number" ? number : JSON.parse(label);
   }
   return found;
+}
+
+/** A list or bytes of length 0, or a struct of nothing else. */
+function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value) || value instanceof Uint8Array) return value.length === 0;
+  const parts = typeof value === "object" && value !== null ? Object.values(value) : [];
+  return parts.length > 0 && parts.every(isEmpty);
 }
 
 /** Values of a tag that no variant names. */

@@ -5,7 +5,9 @@ import { compile } from "../../src/compiler/compile.js";
 import { DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import { camelCase } from "../../src/emit/typescript/names.js";
 import { queueShapes, type QueueShape } from "../../src/emit/typescript/queues.js";
+import { requestShape } from "../../src/emit/typescript/request-shapes.js";
 import { CodecError, ProtocolError, type RequestSlot } from "../../src/runtime/index.js";
+import { AdminDevice, AdminDriver } from "./admin-ends.js";
 import { exchangeOf, fieldsOf, type Exchange } from "./message-exchange.js";
 import { HandWritten, Pair, call, featureSets } from "./message-pair.js";
 import { MessageMaker, NotBuilt } from "./message-values.js";
@@ -52,6 +54,20 @@ for (const device of model.devices.filter(({ id }) => id !== null)) {
     }
   }
   subjects.push({ name: device.name, scope, queues, benches });
+}
+
+// What all devices share has requests and no queue: here they have one of a device that is written for it.
+for (const device of model.devices.filter(({ id }) => id === null)) {
+  const scope = new DeviceScope(device, model, []);
+  const [like] = subjects.flatMap(({ queues }) => queues.filter(({ direction }) => direction === "toDevice"));
+  if (like === undefined) throw new Error("no queue for requests");
+  const queues = device.requests.map((request): QueueShape => {
+    const queue = { ...like.model, name: "adminq", message: request.name, many: false };
+    return { ...like, model: queue, name: "adminq", plural: "", request: requestShape(request, scope), struct: undefined };
+  });
+  const module = { [`${scope.prefix}Device`]: AdminDevice, [`${scope.prefix}Driver`]: AdminDriver };
+  const pair = await Pair.start(module, scope, queues, []);
+  subjects.push({ name: device.name, scope, queues, benches: [{ pair, hand: new HandWritten(module, scope, queues, pair) }] });
 }
 
 const built = new Map<string, number>();

@@ -11,6 +11,7 @@ import { enumDeclaration } from "./enums.js";
 import { featureDeclarations } from "./features.js";
 import { constantCase, pascalCase } from "./names.js";
 import { protocolDeclarations, protocolNames } from "./protocols.js";
+import { queuelessRequests } from "./queueless-requests.js";
 import { queueShapes, requestsOf } from "./queues.js";
 import { requestCodec } from "./request-codec.js";
 import { inputTypes } from "./request-inputs.js";
@@ -50,7 +51,7 @@ export function deviceFile(device: DeviceModel, model: Model): Code {
         structWriter(struct, scope),
       ]),
     );
-  if (device.id === null) return paragraphs([...types, ...structs]);
+  if (device.id === null) return paragraphs([...types, ...structs, ...queuelessRequests(scope)]);
   const queues = queueShapes(scope);
   const requests = requestsOf(queues);
   const views = new Set<StructModel>(
