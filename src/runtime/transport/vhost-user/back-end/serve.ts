@@ -1,4 +1,4 @@
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import type { VirtioDevice } from "../../../device/index.js";
 import { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
@@ -217,6 +217,7 @@ function listen(system: SystemCalls, path: string): UnixListener {
 /** Is it anything but a socket that nobody listens on? */
 function isInUse(system: SystemCalls, path: string): boolean {
   try {
+    if (!lstatSync(path).isSocket()) return true;
     UnixSocket.connect(system, path).close();
     return true;
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { VirtioDevice } from "../../../device/index.js";
 import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
+import { beginning } from "../../../ring/queue-position.js";
 import type { Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
@@ -22,6 +23,8 @@ export class VringSet {
   readonly #stopTimeout: number;
   readonly #rings = new Map<number, Vring>();
   readonly #trackers = new Map<number, InflightTracker>();
+  /** Rings that there are with all features: front ends speak of those that were not negotiated, too. */
+  readonly #ringCount: number;
   /** What {@link wrap} is to use, while a queue is being enabled. */
   #starting: Vring | undefined;
 
@@ -32,16 +35,14 @@ export class VringSet {
     this.#log = log;
     this.#stopTimeout = stopTimeout;
     this.#starting = undefined;
+    const highest = device.queues().reduce((most, { index }) => Math.max(most, index), -1);
+    this.#ringCount = Math.min(mostRings, highest + 1);
   }
 
   /** As GET_QUEUE_NUM wants it: rings, or pairs of them for a network device. */
   get queueCount(): number {
     const count = this.#ringCount;
     return this.#device.definition.id === NET_DEVICE ? Math.max(1, count >> 1) : count;
-  }
-  get #ringCount(): number {
-    const highest = this.#device.queues().reduce((most, { index }) => Math.max(most, index), -1);
-    return Math.min(mostRings, highest + 1);
   }
 
   get anyRunning(): boolean {
@@ -52,9 +53,10 @@ export class VringSet {
   /** The rings are to start where they stopped, and have been in use: the driver is the same as before. */
   get goOn(): boolean {
     let used = false;
-    for (const { stoppedAt, base } of this.#rings.values()) {
-      if (stoppedAt !== undefined && stoppedAt !== base) return false;
-      used ||= stoppedAt !== undefined && stoppedAt !== 0;
+    for (const { stoppedAt, base, isPacked } of this.#rings.values()) {
+      if (stoppedAt === undefined) continue;
+      if (stoppedAt !== base) return false;
+      used ||= stoppedAt !== baseOf(beginning, isPacked);
     }
     return used;
   }
@@ -63,7 +65,7 @@ export class VringSet {
   at(index: number): Vring {
     let ring = this.#rings.get(index);
     if (ring !== undefined) return ring;
-    if (index >= mostRings || index >= Math.max(this.#ringCount, 1)) {
+    if (index >= this.#ringCount) {
       throw new VhostUserError("ring-index", `${index}, there are ${this.#ringCount}`);
     }
     ring = new Vring(index, this.#watcher);

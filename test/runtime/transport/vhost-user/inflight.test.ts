@@ -1,0 +1,151 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { decodePayload, type InflightArea } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { PACKED, pause, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
+import { answer, requireVhostUser, serveDisk, type BlkRequest } from "./served-disk.js";
+
+const program = fileURLToPath(new URL("mortal-back-end.ts", import.meta.url));
+const REQUESTS = 1000;
+const SIZE = 4096;
+
+function startBackEnd(socket: string, log: string, slowness: number): ChildProcess {
+  const options = ["--import", "tsx", "--conditions=virtio-gen-source", program, socket, log, String(slowness)];
+  const child = spawn(process.execPath, options, { stdio: ["ignore", "inherit", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
+}
+async function connected(socket: string, memoryFile?: number): Promise<ScriptedFrontEnd> {
+  for (const end = performance.now() + 20_000; ;) {
+    try {
+      return await ScriptedFrontEnd.connect(socket, memoryFile);
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await pause(20);
+    }
+  }
+}
+const doneBy = (log: string): number[] => {
+  try {
+    return readFileSync(log, "utf8").trim().split("\n").map(Number);
+  } catch {
+    return [];
+  }
+};
+
+async function inflightOf(front: ScriptedFrontEnd, queueSize: number): Promise<{ area: InflightArea; fd: number }> {
+  const reply = await front.ask("GET_INFLIGHT_FD", "inflight", { size: 0, offset: 0, queues: 1, queueSize });
+  return { area: decodePayload("inflight", reply), fd: reply.fds[0] ?? -1 };
+}
+
+/** What a front end takes for the position of a ring whose back end is lost: that of the used ring. */
+function lostBase(ring: ScriptedRing, isPacked: boolean): number {
+  const { device } = ring.addresses;
+  const region = ring.front.memory.locate(device, 4);
+  if (isPacked || region === undefined) return 0x8000_8000;
+  return region.view.getUint16(device - region.start + 2, true);
+}
+
+describe.runIf(await requireVhostUser())("the inflight region", () => {
+  it.each([
+    { name: "split", wanted: plain, isPacked: false },
+    { name: "packed", wanted: plain | PACKED, isPacked: true },
+  ])(
+    "loses no request and completes none twice when the back end is killed, three times: $name",
+    { timeout: 120_000 },
+    async ({ wanted, isPacked }) => {
+      const folder = mkdtempSync(join(tmpdir(), "virtio-gen-inflight-"));
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+      const socket = join(folder, "socket");
+      let back = startBackEnd(socket, join(folder, "log0"), 1);
+      let front = await connected(socket);
+      const first = front;
+      await front.setUp(wanted);
+      const { area, fd } = await inflightOf(front, SIZE);
+      front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+      const ring = await front.startRing(0, { size: SIZE, features: { packed: isPacked } });
+      const sectors = new Map<number, number>();
+      const completed = new Set<number>();
+      const collect = (): void => {
+        for (const { token, status } of ring.poll()) {
+          expect(status).toBe(0);
+          completed.add(sectors.get(token) ?? -1);
+          sectors.delete(token);
+        }
+      };
+      let next = 0;
+      const submit = (count: number): void => {
+        for (; count > 0; count--) sectors.set(ring.submit(next, next & 0xff), next++);
+      };
+      submit(REQUESTS / 2);
+      for (let life = 0; life < 4; life++) {
+        const wantedNow = life === 3 ? REQUESTS : (REQUESTS * (life + 1)) / 8;
+        await until(() => {
+          collect();
+          return completed.size >= wantedNow;
+        }, `life ${life}: ${completed.size} of ${wantedNow}`);
+        if (life === 3) break;
+        if (life === 1) submit(REQUESTS / 2);
+        const killed = once(back, "exit");
+        back.kill("SIGKILL");
+        await killed;
+        collect();
+        const before = new Set(completed);
+        front.channel.close();
+        const log = join(folder, `log${life + 1}`);
+        back = startBackEnd(socket, log, life === 2 ? 0 : 1);
+        front = await connected(socket, first.memoryFile);
+        ring.front = front;
+        await front.setUp(wanted);
+        front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+        await ring.start(lostBase(ring, isPacked));
+        await until(() => doneBy(log).length > 0, "a sign of life");
+        // What was completed is not done again.
+        for (const sector of doneBy(log)) expect(before.has(sector)).toBe(false);
+      }
+      expect(completed.size).toBe(REQUESTS);
+      await pause(100);
+      expect(ring.poll()).toEqual([]);
+      front.close();
+      first.close();
+    },
+  );
+
+  it("is empty after a stop in good order, and keeps what a handler never answered", async () => {
+    const held: BlkRequest[] = [];
+    let isHolding = true;
+    const { path, ends } = await serveDisk((request, disk) => {
+      if (isHolding && request.sector === 7n) held.push(request);
+      else answer(request, disk);
+    });
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp();
+    const { area, fd } = await inflightOf(front, 16);
+    front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    const ring = await front.startRing(0);
+    ring.submit(7);
+    ring.submit(8);
+    await ring.completions(1);
+    expect(await ring.stop()).toBe(2);
+    isHolding = false;
+    front.channel.close();
+    await until(() => ends.length === 1);
+    const second = await ScriptedFrontEnd.connect(path, front.memoryFile);
+    ring.front = second;
+    await second.setUp();
+    second.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    await ring.start(2);
+    expect(await ring.completions(1)).toMatchObject([{ first: 7, status: 0 }]);
+    expect(await ring.stop()).toBe(2);
+    second.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    await ring.start(2);
+    await pause(20);
+    expect(ring.poll()).toEqual([]);
+    second.close();
+    front.close();
+  });
+});
