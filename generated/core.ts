@@ -1179,16 +1179,16 @@ export function virtioDeviceIdValue(name: VirtioDeviceId | number): number {
   }
 }
 
-/** PCI vendor of all virtio devices. (`PCI_VENDOR_ID`) */
+/** PCI vendor of all virtio devices. (`VIRTIO_PCI_VENDOR_ID`) */
 export const PCI_VENDOR_ID = 6900;
 
-/** PCI device id of a modern device: this and the virtio device id. (`PCI_DEVICE_ID_BASE`) */
+/** PCI device id of a modern device: this and the virtio device id. (`VIRTIO_PCI_DEVICE_ID_BASE`) */
 export const PCI_DEVICE_ID_BASE = 4160;
 
 /** Vector that stands for none. (`VIRTIO_MSI_NO_VECTOR`) */
 export const MSI_NO_VECTOR = 65535;
 
-/** Control unit type of virtio-ccw. (`CCW_CONTROL_UNIT_TYPE`) */
+/** Control unit type of virtio-ccw. (`VIRTIO_CCW_CONTROL_UNIT_TYPE`) */
 export const CCW_CONTROL_UNIT_TYPE = 14386;
 
 /** Capabilities, by id. */

@@ -1,3 +1,5 @@
+import { coreAbsences, coreAdditions, coreDisagreements, coreRenamings } from "./linux-core-differences.js";
+
 /**
  * Where the specification and Linux's headers differ on purpose. An entry that makes no difference fails the test: then
  * either the model or the header has changed.
@@ -35,6 +37,7 @@ function renamedStruct(
 const nameless = "Linux has structs without the fixed and the variable part, and calls them para or req";
 
 export const renamings: readonly Renaming[] = [
+  ...coreRenamings,
   // device numbers
   { spec: "VIRTIO_ID_BLK", linux: "VIRTIO_ID_BLOCK", reason: "the word written out" },
   { spec: "VIRTIO_ID_ENTROPY", linux: "VIRTIO_ID_RNG", reason: "Linux's name of the device" },
@@ -175,6 +178,7 @@ export interface Disagreement extends Difference {
 }
 
 export const disagreements: readonly Disagreement[] = [
+  ...coreDisagreements,
   { what: "sizeof virtio_net_config", reason: "Linux has no `supported_tunnel_types`" },
   { what: "sizeof virtio_net_hdr", reason: "Linux's largest header is the one with the hash, of 20 bytes" },
   { what: "VIRTIO_CRYPTO_AKCIPHER_ECDSA", reason: "Linux has DSA = 2 before it" },
@@ -235,6 +239,7 @@ export interface Addition {
 }
 
 export const additions: readonly Addition[] = [
+  ...coreAdditions,
   {
     linux:
       "VIRTIO_ID_(9P|AUDIO_POLICY|BT|CAIF|DMABUF|IOMEM|MAC80211_HWSIM|MAC80211_WLAN|MEMORY_BALLOON|NITRO_SEC_MOD|" +
@@ -303,6 +308,7 @@ export interface Absence {
 }
 
 export const absences: readonly Absence[] = [
+  ...coreAbsences,
   { field: "virtio_blk_config.topology", reason: "Linux has its fields in its place: see the renamings" },
   { field: "virtio_blk_config.zoned", sometimes: true, reason: "no zoned devices in older headers" },
   { field: "virtio_crypto_aead_data_flf.tag_len", reason: "the length of the tag is the session's" },

@@ -34,7 +34,7 @@ type Renamer = (spec: string) => string;
 function comparisonsOf(texts: readonly string[], linuxName: Renamer): readonly Comparison[] {
   const found: Comparison[] = [];
   for (const text of texts) {
-    for (const [, name = ""] of text.matchAll(/^#define (VIRT\w+|SCSI_\w+) \(?[-\d]/gm)) {
+    for (const [, name = ""] of text.matchAll(/^#define (VIRT\w+|SCSI_\w+|RING_\w+) \(?[-\d]/gm)) {
       if (!/_(SHIFT|MASK)$/.test(name)) found.push({ what: name, ours: name, linux: linuxName(name), names: [name] });
     }
     for (const [, tag = ""] of text.matchAll(/^_Static_assert\(sizeof\(struct (\w+)\) ==/gm)) {
@@ -227,8 +227,8 @@ describe.runIf(present)("the emitted C headers beside Linux's", () => {
     const has = new Set(comparisons.flatMap(({ linux }) => [...linux.matchAll(/\w+/g)].map(([name]) => name)));
     for (const text of texts) for (const [name] of text.matchAll(/\b(virt|VIRT|vring)\w+/g)) has.add(name);
     const devices =
-      "NET|BLK|CONSOLE|BALLOON|SCSI|GPU|INPUT|CRYPTO|VSOCK|FS|IOMMU|MEM|SND|I2C|GPIO|SCMI|PMEM|CAN|RTC|SPI|RPMB|MEDIA|ID";
-    const isOurs = new RegExp(`^VIRTIO_(${devices})_|^virtio_(${devices})_`, "i");
+      "NET|BLK|CONSOLE|BALLOON|SCSI|GPU|INPUT|CRYPTO|VSOCK|FS|IOMMU|MEM|SND|I2C|GPIO|SCMI|PMEM|CAN|RTC|SPI|RPMB|MEDIA|ID|PCI|MMIO|F|RING|CONFIG|MSI|TRANSPORT";
+    const isOurs = new RegExp(`^VIRTIO_(${devices})_|^virtio_(${devices})_|^vring`, "i");
     const added = [...constants, ...structs].filter(
       (name) => isOurs.test(name) && !name.endsWith("_H") && !has.has(name),
     );

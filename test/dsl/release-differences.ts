@@ -75,7 +75,7 @@ export const ownNames: readonly (readonly [pattern: RegExp, reason: string])[] =
   [/^(ACKNOWLEDGE|DRIVER|DRIVER_OK|FEATURES_OK|SUSPEND|DEVICE_NEEDS_RESET|FAILED)$/, withoutPrefix],
   [/^VIRTIO_DEVICE_ID_/, "by the titles in the table of device types"],
   [/^VIRTIO_TRANSITIONAL_PCI_ID_/, "by the titles in the table of transitional devices"],
-  [/^(PCI_VENDOR_ID|PCI_DEVICE_ID_BASE|CCW_CONTROL_UNIT_TYPE)$/, noName],
+  [/^(VIRTIO_PCI_VENDOR_ID|VIRTIO_PCI_DEVICE_ID_BASE|VIRTIO_CCW_CONTROL_UNIT_TYPE)$/, noName],
   [/^VIRTIO_(PCI_ISR|MMIO_INT)_/, noName],
   [/^VIRTIO_F_UNUSED$/, noName],
   [/^VIRTIO_ADMIN_GROUP_TYPE_(SELF|SR_IOV)$/, noName],

@@ -1,6 +1,6 @@
 import type { ConstantModel, DeviceModel, EnumMemberModel, EnumModel, SharedModel } from "../../model/device-model.js";
 import { blockComment, describe } from "./comments.js";
-import { constantName, macroName } from "./names.js";
+import { constantName, enumConstantName, macroName } from "./names.js";
 
 /** Names of macros in one header. The specification has a few names twice, with different values. */
 export class Macros {
@@ -18,12 +18,13 @@ export class Macros {
   }
 }
 
-/** A number in C: hexadecimal and unsigned where it is a mask or large. */
+/** A number in C: hexadecimal where it is a mask or has more than a byte, unsigned where it is large. */
 export function literal(value: number | string, hexadecimal = false): string {
   const number = BigInt(value);
   const magnitude = number < 0n ? -number : number;
   const suffix = magnitude > 0xffffffffn ? "ULL" : magnitude > 0x7fffffffn ? "U" : "";
-  const text = `${(hexadecimal && magnitude > 9n) || magnitude > 0x7fffffffn ? `0x${magnitude.toString(16)}` : magnitude}${suffix}`;
+  const isHexadecimal = (hexadecimal && magnitude > 9n) || magnitude > 0xffn;
+  const text = `${isHexadecimal ? `0x${magnitude.toString(16)}` : magnitude}${suffix}`;
   return number < 0n ? `(-${text})` : text;
 }
 
@@ -64,7 +65,12 @@ function printEnum(declared: EnumModel, constants: readonly ConstantModel[], mac
       { ...constant, doc: member?.doc ?? constant.doc, within: declared.since },
       ...memberFacts(member, constant),
     );
-    return macros.define(constant.specName, literal(constant.value, hexadecimal), declared.name, comment);
+    return macros.define(
+      enumConstantName(constant.specName, declared),
+      literal(constant.value, hexadecimal),
+      declared.name,
+      comment,
+    );
   });
   const heading = describe({
     ...declared,

@@ -3,6 +3,7 @@ import type {
   DeviceModel,
   FieldModel,
   Model,
+  RegistersModel,
   SharedModel,
   StructModel,
 } from "../../model/device-model.js";
@@ -13,7 +14,7 @@ import type { EmittedHeader } from "./index.js";
 import { layout, structLayout } from "./layout.js";
 import type { CStruct } from "./members.js";
 import { messageParts } from "./message-parts.js";
-import { macroName, snakeName, tagName } from "./names.js";
+import { macroName, memberName, snakeName, tagName } from "./names.js";
 import { extensionsOff, extensionsOn, preamble } from "./preamble.js";
 import { printStruct, usesExtensions } from "./print-struct.js";
 import { sharedScope, type TypeScope } from "./scope.js";
@@ -26,8 +27,13 @@ export interface HeaderOptions {
 /** What the devices of a model share. */
 export const SHARED_HEADER = "virtio_shared.h";
 
+/** `virtio_blk.h`; `virtio_core.h` for what all devices share, whatever its name is. */
+function deviceHeaderPath({ kind, name }: Pick<DeviceModel, "kind" | "name">): string {
+  return `virtio_${kind === "core" ? "core" : snakeName(name)}.h`;
+}
+
 export function deviceHeader(device: DeviceModel, model: Model, { version }: HeaderOptions): EmittedHeader {
-  const path = `virtio_${snakeName(device.name)}.h`;
+  const path = deviceHeaderPath(device);
   const scope: TypeScope = { device, shared: model.shared };
   const macros = new Macros();
   const number =
@@ -37,6 +43,7 @@ export function deviceHeader(device: DeviceModel, model: Model, { version }: Hea
   const structs = [
     ...named(device).flatMap((struct) => [structLayout(struct, scope), ...headerPrefixes(struct, scope)]),
     ...(device.config ? [configLayout(device.config, scope)] : []),
+    ...registerStructs(device, scope),
     ...messageParts(device, scope),
   ];
   const parts = [
@@ -90,6 +97,18 @@ function configLayout(config: ConfigModel, scope: TypeScope): CStruct {
   const comment = describe({ doc, spec: config.spec });
   const tag = tagName({ specName: config.specName, name: config.specName });
   return layout({ tag, comment, kind: "struct", fields: config.fields, size: config.size }, scope);
+}
+
+/** Registers that lie one behind the other are a struct as well: Linux has one for PCI's common configuration. */
+function registerStructs({ registers }: DeviceModel, scope: TypeScope): readonly CStruct[] {
+  const isRow = ({ fields }: RegistersModel): boolean => {
+    const ends = fields.map(({ offset, size }) => (offset ?? NaN) + (size ?? NaN));
+    return fields.every(({ offset }, index) => offset === (ends[index - 1] ?? 0));
+  };
+  return registers.filter(isRow).map(({ specName, doc, spec, fields, size }) => {
+    const comment = describe({ doc: doc === "" ? "Registers." : doc, spec });
+    return layout({ tag: memberName(specName), comment, kind: "struct", fields, size }, scope);
+  });
 }
 
 function printStructs(structs: readonly CStruct[], declared: readonly StructModel[]): string {

@@ -1,4 +1,4 @@
-import type { StructModel } from "../../model/device-model.js";
+import type { EnumModel, StructModel } from "../../model/device-model.js";
 
 /** Identifiers: from the specification's spelling to one that C and C++ accept. */
 
@@ -44,6 +44,15 @@ export function macroName(name: string): string {
 /** A constant as the specification spells it (`VIRTIO_NET_HASH_TYPE_IPv4`), as far as C allows. */
 export function constantName(name: string): string {
   return memberName(name);
+}
+
+/**
+ * A member of an enum as the specification spells it. Where that is a plain word (`DRIVER`, `FAILED`), a macro would be in
+ * everybody's way: it gets the name of the enum in front, `VIRTIO_DEVICE_STATUS_DRIVER`.
+ */
+export function enumConstantName(specName: string, declared: Pick<EnumModel, "specName" | "members">): string {
+  const isPlain = !/^virt/i.test(specName) && declared.members.some(({ name }) => name === specName);
+  return constantName(isPlain ? `${macroName(declared.specName)}_${specName}` : specName);
 }
 
 /** `GetLifetime` -> `get_lifetime`. */

@@ -7,7 +7,8 @@ export function printStruct(struct: CStruct): string {
   const { kind, tag, comment, members, rest } = struct;
   const masks = printMasks(tag, members);
   if (members.length === 0) {
-    return `${blockComment([comment, `${kind} ${tag} has nothing at a fixed place:`].join(" "))}${restComment(rest, "")}`;
+    const lines = rest.map((line) => `- ${line}`);
+    return blockComment([`${kind} ${tag} has nothing at a fixed place. ${comment}`, ...lines].join("\n"));
   }
   const body = members.map((member) => printMember(member, "\t", struct.size === 0)).join("");
   return `${blockComment(comment)}${kind} ${tag} {\n${body}${restComment(rest, "\t")}};\n${printAsserts(struct)}${masks}`;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { emitC } from "../../../src/emit/c/index.js";
+import { enumConstantName } from "../../../src/emit/c/names.js";
 import { specVersions } from "../../../src/model/versions.js";
 import { layoutOf } from "../../dsl/models.js";
 import { modelOfAll } from "../../dsl/definitions.js";
@@ -20,7 +21,8 @@ const include = (paths: readonly string[]): string => paths.map((path) => `#incl
 const paths = headers.map(({ path }) => path);
 
 test("one header a device, and one for what they share", () => {
-  expect([...paths].sort()).toEqual([...model.devices.map(({ name }) => `virtio_${name}.h`), "virtio_shared.h"].sort());
+  const devices = model.devices.filter(({ kind }) => kind !== "core").map(({ name }) => `virtio_${name}.h`);
+  expect([...paths].sort()).toEqual([...devices, "virtio_core.h", "virtio_shared.h"].sort());
 });
 
 for (const language of ["c", "c++"] as const satisfies readonly Language[]) {
@@ -82,11 +84,14 @@ describe.runIf(missingCompiler("c") === undefined)("what the compiler finds in t
     const homes = [...model.devices, model.shared];
     const numbers = [
       ...model.devices.flatMap(({ features }) => features.map(({ specName, bit }) => ({ c: specName, wanted: bit }))),
-      ...homes.flatMap(({ constants }) =>
+      ...homes.flatMap(({ constants, enums }) =>
         // Offloads have the names of features, two of them other numbers.
         constants
           .filter(({ of }) => of !== "GuestOffloads")
-          .map(({ specName, value }) => ({ c: specName, wanted: Number(value) })),
+          .map(({ specName, value, of }) => {
+            const declared = enums.find(({ name }) => name === of);
+            return { c: declared ? enumConstantName(specName, declared) : specName, wanted: Number(value) };
+          }),
       ),
       ...model.devices.flatMap(({ tables }) =>
         tables.flatMap(({ entries }) => entries.map(({ specName, id }) => ({ c: specName, wanted: id }))),
@@ -94,6 +99,14 @@ describe.runIf(missingCompiler("c") === undefined)("what the compiler finds in t
     ];
     expect(numbers.length).toBeGreaterThan(800);
     expect(ask(numbers)).toEqual([]);
+  });
+
+  test("no macro is a plain word: status bits have the name of their enum in front", () => {
+    const names = headers.flatMap(({ text }) => [...text.matchAll(/^#define (\w+) /gm)].map(([, name = ""]) => name));
+    expect(
+      names.filter((name) => !/^(P?VIRT|_Static_assert$|CCW_CMD_|RING_EVENT_FLAGS_|RSS_RQ_ID_|SCSI_SENSE_)/.test(name)),
+    ).toEqual([]);
+    expect(names).toContain("VIRTIO_DEVICE_STATUS_DRIVER_OK");
   });
 
   test("offloads keep their own numbers where they have the names of features", () => {
