@@ -10,6 +10,7 @@ import type { ProbeFlags } from "./command-probe.js";
 import type { ShowFlags } from "./command-show.js";
 import type { ExitCode } from "./exit-code.js";
 import type { Io } from "./io.js";
+import { describeServe } from "./commands-serve.js";
 import { listOf, withReportOptions } from "./options.js";
 import type { ReportOptions } from "./reporter.js";
 
@@ -250,6 +251,8 @@ Examples:
       const { probeCommand } = await import("./command-probe.js");
       done(await probeCommand(rest, flags, io));
     });
+
+  describeServe(program, io, done);
 
   program
     .command("explain")

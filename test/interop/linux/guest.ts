@@ -136,6 +136,10 @@ export class Guest {
   account(): string {
     return this.#qemu.account();
   }
+  /** Of QEMU, for measurements. */
+  get processId(): number {
+    return this.#qemu.processId;
+  }
   /** What the guest wrote to its console so far. */
   get console(): string {
     return this.#qemu.console;
@@ -189,6 +193,12 @@ class QemuRun {
     process.once("exit", last);
     child.once("exit", () => process.removeListener("exit", last));
     return new QemuRun(child, folder, servers);
+  }
+
+  get processId(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error("QEMU was not started");
+    return pid;
   }
 
   async qmp(): Promise<QmpClient> {

@@ -1,0 +1,189 @@
+/**
+ * The same reads by the same Linux guest from three disks in one run: QEMU's own virtio-blk, qemu-storage-daemon over
+ * vhost-user, and a generated device over vhost-user. The guest reads past its page cache; the images are in the host's.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Guest } from "../../test/interop/linux/guest.js";
+import { processorTime, startBackEnd, type BackEnd } from "./processes.js";
+
+const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rounds N]
+
+  --json       print an array of results
+  --seconds N  how long each measurement takes (default 3)
+  --rounds N   measurements of each line, by turns; the median counts (default 3)
+`;
+
+const disks = ["qemu", "storage-daemon", "virtio-gen"] as const;
+type Disk = (typeof disks)[number];
+
+const loads = [
+  { blockSize: 4096, depth: 1, order: "random" },
+  { blockSize: 4096, depth: 16, order: "random" },
+  { blockSize: 65_536, depth: 4, order: "random" },
+  { blockSize: 1_048_576, depth: 1, order: "sequential" },
+] as const;
+type Load = (typeof loads)[number];
+
+/** One line of the result. */
+interface Result {
+  readonly disk: Disk;
+  readonly blockSize: number;
+  readonly depth: number;
+  readonly iops: number;
+  readonly ratioToQemu: number;
+  readonly ratioToStorageDaemon: number;
+  /** Processor time for one read, in microseconds: of QEMU, and of the process that serves the disk. */
+  readonly qemuMicroseconds: number;
+  readonly backEndMicroseconds: number;
+}
+
+interface Measured {
+  readonly iops: number;
+  readonly qemu: number;
+  readonly backEnd: number;
+}
+
+const IMAGE_BYTES = 64 << 20;
+const SETTLE = 60;
+
+function parseArguments(words: readonly string[]): { json: boolean; seconds: number; rounds: number } {
+  const options = { json: false, seconds: 3, rounds: 3 };
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index];
+    if (word === "--json") options.json = true;
+    else if (word === "--seconds") options.seconds = Number(words[++index]);
+    else if (word === "--rounds") options.rounds = Number(words[++index]);
+    else fail(word === "--help" ? 0 : 2);
+  }
+  if (!(options.seconds > 0) || !Number.isInteger(options.rounds) || options.rounds < 1) fail(2);
+  return options;
+}
+
+function fail(code: number): never {
+  (code === 0 ? process.stdout : process.stderr).write(usage);
+  process.exit(code);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[sorted.length >> 1] ?? NaN;
+}
+
+const { json, seconds, rounds } = parseArguments(process.argv.slice(2));
+const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
+const pathOf = (name: string): string => join(folder, name);
+const backEnds = new Map<Disk, BackEnd>();
+
+/** An image without holes, so that every disk reads from memory of the same kind. */
+function makeImage(name: string): string {
+  const bytes = Buffer.alloc(IMAGE_BYTES);
+  for (let at = 0; at < bytes.length; at += 4096) bytes.writeUInt32LE(at + 1, at);
+  writeFileSync(pathOf(name), bytes);
+  return pathOf(name);
+}
+
+async function startBackEnds(): Promise<void> {
+  const [daemon, own] = [pathOf("daemon.sock"), pathOf("own.sock")];
+  const exported = `type=vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=${daemon},writable=on`;
+  const node = `driver=file,node-name=n,filename=${makeImage("daemon.img")}`;
+  backEnds.set(
+    "storage-daemon",
+    await startBackEnd("qemu-storage-daemon", ["--blockdev", node, "--export", exported], daemon),
+  );
+  const command = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const words = [...process.execArgv, command, "serve", "blk", "--image", makeImage("own.img"), "--socket", own];
+  backEnds.set("virtio-gen", await startBackEnd(process.execPath, words, own));
+}
+
+const devices = (): string[] => [
+  ...[
+    "-drive",
+    `file=${makeImage("qemu.img")},format=raw,if=none,id=own,cache=writeback`,
+    "-device",
+    "virtio-blk-pci,drive=own",
+  ],
+  ...["-chardev", `socket,id=daemon,path=${pathOf("daemon.sock")}`, "-device", "vhost-user-blk-pci,chardev=daemon"],
+  ...["-chardev", `socket,id=gen,path=${pathOf("own.sock")}`, "-device", "vhost-user-blk-pci,chardev=gen"],
+];
+
+async function measure(guest: Guest, disk: Disk, load: Load): Promise<Measured> {
+  const device = `/dev/vd${"abc"[disks.indexOf(disk)] ?? ""}`;
+  const pids = { qemu: guest.processId, backEnd: backEnds.get(disk)?.pid };
+  const times = (): readonly [number, number] => [
+    processorTime(pids.qemu),
+    pids.backEnd === undefined ? 0 : processorTime(pids.backEnd),
+  ];
+  const before = times();
+  const { blockSize, depth, order } = load;
+  const output = await guest.run(
+    `read-bench ${device} ${blockSize} ${depth} ${seconds * 1000} ${order}`,
+    seconds + SETTLE,
+  );
+  const after = times();
+  const [reads = NaN, nanoseconds = NaN] = output.split(" ").map(Number);
+  const perRead = (index: 0 | 1): number => ((after[index] - before[index]) * 1e6) / reads;
+  return { iops: (reads * 1e9) / nanoseconds, qemu: perRead(0), backEnd: perRead(1) };
+}
+
+async function measureAll(guest: Guest): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const load of loads) {
+    const measured = new Map<Disk, Measured[]>(disks.map((disk) => [disk, []]));
+    // By turns, and once for nothing, so that nobody has the better minute.
+    for (let round = -1; round < rounds; round++) {
+      for (const disk of disks) {
+        const one = await measure(guest, disk, load);
+        if (round >= 0) measured.get(disk)?.push(one);
+      }
+      if (!json) process.stderr.write(".");
+    }
+    const middle = (disk: Disk, of: keyof Measured): number => median((measured.get(disk) ?? []).map((one) => one[of]));
+    for (const disk of disks) {
+      const iops = middle(disk, "iops");
+      results.push({
+        disk,
+        blockSize: load.blockSize,
+        depth: load.depth,
+        iops,
+        ratioToQemu: iops / middle("qemu", "iops"),
+        ratioToStorageDaemon: iops / middle("storage-daemon", "iops"),
+        qemuMicroseconds: middle(disk, "qemu"),
+        backEndMicroseconds: middle(disk, "backEnd"),
+      });
+    }
+  }
+  if (!json) process.stderr.write("\n");
+  return results;
+}
+
+function print(results: readonly Result[]): void {
+  const row = (cells: readonly string[]): void =>
+    console.log(cells.map((cell, index) => (index === 0 ? cell.padEnd(26) : cell.padStart(12))).join(""));
+  row(["", "reads/s", "to QEMU's", "to daemon's", "us QEMU", "us back end"]);
+  for (const result of results) {
+    row([
+      `${String(result.blockSize / 1024)} KiB x ${String(result.depth)} ${result.disk}`,
+      result.iops.toFixed(0),
+      ...[result.ratioToQemu, result.ratioToStorageDaemon].map((ratio) => ratio.toFixed(2)),
+      ...[result.qemuMicroseconds, result.backEndMicroseconds].map((time) => time.toFixed(0)),
+    ]);
+  }
+}
+
+try {
+  await startBackEnds();
+  const guest = await Guest.start({ devices: devices(), modules: ["virtio_blk"] });
+  try {
+    const results = await measureAll(guest);
+    if (json) console.log(JSON.stringify(results, undefined, 2));
+    else print(results);
+  } finally {
+    await guest.close();
+  }
+} finally {
+  for (const backEnd of backEnds.values()) await backEnd.stop();
+  rmSync(folder, { recursive: true, force: true });
+}

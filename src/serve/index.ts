@@ -1,0 +1,167 @@
+import { serve as serveVhostUser } from "../runtime/transport/vhost-user/index.js";
+import { feedKeyboard } from "./event-lines.js";
+import { openImageDisk } from "./image-disk.js";
+import { openKeyboard } from "./keyboard.js";
+import { openStreamNetwork } from "./network/stream-network.js";
+import { openRandomSource } from "./random-source.js";
+import { qemuCommand } from "./qemu-line.js";
+import { ServeError, type ServedDevice } from "./served-device.js";
+import { openSharedDirectory } from "./shared-directory.js";
+import { openSocketBridge } from "./vsock/socket-bridge.js";
+
+export { servedKinds, type ServedKind } from "./qemu-line.js";
+export { ServeError } from "./served-device.js";
+
+/** What to serve, and from what. */
+export type Wanted =
+  | { readonly kind: "blk"; readonly image: string; readonly readOnly: boolean; readonly queues: number }
+  | {
+      readonly kind: "net";
+      readonly peer: string;
+      readonly mac: string | undefined;
+      readonly mtu: number;
+      readonly queues: number;
+    }
+  | { readonly kind: "rng"; readonly from: string | undefined }
+  | { readonly kind: "input"; readonly events: string }
+  | { readonly kind: "vsock"; readonly path: string; readonly cid: number }
+  | {
+      readonly kind: "fs";
+      readonly directory: string;
+      readonly tag: string;
+      readonly readOnly: boolean;
+      readonly queues: number;
+    };
+
+export interface ServingOptions {
+  /** Where QEMU connects to. */
+  readonly socket: string;
+  readonly onConnect: () => void;
+  /** `problem`: what the other side did wrong. */
+  readonly onDisconnect: (problem: Error | undefined) => void;
+  readonly onError: (error: Error) => void;
+}
+
+/** A device that waits for QEMU, or serves it. */
+export interface Serving {
+  /** The command that attaches QEMU to it. */
+  readonly qemu: string;
+  /** What was served up to now, and its unit. */
+  readonly served: number;
+  readonly unit: string;
+  /** Looks again at what it serves, where that can change: the size of an image. Says what it found. */
+  refresh(): string | undefined;
+  close(): Promise<void>;
+}
+
+interface Opened extends ServedDevice {
+  readonly properties?: readonly string[];
+  readonly pairs?: number;
+  refresh?(): string;
+}
+
+/**
+ * Opens a file, folder or socket of the host and serves it as a virtio device over vhost-user. Needs Linux and koffi.
+ * @throws ServeError when what is to be served cannot be opened, or the socket cannot be made.
+ */
+export async function startServing(wanted: Wanted, options: ServingOptions): Promise<Serving> {
+  const opened = await open(wanted, options);
+  try {
+    const server = await serveVhostUser(opened.device, {
+      socket: options.socket,
+      onConnect: () => options.onConnect(),
+      onDisconnect: (error) => options.onDisconnect(error),
+      onError: (error) => options.onError(error),
+    });
+    return {
+      qemu: qemuCommand({
+        kind: wanted.kind,
+        socket: options.socket,
+        ...(opened.properties === undefined ? {} : { properties: opened.properties }),
+        ...(opened.pairs === undefined ? {} : { pairs: opened.pairs }),
+      }),
+      unit: opened.unit,
+      get served() {
+        return opened.served;
+      },
+      refresh: () => opened.refresh?.(),
+      async close() {
+        await server.close();
+        await opened.close();
+      },
+    };
+  } catch (error) {
+    await opened.close();
+    // No koffi, not Linux, or no socket: each says what it is.
+    throw error instanceof Error ? new ServeError(error.message, { cause: error }) : error;
+  }
+}
+
+async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened> {
+  switch (wanted.kind) {
+    case "blk": {
+      const { image, readOnly, queues } = wanted;
+      const disk = openImageDisk({ path: image, readOnly, queues, onError });
+      return extend(disk, {
+        properties: queues > 1 ? [`num-queues=${queues}`] : [],
+        refresh: () => `${disk.resize()} sectors`,
+      });
+    }
+    case "net": {
+      const { peer, mac, mtu, queues } = wanted;
+      const network = await openStreamNetwork({
+        path: peer,
+        mtu,
+        pairs: queues,
+        onError,
+        ...(mac === undefined ? {} : { mac: parseMac(mac) }),
+      });
+      // The address and the MTU are QEMU's to tell the guest: its card reads neither from the back end.
+      return extend(network, {
+        pairs: queues,
+        properties: [...(mac === undefined ? [] : [`mac=${mac}`]), `host_mtu=${mtu}`],
+      });
+    }
+    case "rng":
+      return openRandomSource({ onError, ...(wanted.from === undefined ? {} : { path: wanted.from }) });
+    case "input": {
+      const keyboard = openKeyboard({ onError });
+      const over = new AbortController();
+      feedKeyboard(keyboard, wanted.events, onError, over.signal).catch(onError);
+      return extend(keyboard, {
+        close: () => {
+          over.abort();
+          return keyboard.close();
+        },
+      });
+    }
+    case "vsock":
+      return openSocketBridge({ path: wanted.path, guestCid: wanted.cid, onError });
+    case "fs": {
+      const { directory, tag, readOnly, queues } = wanted;
+      const shared = openSharedDirectory({ path: directory, tag, readOnly, queues, onError });
+      return extend(shared, { properties: [`tag=${tag}`, ...(queues > 1 ? [`num-request-queues=${queues}`] : [])] });
+    }
+  }
+}
+
+/** What is served, with more to it. */
+function extend(device: ServedDevice, more: Partial<Opened>): Opened {
+  return {
+    device: device.device,
+    unit: device.unit,
+    get served() {
+      return device.served;
+    },
+    close: () => device.close(),
+    ...more,
+  };
+}
+
+function parseMac(text: string): Uint8Array {
+  const parts = text.split(":");
+  if (parts.length !== 6 || !parts.every((part) => /^[0-9a-f]{1,2}$/i.test(part))) {
+    throw new ServeError(`"${text}" is no address: write six bytes, such as 02:00:00:00:00:01`);
+  }
+  return Uint8Array.from(parts, (part) => Number.parseInt(part, 16));
+}

@@ -1,0 +1,69 @@
+import { resolve } from "node:path";
+
+/** What QEMU calls the front end of a device, and what else the device needs on its command line. */
+interface FrontEnd {
+  readonly device: string;
+  /** The front end is a network device of its own kind. */
+  readonly isNetwork?: boolean;
+}
+
+const FRONT_ENDS = {
+  blk: { device: "vhost-user-blk-pci" },
+  net: { device: "virtio-net-pci", isNetwork: true },
+  rng: { device: "vhost-user-rng-pci" },
+  input: { device: "vhost-user-input-pci" },
+  vsock: { device: "vhost-user-vsock-pci" },
+  fs: { device: "vhost-user-fs-pci" },
+} as const satisfies Readonly<Record<string, FrontEnd>>;
+
+/** What `virtio-gen serve` can serve. */
+export type ServedKind = keyof typeof FRONT_ENDS;
+export const servedKinds = Object.keys(FRONT_ENDS) as readonly ServedKind[];
+
+export interface QemuLineOptions {
+  readonly kind: ServedKind;
+  readonly socket: string;
+  /** Properties of the front end, such as `num-queues=4`. */
+  readonly properties?: readonly string[];
+  /** Pairs of queues of a network card; 1 if absent. */
+  readonly pairs?: number;
+  /** Memory of the guest in MiB; it has to be shared with the back end. 512 if absent. */
+  readonly memory?: number;
+}
+
+/** Arguments for QEMU that attach it to a served device, grouped as they belong together. */
+export function qemuArguments(options: QemuLineOptions): string[][] {
+  const { kind, socket, properties = [], pairs = 1, memory = 512 } = options;
+  const front: FrontEnd = FRONT_ENDS[kind];
+  const size = `${memory}M`;
+  const shared = [
+    ["-m", size],
+    ["-object", `memory-backend-memfd,id=mem,size=${size},share=on`, "-numa", "node,memdev=mem"],
+    ["-chardev", `socket,id=${kind},path=${escaped(resolve(socket))},reconnect=1`],
+  ];
+  if (front.isNetwork !== true)
+    return [...shared, ["-device", [front.device, `chardev=${kind}`, ...properties].join(",")]];
+  // A card with several queues has to be told, and needs a vector for each of them and two more.
+  const many = pairs > 1 ? [`queues=${pairs}`] : [];
+  const vectors = pairs > 1 ? ["mq=on", `vectors=${2 * pairs + 2}`] : [];
+  return [
+    ...shared,
+    ["-netdev", [`vhost-user,id=n`, `chardev=${kind}`, ...many].join(",")],
+    ["-device", [front.device, "netdev=n", ...vectors, ...properties].join(",")],
+  ];
+}
+
+/** The same as a shell command over several lines. */
+export function qemuCommand(options: QemuLineOptions): string {
+  const groups = qemuArguments(options).map((words) => words.map(quoted).join(" "));
+  return ["qemu-system-x86_64", ...groups].join(" \\\n  ");
+}
+
+/** QEMU takes two commas as one that does not end the value. */
+function escaped(path: string): string {
+  return path.replaceAll(",", ",,");
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
