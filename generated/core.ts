@@ -3152,14 +3152,16 @@ export function writeVirtioAdminCmdDevPartsMetadataResult(
   writer: ByteWriter,
   value: VirtioAdminCmdDevPartsMetadataResult,
 ): void {
-  const partsSizeEnd = writer.offset + 8;
-  if (value.hdrListCount !== undefined) {
-    writeVirtioAdminCmdDevPartsMetadataResultHdrListCount(writer, value.hdrListCount);
-  } else if (value.partsSize !== undefined) {
+  const partsSizeStart = writer.offset;
+  writer.zero(8);
+  if (value.partsSize !== undefined) {
+    writer.offset = partsSizeStart;
     writeVirtioAdminCmdDevPartsMetadataResultPartsSize(writer, value.partsSize);
+  } else if (value.hdrListCount !== undefined) {
+    writer.offset = partsSizeStart;
+    writeVirtioAdminCmdDevPartsMetadataResultHdrListCount(writer, value.hdrListCount);
   }
-  if (writer.offset > partsSizeEnd) writer.fail("length-mismatch");
-  writer.zero(Math.max(0, partsSizeEnd - writer.offset));
+  writer.offset = partsSizeStart + 8;
   for (const element of value.hdrs) {
     writeVirtioDevPartHdr(writer, element);
   }

@@ -1467,14 +1467,16 @@ export function readCryptoIpsecTunnelParam(reader: ByteReader): CryptoIpsecTunne
 export function writeCryptoIpsecTunnelParam(writer: ByteWriter, value: CryptoIpsecTunnelParam): void {
   writer.u8(value.type);
   writer.zero(3);
-  const ipv4End = writer.offset + 40;
+  const ipv4Start = writer.offset;
+  writer.zero(40);
   if (value.ipv6 !== undefined) {
+    writer.offset = ipv4Start;
     writeCryptoIpsecTunnelParamIpv6(writer, value.ipv6);
   } else if (value.ipv4 !== undefined) {
+    writer.offset = ipv4Start;
     writeCryptoIpsecTunnelParamIpv4(writer, value.ipv4);
   }
-  if (writer.offset > ipv4End) writer.fail("length-mismatch");
-  writer.zero(Math.max(0, ipv4End - writer.offset));
+  writer.offset = ipv4Start + 40;
 }
 
 /** (`virtio_virtio_crypto_ipsec_tunnel_param_ipv4`, section 5.9.9.9.2.1, since 1.4) */

@@ -1796,6 +1796,18 @@ class GpuControlSlot extends RequestSlot {
     return this.head.getUint32(24, true);
   }
 
+  get offsetNumber(): number {
+    return Number(this.offset ?? 0n);
+  }
+
+  get blobIdNumber(): number {
+    return Number(this.blobId ?? 0n);
+  }
+
+  get sizeNumber(): number {
+    return Number(this.size ?? 0n);
+  }
+
   protected override decode(): CodecError | undefined {
     this.r = undefined;
     this.entries = undefined;

@@ -1687,14 +1687,16 @@ export function readNetCryptoIpsecTunnelParam(reader: ByteReader): NetCryptoIpse
 export function writeNetCryptoIpsecTunnelParam(writer: ByteWriter, value: NetCryptoIpsecTunnelParam): void {
   writer.u8(value.type);
   writer.zero(3);
-  const ipv4End = writer.offset + 40;
+  const ipv4Start = writer.offset;
+  writer.zero(40);
   if (value.ipv6 !== undefined) {
+    writer.offset = ipv4Start;
     writeNetCryptoIpsecTunnelParamIpv6(writer, value.ipv6);
   } else if (value.ipv4 !== undefined) {
+    writer.offset = ipv4Start;
     writeNetCryptoIpsecTunnelParamIpv4(writer, value.ipv4);
   }
-  if (writer.offset > ipv4End) writer.fail("length-mismatch");
-  writer.zero(Math.max(0, ipv4End - writer.offset));
+  writer.offset = ipv4Start + 40;
 }
 
 /** (`virtio_virtio_crypto_ipsec_tunnel_param_ipv4`, section 5.9.9.9.2.1, since 1.4) */
@@ -2091,12 +2093,13 @@ export function writeNetHdr(writer: ByteWriter, value: NetHdr, features: Feature
     writer.u16(value.outerNhOffset ?? 0);
   }
   if (size > 26) {
-    const ipsecResourceHdrEnd = writer.offset + 6;
+    const ipsecResourceHdrStart = writer.offset;
+    writer.zero(6);
     if (value.ipsecResourceHdr !== undefined) {
+      writer.offset = ipsecResourceHdrStart;
       writeNetIpsecResourceHdr(writer, value.ipsecResourceHdr);
     }
-    if (writer.offset > ipsecResourceHdrEnd) writer.fail("length-mismatch");
-    writer.zero(Math.max(0, ipsecResourceHdrEnd - writer.offset));
+    writer.offset = ipsecResourceHdrStart + 6;
   }
 }
 

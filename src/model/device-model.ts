@@ -165,6 +165,17 @@ export interface MeaningModel {
   readonly type: string;
 }
 
+export interface UnionPlace {
+  /** Which union of the list, from 0. */
+  readonly group: number;
+  /** Which of its members: those of a struct without a name are one. */
+  readonly member: number;
+  /** In bytes from the start of the union. */
+  readonly offset: number;
+  /** Of the whole union, in bytes. */
+  readonly size: number;
+}
+
 export interface FieldModel extends ItemModel {
   readonly type: FieldType;
   /** In bytes from the start of the struct or stream; null if it depends on what comes before. */
@@ -186,6 +197,8 @@ export interface FieldModel extends ItemModel {
   readonly optional: boolean;
   /** In a union all members overlap; elsewhere this is false. */
   readonly overlaps: boolean;
+  /** Where it is in the union without a name that it is in; null elsewhere, and where that varies. */
+  readonly union: UnionPlace | null;
   /** When the field exists; the text of the formula. */
   readonly condition: string | null;
   readonly conditionTree: Formula | null;

@@ -12,7 +12,17 @@ import { lastNamed, type Origin } from "./versions.js";
 /** Everything of a field that has nothing to do with where it lies. */
 export type FieldMeaning = Omit<
   FieldModel,
-  "offset" | "size" | "fromEnd" | "overlaps" | "condition" | "conditionTree" | "moves" | "bits" | "counts" | "sizedTree"
+  | "offset"
+  | "size"
+  | "fromEnd"
+  | "overlaps"
+  | "union"
+  | "condition"
+  | "conditionTree"
+  | "moves"
+  | "bits"
+  | "counts"
+  | "sizedTree"
 >;
 
 /** A field without clauses, for parts that the compiler adds itself. */
@@ -303,6 +313,7 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     checked: meaning.checked,
     optional: meaning.optional,
     overlaps: position.overlaps,
+    union: null,
     condition: textOrNull(conditionTree),
     conditionTree,
     moves: position.moves && conditionTree !== null,

@@ -30,6 +30,7 @@ function withCounts(fields: readonly FieldModel[]): readonly FieldModel[] {
   const counted = new Map<string, { field: string; plus: number } | null>();
   for (const field of fields) {
     if (typeof field.type === "string" || !("of" in field.type) || field.type.lengthTree === null) continue;
+    if (field.reserved) continue;
     const plain = plainCount(field.type.lengthTree);
     if (plain === null) continue;
     const [name, plus] = plain;

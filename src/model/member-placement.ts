@@ -37,11 +37,33 @@ export function placeMembers(members: readonly StructMember[], placement: Placem
 
 function placeUnion(members: readonly StructMember[], from: Cursor, around: Around, placement: Placement): Cursor {
   const ends: Cursor[] = [];
+  const starts: number[] = [];
+  // Where the union itself has no fixed place, its fields still have one in it.
+  const inner = from.offset === null ? { ...from, offset: 0, least: 0 } : from;
   for (const member of members) {
     if (member.kind === "constant" || member.kind === "macro") continue;
-    ends.push(placeSequence([member], from, { ...around, overlaps: true }, placement));
+    starts.push(placement.fields.length);
+    ends.push(placeSequence([member], inner, { ...around, overlaps: true }, placement));
   }
-  return longest(from, ends);
+  const end = longest(inner, ends);
+  noteUnion(starts, inner.offset ?? 0, end, from.offset === null, placement);
+  if (from.offset !== null) return end;
+  return { ...end, offset: null, least: Math.min(from.least + end.least, largestSize) };
+}
+
+/** Tells fields where they are in the union that begins at `start`. */
+function noteUnion(starts: readonly number[], start: number, end: Cursor, varies: boolean, placement: Placement): void {
+  const { fields } = placement;
+  const group = placement.unions++;
+  const size = end.offset === null ? null : end.offset - start;
+  for (let index = starts[0] ?? fields.length; index < fields.length; index += 1) {
+    const field = fields[index];
+    if (field === undefined) continue;
+    const member = starts.filter((first) => first <= index).length - 1;
+    const known = size !== null && field.offset !== null && field.size !== null;
+    const union = known ? { group, member, offset: (field.offset ?? 0) - start, size } : null;
+    fields[index] = { ...field, offset: varies ? null : field.offset, union };
+  }
 }
 
 /** After alternatives at the same place, all of which are given room. */

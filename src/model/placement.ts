@@ -32,6 +32,8 @@ export interface Placement {
   readonly names: Map<string, NamedMember>;
   /** How many fields without a name got a made up one, by its beginning. */
   readonly freeNames: Map<string, number>;
+  /** How many unions without a name there are so far. */
+  unions: number;
   /** Which of the fields takes the rest. */
   restIndex: number | null;
 }
@@ -47,7 +49,7 @@ export interface Around {
 
 /** Ready for `placeMembers`. */
 export function newPlacement(options: Pick<Placement, "table" | "place" | "owner" | "encloser">): Placement {
-  return { ...options, fields: [], names: new Map(), freeNames: new Map(), restIndex: null };
+  return { ...options, fields: [], names: new Map(), freeNames: new Map(), unions: 0, restIndex: null };
 }
 
 export function ownCondition(

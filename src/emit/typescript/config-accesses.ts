@@ -1,9 +1,8 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, nothing, type Code } from "./code.js";
-import { formulaContext } from "./codec-parameters.js";
-import { configFields, configOffset, isReadable } from "./config-fields.js";
+import { configFields, isReadable } from "./config-fields.js";
+import { configOffset, existence } from "./config-places.js";
 import type { DeviceScope } from "./device-scope.js";
-import { condition } from "./formulas.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
 
 /** Neighbours of one width, which are read one after the other. */
@@ -18,12 +17,8 @@ interface Run {
  * its feature was negotiated.
  */
 export function configAccesses(scope: DeviceScope): Code {
-  const context = formulaContext(scope, `${scope.device.name}.config`, {
-    features: () => code`features`,
-    config: () => nothing,
-  });
   const groups: { readonly gate: FieldModel["conditionTree"]; readonly runs: Run[] }[] = [];
-  for (const field of configFields(scope).filter(isReadable)) {
+  for (const field of configFields(scope).filter((each) => isReadable(each) && isLargest(each, scope))) {
     const gate = field.conditionTree;
     const last = groups.at(-1);
     const sharesGate = last !== undefined && JSON.stringify(last.gate) === JSON.stringify(gate);
@@ -32,12 +27,26 @@ export function configAccesses(scope: DeviceScope): Code {
     addField(runs, field, configOffset(field, scope), scope);
   }
   const accesses = groups.flatMap(({ gate, runs }) => {
-    const exists = gate === null ? nothing : code`, exists: (features) => ${condition(gate, context)}`;
+    const exists = gate === null ? nothing : code`, exists: ${existence(gate, scope)}`;
     return runs.map(
       ({ offset, width, count }) => code`{ offset: ${offset}, width: ${width}, count: ${count}${exists} },`,
     );
   });
   return code`[${accesses}]`;
+}
+
+/** Of a union without a name, the largest member has all the bytes. */
+function isLargest(field: FieldModel, scope: DeviceScope): boolean {
+  const { union } = field;
+  if (union === null) return true;
+  const ends = new Map<number, number>();
+  for (const other of scope.device.config?.fields ?? []) {
+    if (other.union?.group !== union.group) continue;
+    const { member, offset } = other.union;
+    ends.set(member, Math.max(ends.get(member) ?? 0, offset + (other.size ?? 0)));
+  }
+  const [largest] = [...ends].sort(([, left], [, right]) => right - left)[0] ?? [];
+  return union.member === largest;
 }
 
 function addField(runs: Run[], field: FieldModel, offset: number, scope: DeviceScope): void {

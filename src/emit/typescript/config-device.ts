@@ -4,21 +4,23 @@ import { formulaContext } from "./codec-parameters.js";
 import {
   configContext,
   configFields,
-  configOffset,
   configSizeName,
+  configWord,
   isAnswer,
   isChangeable,
   isReadable,
   isSelector,
   isWritable,
+  plainField,
 } from "./config-fields.js";
+import { configFieldSize, configOffset } from "./config-places.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { writeType } from "./enums.js";
 import { condition, type FormulaContext } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { memberName } from "./names.js";
-import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
+import { isWide, shapeOf, type Shape } from "./shapes.js";
 import { fieldDoc, isOptional, matchTypes, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { valueAtPath } from "./field-paths.js";
@@ -37,7 +39,8 @@ export function deviceConfig(scope: DeviceScope): Code {
 
 /** Does it have to be given? What is gated, has a value after reset, or can be written by the driver does not. */
 function isRequired(field: FieldModel): boolean {
-  return field.conditionTree === null && field.validTree === null && field.default === null && field.access === "ro";
+  const always = field.conditionTree === null && field.validTree === null && !field.overlaps;
+  return always && field.default === null && field.access === "ro";
 }
 
 /** Is there anything that the author gives as configuration when the device is made? */
@@ -80,22 +83,51 @@ export function configBytesFunction(scope: DeviceScope): string {
   return `${scope.prefix.charAt(0).toLowerCase()}${scope.prefix.slice(1)}ConfigBytes`;
 }
 
+/** Is there a number that it has where the author gives none? */
+function hasInitial(field: FieldModel, scope: DeviceScope): boolean {
+  const shape = shapeOf(field, scope);
+  const isNumber = shape.kind === "scalar" && (shape.meaning.kind === "number" || shape.meaning.kind === "signed");
+  return field.default !== null && isNumber;
+}
+
+/** What the author gives for a field; zero, or its value after reset, where that may be nothing. */
+function initValue(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const value = code`init.${propertyName(field)}`;
+  if (field.default !== null && hasInitial(field, scope) && shape.kind === "scalar") {
+    return code`(${value} ?? ${isWide(shape, field) ? code`${BigInt(field.default)}` : code`${field.default}`})`;
+  }
+  return field.bits === null || isRequired(field) ? value : code`(${value} ?? ${nothingOf(field, scope)})`;
+}
+
+/** What an absent number is written as. */
+export function nothingOf(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  if (shape.kind !== "scalar") throw new EmitError("bits of something that is no number", field.name);
+  if (shape.meaning.kind === "boolean") return code`false`;
+  return isWide(shape, field) ? code`0n` : code`0`;
+}
+
 function initFunction(scope: DeviceScope): Code {
   const context = configContext(scope, code`features`, (field) => code`init.${propertyName(field)}`);
-  const writes = initFields(scope).map((field) => {
-    const shape = shapeOf(field, scope);
-    const value = code`init.${propertyName(field)}`;
-    const plain: FieldModel = { ...field, conditionTree: null };
-    const write = code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => value, context)}`;
-    if (
-      field.default !== null &&
-      shape.kind === "scalar" &&
-      (shape.meaning.kind === "number" || shape.meaning.kind === "signed")
-    ) {
-      const initial = isWide(shape, field) ? code`${BigInt(field.default)}` : code`${field.default}`;
-      return code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => code`(${value} ?? ${initial})`, context)}`;
+  const writes = initFields(scope).flatMap((field, index, all) => {
+    const value = initValue(field, scope);
+    if (field.bits !== null) {
+      // All the bits of an integer at once.
+      const word = configWord(field, scope);
+      if (all.slice(0, index).some((earlier) => word.includes(earlier))) return [];
+      const access = (each: FieldModel): Code => {
+        const given = all.find(({ name }) => name === each.name);
+        return given === undefined ? nothingOf(each, scope) : initValue(given, scope);
+      };
+      return [
+        code`writer.offset = ${configOffset(field, scope)}; ${writeFields(word.map(plainField), access, context)}`,
+      ];
     }
-    return isRequired(field) ? write : code`if (${value} !== undefined) { ${write} }`;
+    const plain = plainField(field);
+    const isGiven = isRequired(field) || hasInitial(field, scope);
+    const write = code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => value, context)}`;
+    return [isGiven ? write : code`if (${value} !== undefined) { ${write} }`];
   });
   return code`/** The configuration space with these values. Throws a CodecError if one does not fit its field. */
     export function ${configBytesFunction(scope)}(init: ${configInitName(scope)}): Uint8Array {
@@ -168,12 +200,10 @@ function answerMethod(scope: DeviceScope): Code {
   );
   const places = fields.map((field) => {
     const start = configOffset(field, scope);
-    const size = field.size ?? fixedSize(shapeOf(field, scope));
-    if (size === null) throw new EmitError("an answer of variable size", `${scope.device.name}.config.${field.name}`);
-    return { field, start, end: start + size };
+    return { field, start, end: start + configFieldSize(field, scope) };
   });
   const writes = places.map(({ field, start }) => {
-    const plain: FieldModel = { ...field, conditionTree: null };
+    const plain = plainField(field);
     const write = writeFields([plain], (each) => code`answers.${propertyName(each)}`, context);
     return code`writer.offset = ${start}; ${write}`;
   });
@@ -216,15 +246,13 @@ function accessors(field: FieldModel, scope: DeviceScope): Code {
 function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
   const offset = configOffset(field, scope);
   if (shape.kind === "scalar") return code`return ${fieldAt(code`this.#view`, code`${offset}`, field, shape, scope)};`;
-  const size = field.size ?? fixedSize(shape);
-  if (size === null)
-    throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
+  const size = configFieldSize(field, scope);
   if (shape.kind === "bytes") return code`return this.#bytes.slice(${offset}, ${offset + size});`;
   const reader = code`new ${runtime("ByteReader")}(this.#bytes, ${offset}, ${offset + size})`;
   if (shape.kind === "struct" && shape.struct.parameters.length === 0 && !scope.needs(shape.struct).features) {
     return code`return read${scope.typeName(shape.struct)}(${reader});`;
   }
-  const plain: FieldModel = { ...field, conditionTree: null };
+  const plain = plainField(field);
   const access = (each: FieldModel): Code => code`this.${memberName(propertyName(each), NO_NAMES)}`;
   const { statements } = readFields([plain], configContext(scope, code``, access));
   return code`const reader = ${reader};
@@ -234,13 +262,9 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
 
 /** Writes a value into the bytes, if it fits. */
 function writeCall(field: FieldModel, value: Code, scope: DeviceScope): Code {
-  if (field.bits !== null)
-    throw new EmitError(
-      "a bit-field of the configuration that can change",
-      `${scope.device.name}.config.${field.name}`,
-    );
-  const plain: FieldModel = { ...field, conditionTree: null };
-  const writes = writeFields([plain], () => value, configContext(scope, code``));
+  const access = (each: FieldModel): Code =>
+    each.name === field.name ? value : code`this.${memberName(propertyName(each), NO_NAMES)}`;
+  const writes = writeFields(configWord(field, scope).map(plainField), access, configContext(scope, code``));
   return code`this.#write(${configOffset(field, scope)}, (writer) => { ${writes} });`;
 }
 
@@ -271,7 +295,7 @@ export function writableConfig(scope: DeviceScope): Code {
   const ranges = configFields(scope)
     .filter(isWritable)
     .map((field) => {
-      const size = field.size ?? fixedSize(shapeOf(field, scope)) ?? 0;
+      const size = configFieldSize(field, scope);
       const gate = field.conditionTree ?? field.validTree;
       const allowed = gate === null ? code`() => true` : code`(features) => ${condition(gate, context)}`;
       return code`{ offset: ${configOffset(field, scope)}, size: ${size}, phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
@@ -294,7 +318,7 @@ export function configChecks(scope: DeviceScope): Code {
   });
   const access = (field: FieldModel): Code => code`config.${memberName(propertyName(field), NO_NAMES)}`;
   // The device sees all of its configuration, whatever was negotiated.
-  const fields = (scope.device.config?.fields ?? []).map((field): FieldModel => ({ ...field, conditionTree: null }));
+  const fields = (scope.device.config?.fields ?? []).map(plainField);
   const formulas: FormulaContext = {
     ...base,
     field: (_, path) => valueAtPath(fields, path, access, scope, place),

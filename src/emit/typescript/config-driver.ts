@@ -1,24 +1,25 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
-import { settableType } from "./config-device.js";
+import { nothingOf, settableType } from "./config-device.js";
 import {
   configContext,
   configFields,
-  configOffset,
   configSizeName,
+  configWord,
   isReadable,
   isSelector,
   isWritable,
+  plainField,
   referredConfig,
 } from "./config-fields.js";
+import { configFieldSize, configOffset } from "./config-places.js";
 import type { DeviceScope } from "./device-scope.js";
-import { EmitError } from "./emit-error.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { localName } from "./names.js";
 import { readFields } from "./read-fields.js";
-import { fixedSize, shapeOf, type Shape } from "./shapes.js";
+import { shapeOf, type Shape } from "./shapes.js";
 import { fieldDoc, isOptional, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { writeFields } from "./write-fields.js";
@@ -34,7 +35,7 @@ export function driverConfig(scope: DeviceScope): Code {
   const name = driverConfigName(scope);
   const context = configContext(scope, code`features`, (field) => code`${localName(propertyName(field))}`);
   const referred = referredConfig(scope);
-  const first = fields
+  const first = configFields(scope)
     .filter((field) => referred.has(field.name))
     .map(
       (field) => code`const ${localName(propertyName(field))} = ${readValue(field, shapeOf(field, scope), context)};`,
@@ -69,15 +70,13 @@ function readValue(field: FieldModel, shape: Shape, context: CodecContext): Code
   const { scope } = context;
   const offset = configOffset(field, scope);
   if (shape.kind === "scalar") return fieldAt(code`view`, code`${offset}`, field, shape, scope);
-  const size = field.size ?? fixedSize(shape);
-  if (size === null)
-    throw new EmitError("a config field of variable size", `${scope.device.name}.config.${field.name}`);
+  const size = configFieldSize(field, scope);
   if (shape.kind === "bytes") return code`bytes.slice(${offset}, ${offset + size})`;
   const reader = code`new ${runtime("ByteReader")}(bytes, ${offset}, ${offset + size})`;
   if (shape.kind === "struct" && shape.struct.parameters.length === 0 && !scope.needs(shape.struct).features) {
     return code`read${scope.typeName(shape.struct)}(${reader})`;
   }
-  const plain: FieldModel = { ...field, conditionTree: null };
+  const plain = plainField(field);
   const { statements } = readFields([plain], context);
   const missing = isOptional(plain, shape) ? " | undefined" : "";
   return code`((): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} => { const reader = ${reader}; ${statements} return ${propertyName(field)}; })()`;
@@ -117,6 +116,22 @@ export function queryField(scope: DeviceScope): Code {
     : code`#queries: Promise<unknown> = Promise.resolve();`;
 }
 
+/** Bits that are not given keep the value that was read last. */
+function wordAccess(scope: DeviceScope): (field: FieldModel) => Code {
+  return (field) => {
+    const name = propertyName(field);
+    const original = configFields(scope).find((each) => each.name === field.name);
+    const sources =
+      original === undefined
+        ? []
+        : [original].flatMap((each) => [
+            ...(isWritable(each) ? [code`fields.${name}`] : []),
+            ...(isReadable(each) ? [code`this.config.${name}`] : []),
+          ]);
+    return code`(${joined([...sources, nothingOf(field, scope)], " ?? ")})`;
+  };
+}
+
 function writeMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
   const context = configContext(scope, code`this.negotiated`);
   const properties = fields.map((field) => {
@@ -124,19 +139,24 @@ function writeMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
     const type = settableType(field, shape, scope);
     return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}?: ${type};`;
   });
-  const writes = fields.map((field) => {
-    const size = field.size ?? fixedSize(shapeOf(field, scope));
-    if (size === null)
-      throw new EmitError("a writable config field of variable size", `${scope.device.name}.config.${field.name}`);
-    const plain: FieldModel = { ...field, conditionTree: null };
-    const value = code`fields.${propertyName(field)}`;
-    return code`if (${value} !== undefined) {
-      const bytes = new Uint8Array(${size});
+  const writes = fields.flatMap((field, index) => {
+    const word = configWord(field, scope);
+    if (fields.slice(0, index).some((earlier) => field.bits !== null && word.includes(earlier))) return [];
+    const given = fields.filter((each) => word.includes(each)).map((each) => code`fields.${propertyName(each)}`);
+    const access = (each: FieldModel): Code => code`fields.${propertyName(each)}`;
+    const writes = writeFields(word.map(plainField), field.bits === null ? access : wordAccess(scope), context);
+    return [
+      code`if (${joined(
+        given.map((value) => code`${value} !== undefined`),
+        " || ",
+      )}) {
+      const bytes = new Uint8Array(${configFieldSize(field, scope)});
       const writer = new ${runtime("ByteWriter")}(bytes);
-      ${writeFields([plain], () => value, context)}
+      ${writes}
       if (writer.error !== undefined) throw writer.error;
       await this.writeConfigBytes(${configOffset(field, scope)}, bytes);
-    }`;
+    }`,
+    ];
   });
   return code`/** Writes the fields that are given; done when the configuration has been read again. */
     async writeConfig(fields: { ${joined(properties, "\n")} }): Promise<void> {

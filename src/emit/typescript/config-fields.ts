@@ -13,18 +13,21 @@ export function configFields(scope: DeviceScope): readonly FieldModel[] {
   return (scope.device.config?.fields ?? []).filter((field) => isVisible(field) && field.name !== "");
 }
 
-/** Where a field is; those of the configuration never move. */
-export function configOffset(field: FieldModel, scope: DeviceScope): number {
-  if (field.offset === null)
-    throw new EmitError("a config field of variable place", `${scope.device.name}.config.${field.name}`);
-  return field.offset;
+/** The field on its own, whatever is beside it and whenever it is there. */
+export function plainField(field: FieldModel): FieldModel {
+  return { ...field, conditionTree: null, overlaps: false, union: null };
 }
 
-export function configSize(scope: DeviceScope): number {
-  const { config } = scope.device;
-  if (config === null) return 0;
-  if (config.size === null) throw new EmitError("a configuration space of variable size", scope.device.name);
-  return config.size;
+/** Fields that share an integer with this one, itself included; reserved ones too. */
+export function configWord(field: FieldModel, scope: DeviceScope): readonly FieldModel[] {
+  if (field.bits === null) return [field];
+  const fields = scope.device.config?.fields ?? [];
+  const at = fields.indexOf(field);
+  let first = at;
+  while (first > 0 && (fields[first]?.bits?.shift ?? 0) > 0) first--;
+  let end = at + 1;
+  while ((fields[end]?.bits?.shift ?? 0) > 0) end++;
+  return fields.slice(first, end);
 }
 
 /** The driver can read it. */
@@ -66,7 +69,7 @@ export function referredConfig(scope: DeviceScope): ReadonlySet<string> {
  * whatever was negotiated.
  */
 export function configContext(scope: DeviceScope, features: Code, access?: (field: FieldModel) => Code): CodecContext {
-  const fields = configFields(scope).map((field): FieldModel => ({ ...field, conditionTree: null }));
+  const fields = configFields(scope).map(plainField);
   const place = `${scope.device.name}.config`;
   const noConfig = (): never => {
     throw new EmitError("a config field whose layout depends on other config fields", place);

@@ -25,7 +25,7 @@ export function valueAtPath(
   const shape = shapeOf(field, scope);
   const missing = maybeMissing || isOptional(field, shape);
   if (rest.length === 0) {
-    if (!isVisible(field)) return countedValue(fields, field, access, scope, place);
+    if (!isVisible(field)) return countedValue(fields, field, access, scope, place, maybeMissing);
     return numberOf(access(field), shape, field, missing, scope, place);
   }
   const parent = access(field);
@@ -71,6 +71,7 @@ export function countedValue(
   access: FieldAccess,
   scope: DeviceScope,
   place: string,
+  maybeMissing = false,
 ): Value {
   const counts = field.counts;
   const counted = counts === null ? undefined : fields.find((candidate) => candidate.name === counts.field);
@@ -78,7 +79,7 @@ export function countedValue(
     throw new EmitError(`a formula that refers to the reserved field ${field.name}`, place);
   const shape = shapeOf(counted, scope);
   if (shape.kind === "text") throw new EmitError(`a count of the bytes of a text`, place);
-  const optional = isOptional(counted, shape);
+  const optional = maybeMissing || isOptional(counted, shape);
   const length = optional ? code`(${access(counted)}?.length ?? 0)` : code`${access(counted)}.length`;
   if (counts.plus === 0) return { code: length, type: "number" };
   const sign = counts.plus < 0 ? "-" : "+";

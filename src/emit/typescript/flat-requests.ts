@@ -212,7 +212,13 @@ function opened(
   return fields.flatMap((field) => {
     const mine = all.find((each) => each.field === field.name && each.struct === structOf(field.type));
     const outer = withFormulas(field, formula);
-    return mine === undefined ? [outer] : fieldsOf(outer, mine, `${scope.device.name}.${place}.${field.name}`, scope);
+    if (mine === undefined) return [outer];
+    const inner = fieldsOf(outer, mine, `${scope.device.name}.${place}.${field.name}`, scope);
+    // Unions are numbered in each list.
+    const from = 1000 * (all.indexOf(mine) + 1);
+    return inner.map((each) =>
+      each.union ? { ...each, union: { ...each.union, group: from + each.union.group } } : each,
+    );
   });
 }
 

@@ -1,39 +1,49 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, type Code } from "./code.js";
-import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { fixedSize, shapeOf } from "./shapes.js";
+import { condition, type FormulaContext } from "./formulas.js";
 
-/** Is the next field a member of the same anonymous union? */
+/** Is the next field in the same anonymous union? */
 export function continuesOverlap(fields: readonly FieldModel[], index: number): boolean {
-  const field = fields[index];
-  const next = fields[index + 1];
-  return (
-    field?.overlaps === true &&
-    next?.overlaps === true &&
-    next.offset === field.offset &&
-    next.condition === field.condition
-  );
+  const group = fields[index]?.union?.group;
+  return group !== undefined && fields[index + 1]?.union?.group === group && fields[index]?.overlaps === true;
 }
 
-/** Bytes of the anonymous union that begins with a field. */
-export function overlapSize(fields: readonly FieldModel[], first: number, scope: DeviceScope, place: string): number {
-  let size = 0;
+/** Bytes of the anonymous union that a field is in. */
+export function overlapSize(field: FieldModel, place: string): number {
+  if (field.union === null) throw new EmitError("an anonymous union with members of variable size", place);
+  return field.union.size;
+}
+
+/** The members of the anonymous union that begins at `first`: fields that are there together. */
+export function overlapMembers(fields: readonly FieldModel[], first: number): readonly (readonly FieldModel[])[] {
+  const members: FieldModel[][] = [];
   for (let index = first; ; index++) {
     const field = fields[index];
-    const own = field === undefined ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
-    if (own === null) throw new EmitError("an anonymous union with members of variable size", place);
-    size = Math.max(size, own);
-    if (!continuesOverlap(fields, index)) return size;
+    if (field?.union) (members[field.union.member] ??= []).push(field);
+    if (!continuesOverlap(fields, index)) return members.filter((member) => member.length > 0);
   }
 }
 
+/** An anonymous union that is being read. */
+export interface OpenOverlap {
+  /** Variable with the reader's offset at its start. */
+  readonly start: string;
+  readonly size: number;
+  readonly field: FieldModel;
+}
+
+/** Moves the reader to a field of an anonymous union. */
+export function moveTo(field: FieldModel, overlap: OpenOverlap, reader: string): Code {
+  const offset = field.union?.offset ?? 0;
+  return offset === 0
+    ? code`${reader}.offset = ${overlap.start};`
+    : code`${reader}.offset = ${overlap.start} + ${offset};`;
+}
+
 /** Behind an anonymous union comes what is behind its largest member. */
-export function endOverlap(
-  overlap: { readonly start: string; readonly end: number } | undefined,
-  reader: string,
-  statements: Code[],
-): void {
-  if (overlap !== undefined)
-    statements.push(code`${reader}.offset = ${overlap.start};`, code`${reader}.skip(${overlap.end});`);
+export function endOverlap({ start, size, field }: OpenOverlap, reader: string, formulas: FormulaContext): Code[] {
+  const test = field.moves && field.conditionTree !== null ? condition(field.conditionTree, formulas) : undefined;
+  const skip = code`${reader}.skip(${size});`;
+  return [code`${reader}.offset = ${start};`, test === undefined ? skip : code`if (${test}) ${skip}`];
 }

@@ -4,8 +4,8 @@ import { codecArguments, type CodecContext } from "./codec-parameters.js";
 import { lengthFormulas, visitFormula } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { forwardFields, type ForwardField } from "./forward-fields.js";
-import { newWord, type Word } from "./bit-fields.js";
-import { continuesOverlap, endOverlap, overlapSize } from "./overlaps.js";
+import { newWord, wordAt, wordCondition, type Word } from "./bit-fields.js";
+import { continuesOverlap, endOverlap, moveTo, overlapSize, type OpenOverlap } from "./overlaps.js";
 import { nameFunction } from "./enums.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
@@ -79,23 +79,43 @@ export function readFields(
   const properties: Code[] = [];
   let current = reader;
   let word: Word | undefined;
-  let overlap: { readonly start: string; readonly end: number } | undefined;
+  /** Holds if that word is not there. */
+  let wordTest: Code | undefined;
+  let overlap: OpenOverlap | undefined;
   for (const [index, field] of fields.entries()) {
     const change = beforeField(field, formulas);
     if (change !== undefined) {
       statements.push(...change.statements);
       current = change.reader;
     }
+    if (overlap !== undefined && !continuesOverlap(fields, index - 1)) {
+      statements.push(...endOverlap(overlap, current, formulas));
+      overlap = undefined;
+      word = undefined;
+    }
+    if (field.overlaps && overlap === undefined) {
+      overlap = { start: fresh("start"), size: overlapSize(field, context.place), field };
+      statements.push(code`const ${overlap.start} = ${current}.offset;`);
+    } else if (overlap !== undefined && isVisible(field) && word?.holds(field, true) !== true) {
+      statements.push(moveTo(field, overlap, current));
+    }
     const site: ReadSite = { context, formulas, reader: current, fresh };
     const shape = shapeOf(field, scope);
     if (field.bits !== null && shape.kind === "scalar") {
       if (!word?.holds(field)) {
         word = newWord(field, shape.scalar, fresh);
-        statements.push(code`const ${word.name} = ${readScalar(shape.scalar, current)};`);
+        const when = wordCondition(wordAt(fields, index));
+        const value = readScalar(shape.scalar, current);
+        wordTest = when === null ? undefined : code`${word.name} === undefined`;
+        const read = when === null ? value : code`${condition(when, formulas)} ? ${value} : undefined`;
+        statements.push(code`const ${word.name} = ${read};`);
       }
       if (!isVisible(field)) continue;
       const local = fresh(propertyName(field));
-      statements.push(code`const ${local} = ${interpret(word.extract(field), shape, scope)};`);
+      const value = interpret(word.extract(field), shape, scope);
+      statements.push(
+        code`const ${local} = ${wordTest === undefined ? value : code`${wordTest} ? undefined : ${value}`};`,
+      );
       locals.set(field, code`${local}`);
       properties.push(propertyOf(field, local));
       continue;
@@ -111,18 +131,8 @@ export function readFields(
       if (isVisible(field)) properties.push(propertyOf(field, render(ahead).text));
       continue;
     }
-    if (field.overlaps) {
-      if (overlap === undefined) {
-        overlap = { start: fresh("start"), end: overlapSize(fields, index, scope, context.place) };
-        statements.push(code`const ${overlap.start} = ${current}.offset;`);
-      } else if (isVisible(field)) statements.push(code`${current}.offset = ${overlap.start};`);
-    }
     if (field.reserved) {
       if (!field.overlaps) statements.push(skip(field, shape, site));
-      else if (!continuesOverlap(fields, index)) {
-        endOverlap(overlap, current, statements);
-        overlap = undefined;
-      }
       continue;
     }
     // A count is a number for formulas only, and so is an enum that a formula uses.
@@ -155,11 +165,8 @@ export function readFields(
       locals.set(field, code`${local}`);
       if (isVisible(field)) properties.push(propertyOf(field, local));
     }
-    if (field.overlaps && !continuesOverlap(fields, index)) {
-      endOverlap(overlap, current, statements);
-      overlap = undefined;
-    }
   }
+  if (overlap !== undefined) statements.push(...endOverlap(overlap, current, formulas));
   return { statements, properties, formulas };
 }
 

@@ -1,10 +1,12 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, nothing, render, type Code } from "./code.js";
+import type { CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { count, type FormulaContext } from "./formulas.js";
 import { isTagged } from "./reply-variants.js";
-import { lengthIfThere, pointed, readableLayout, replyMember, truncated } from "./request-layout.js";
+import { isSettled, settledSize } from "./reply-places.js";
+import { lengthIfThere, pointed, readableLayout, replyMember, slotContext, truncated } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -58,39 +60,44 @@ function layoutOf(
   const formulas: FormulaContext = { ...decoded, field: (_, path) => decoded.field("self", path) };
   const { front, rest, tail } = replyParts(reply, request, scope);
   const tailSize = fixedTotal(tail, scope);
+  const context: CodecContext = { ...slotContext(variant, scope, true), formulas };
   const lengths: Code[] = [];
-  let position: Size = { fixed: 0, varying: [] };
-  let needed: Size = { fixed: tailSize, varying: [] };
   const windows: Code[] = [];
   const padding = replyPadding(request, reply, scope);
+  /** Lengths of the windows so far, and the fields beside them. */
+  let filled: Size = { fixed: 0, varying: [] };
+  const values: FieldModel[] = [];
+  const position = (): Size => plus(settledSize(values, context), filled);
+  let least: Size = { fixed: 0, varying: [] };
   for (const field of front) {
     const shape = shapeOf(field, scope);
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = replyMember(field, variant);
       const known = lengthIfThere(field, count(shape.length.formula, formulas), formulas);
       lengths.push(code`const ${member}Length = ${known};`);
-      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${member}Length);`);
-      const length: Size = { fixed: 0, varying: [code`${member}Length`] };
-      position = plus(position, length);
-      needed = plus(needed, length);
+      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position())}, ${member}Length);`);
+      filled = plus(filled, { fixed: 0, varying: [code`${member}Length`] });
       continue;
     }
     if (isOptionalReply(field, request, reply) && !padding.includes(field)) break;
     if (field.optional) break;
-    const size = fixedSize(shape);
-    needed = plus(needed, { fixed: size ?? minimumSize(shape, scope), varying: [] });
-    if (size === null) break;
-    position = plus(position, { fixed: size, varying: [] });
+    if (!isSettled(field, scope)) {
+      const isThere = !(field.moves && field.conditionTree !== null);
+      least = { fixed: isThere ? minimumSize(shape, scope) : 0, varying: [] };
+      break;
+    }
+    values.push(field);
   }
+  const needed = plus(plus(position(), least), { fixed: tailSize, varying: [] });
   if (rest !== undefined && isWindow(rest, scope)) {
     const member = replyMember(rest, variant);
-    const length = plus(position, { fixed: tailSize, varying: [] });
+    const length = plus(position(), { fixed: tailSize, varying: [] });
     const room =
       length.fixed === 0 && length.varying.length === 0
         ? code`this.writable.length`
         : code`this.writable.length - ${parenthesised(length)}`;
     const there = lengthIfThere(rest, room, formulas);
-    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position)}, ${there});`);
+    windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position())}, ${there});`);
   }
   return { lengths, needed, windows };
 }
@@ -119,7 +126,11 @@ function parenthesised(size: Size): Code {
 
 export function fixedTotal(fields: readonly FieldModel[], scope: DeviceScope): number {
   let total = 0;
-  for (const field of fields) {
+  for (const [index, field] of fields.entries()) {
+    // Bit-fields share their integer.
+    if (index > 0 && field.bits !== null && field.bits.shift > 0) continue;
+    if (field.moves && field.conditionTree !== null)
+      throw new EmitError("a reply whose end is of variable size", field.name);
     const size = field.optional ? null : (field.size ?? fixedSize(shapeOf(field, scope)));
     if (size === null) throw new EmitError("a reply whose end is of variable size", field.name);
     total += size;

@@ -6,8 +6,9 @@ import { valueFunction } from "./enums.js";
 import { givenFields } from "./flat-requests.js";
 import { runtime } from "./imports.js";
 import { commonReplySize, fixedTotal } from "./reply-room.js";
+import { isSettled, settledSize } from "./reply-places.js";
 import { isTagged } from "./reply-variants.js";
-import { replyMember } from "./request-layout.js";
+import { replyMember, slotContext } from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -37,39 +38,35 @@ export interface Run {
 export function runsOf(variant: VariantShape, request: RequestShape, scope: DeviceScope): Run[] {
   const { front, rest, tail } = replyParts(variant, request, scope);
   const tailBytes = fixedTotal(tail, scope);
+  const context = slotContext(variant, scope);
+  const padding = replyPadding(request, variant, scope);
   const runs: Run[] = [];
-  let position: Size = { fixed: 0, varying: [] };
   let fields: FieldModel[] = [];
-  let start = position;
+  let start: Size = { fixed: 0, varying: [] };
   const end = (): void => {
+    const isKnown = fields.every(
+      (field) => isSettled(field, scope) && (padding.includes(field) || !isOptionalReply(field, request, variant)),
+    );
+    const known = isKnown ? settledSize(fields, context) : undefined;
     if (fields.some(isVisible)) {
-      const padding = replyPadding(request, variant, scope);
-      const sizes = fields.map((field) =>
-        field.optional || (isOptionalReply(field, request, variant) && !padding.includes(field))
-          ? null
-          : fixedSize(shapeOf(field, scope)),
-      );
-      const size = sizes.every((each) => each !== null) ? fixedTotal(fields, scope) : null;
+      const size = known?.varying.length === 0 ? known.fixed : null;
       runs.push({ fields, at: sizeCode(start), size, limit: tailBytes });
     }
+    // Behind what is not known there are no windows.
+    if (known !== undefined) start = plus(start, known);
     fields = [];
   };
   // Reserved bytes up to the end are not written.
   const middle = rest === undefined || rest.reserved || isWindow(rest, scope) ? front : [...front, rest];
   for (const field of middle) {
-    if (isWindow(field, scope)) {
-      end();
-      position = plus(position, {
-        fixed: 0,
-        varying: [
-          code`${variant.isPlain ? code`this.${replyMember(field, variant)}.length` : code`(this.${replyMember(field, variant)}?.length ?? 0)`}`,
-        ],
-      });
-      start = position;
+    if (!isWindow(field, scope)) {
+      fields.push(field);
       continue;
     }
-    fields.push(field);
-    position = plus(position, { fixed: fixedSize(shapeOf(field, scope)) ?? 0, varying: [] });
+    end();
+    const member = code`this.${replyMember(field, variant)}`;
+    const length = variant.isPlain ? code`${member}.length` : code`(${member}?.length ?? 0)`;
+    start = plus(start, { fixed: 0, varying: [length] });
   }
   end();
   if (tail.length > 0)

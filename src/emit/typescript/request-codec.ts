@@ -1,5 +1,5 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, joined, nothing, parameterNames, quoted, render, type Code } from "./code.js";
+import { code, joined, mentions, nothing, parameterNames, quoted, render, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { valueFunction } from "./enums.js";
@@ -78,7 +78,12 @@ export function requestCodec(request: RequestShape, scope: DeviceScope): Code {
   return code`function ${name}(driver: ${scope.prefix}Driver): ${types} { return ${methods}; }`;
 }
 
-function dispatch(request: RequestShape, scope: DeviceScope, leaf: (variant: VariantShape) => Code): Code {
+function dispatch(request: RequestShape, scope: DeviceScope, statements: (variant: VariantShape) => Code): Code {
+  const leaf = (variant: VariantShape): Code => {
+    const body = statements(variant);
+    const isCast = variant.isCast && mentions(body, "own");
+    return isCast ? code`const own = input as ${variant.inputType}; ${body}` : body;
+  };
   if (request.selector !== undefined) {
     const groups = new Map<string, { readonly labels: Code[]; readonly body: Code }>();
     for (const variant of request.variants) {
@@ -111,7 +116,12 @@ function tagOf(variant: VariantShape, discriminator: string): FieldModel {
   return field;
 }
 
-const ofInput = (field: FieldModel): Code => code`input.${propertyName(field)}`;
+/** The variable with what the driver gives. */
+const inputOf = (variant: VariantShape): string => (variant.isCast ? "own" : "input");
+const ofInput =
+  (variant: VariantShape) =>
+  (field: FieldModel): Code =>
+    code`${inputOf(variant)}.${propertyName(field)}`;
 
 function codecContext(
   variant: VariantShape,
@@ -130,7 +140,7 @@ function codecContext(
     config,
     formulas: {
       ...formulaContext(scope, place, { features, config }),
-      field: (_, path) => valueAtPath(givenFields(variant.readable), path, ofInput, scope, place),
+      field: (_, path) => valueAtPath(givenFields(variant.readable), path, ofInput(variant), scope, place),
     },
     tailOf: (field) => tailSize(fields, field, scope, place),
   };
@@ -138,11 +148,11 @@ function codecContext(
 
 function readableContext(variant: VariantShape, scope: DeviceScope): CodecContext {
   const context = codecContext(variant, variant.inputType, variant.readable, scope);
-  return { ...context, formulas: fieldsFormulas(givenFields(variant.readable), ofInput, context) };
+  return { ...context, formulas: fieldsFormulas(givenFields(variant.readable), ofInput(variant), context) };
 }
 
 function readableSize(variant: VariantShape, scope: DeviceScope): Size {
-  return sizeOfFields(givenFields(variant.readable), ofInput, readableContext(variant, scope));
+  return sizeOfFields(givenFields(variant.readable), ofInput(variant), readableContext(variant, scope));
 }
 
 /** Bytes for a reply, or for the longest of several. */
@@ -195,7 +205,7 @@ function writableSize(reply: VariantShape, variant: VariantShape, request: Reque
 
 /** Bytes that the driver gives for a field. */
 function capacityOf(field: FieldModel, variant: VariantShape, scope: DeviceScope): Code {
-  const given = code`input.${capacityName(field, variant, scope)}`;
+  const given = code`${inputOf(variant)}.${capacityName(field, variant, scope)}`;
   return isWish(field, scope) ? code`(${given} === true ? ${fixedSize(shapeOf(field, scope)) ?? 0} : 0)` : given;
 }
 
@@ -258,12 +268,13 @@ function sharedFields(request: RequestShape, scope: DeviceScope): readonly Field
 function encodeShared(fields: readonly FieldModel[], request: RequestShape, scope: DeviceScope): Code {
   const [first] = request.variants;
   if (first === undefined || fields.length === 0) return nothing;
-  return code`${writeFields(givenFields(fields), ofInput, readableContext(first, scope))}`;
+  const anyOf = { ...first, isCast: false };
+  return code`${writeFields(givenFields(fields), ofInput(anyOf), readableContext(anyOf, scope))}`;
 }
 
 function encode(variant: VariantShape, skipped: number, scope: DeviceScope): Code {
   const context = readableContext(variant, scope);
-  const statements = writeFields(givenFields(variant.readable).slice(skipped), ofInput, context, {
+  const statements = writeFields(givenFields(variant.readable).slice(skipped), ofInput(variant), context, {
     writer: "writer",
     constant: (field) => (isTag(variant, field) ? tagNumber(variant, field, scope) : undefined),
   });
@@ -290,9 +301,9 @@ function tagNumber(variant: VariantShape, field: FieldModel, scope: DeviceScope)
         label.parts.length === 1 && typeof label.parts[0] === "string" ? label.parts[0].replaceAll('"', "") : "";
       if (/^[A-Za-z_]\w*$/.test(name)) return code`${scope.typeName(shape.meaning.enum)}.${name}`;
     }
-    return code`${valueFunction(shape.meaning.enum, scope)}(${ofInput(field)})`;
+    return code`${valueFunction(shape.meaning.enum, scope)}(${ofInput(variant)(field)})`;
   }
-  return ofInput(field);
+  return ofInput(variant)(field);
 }
 
 /** Of `name` or `name: local`. */

@@ -1,11 +1,12 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, propertyKey, quoted, type Code } from "./code.js";
-import { visitFormula, type DeviceScope } from "./device-scope.js";
+import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { writeType } from "./enums.js";
 import { DEFAULT_NOTE, hasDefault } from "./flat-requests.js";
 import { runtimeType } from "./imports.js";
 import { pascalCase } from "./names.js";
+import { refersToSelf } from "./reply-places.js";
 import { replyUnion } from "./reply-types.js";
 import { isTagged, replyFields } from "./reply-variants.js";
 import {
@@ -110,7 +111,11 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
     { doc: tagsDoc(variant, request, scope), since: model.since, within: request.since },
     model.doc,
   );
-  const properties = [...tags, ...fields.map((field) => inputProperty(field, model.since, scope)), ...capacities];
+  const properties = [
+    ...tags,
+    ...fields.map((field) => inputProperty(field, model.since, variant.inputType, scope)),
+    ...capacities,
+  ];
   const body =
     properties.length === 0
       ? code`export type ${variant.inputType} = Readonly<Record<never, never>>;`
@@ -118,12 +123,12 @@ function inputType(request: RequestShape, variant: VariantShape, scope: DeviceSc
   return paragraphs([code`${doc}${body}`, ...matchTypes(variant.readable, variant.inputType, scope)]);
 }
 
-function inputProperty(field: FieldModel, within: string, scope: DeviceScope): Code {
+function inputProperty(field: FieldModel, within: string, owner: string, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const type =
     shape.kind === "scalar" && shape.meaning.kind === "enum"
       ? writeType(shape.meaning.enum, scope)
-      : typeOf(shape, field, "", scope);
+      : typeOf(shape, field, owner, scope);
   const optional = hasDefault(field) || isOptional(field, shape);
   const note = hasDefault(field) ? [DEFAULT_NOTE] : [];
   return code`${fieldDoc(field, scope, within, ...note)}readonly ${propertyKey(propertyName(field))}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
@@ -150,14 +155,6 @@ function isSizeKnown(field: FieldModel, scope: DeviceScope): boolean {
     return shape.stride !== null || fixedSize(shape.of) !== null;
   }
   return false;
-}
-
-function refersToSelf(formula: Parameters<typeof visitFormula>[0]): boolean {
-  let found = false;
-  visitFormula(formula, (part) => {
-    if (part.op === "field" && part.scope === "self") found = true;
-  });
-  return found;
 }
 
 /** Does the driver ask for a field of the reply, and not just give room for it? */

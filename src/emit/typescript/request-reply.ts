@@ -12,6 +12,7 @@ import { interpret } from "./read-fields.js";
 import { requestMember, slotContext } from "./request-layout.js";
 import {
   isOptionalReply,
+  patternsOf,
   replyPadding,
   statusField,
   tagField,
@@ -26,6 +27,7 @@ import { scalarSize, shapeOf } from "./shapes.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { printTree } from "./variant-tree.js";
+import { fieldsFormulas } from "./write-fields.js";
 
 /** `complete`, and a method for each layout whose reply is more than a status. */
 export function completeMethods(
@@ -214,8 +216,8 @@ function anyContext(request: RequestShape, scope: DeviceScope): CodecContext {
 }
 
 function replyStatements(variant: VariantShape, request: RequestShape, isObject: boolean, scope: DeviceScope): Code {
-  const context = slotContext(variant, scope);
   const access = (field: FieldModel): Code => (isObject ? code`reply.${propertyName(field)}` : code`reply`);
+  const context = replyContext(variant, access, scope);
   const runs = runsOf(variant, request, scope).map((run, _, all) => {
     const padding = replyPadding(request, variant, scope);
     const optional = run.fields.filter((field) => isOptionalReply(field, request, variant));
@@ -226,6 +228,12 @@ function replyStatements(variant: VariantShape, request: RequestShape, isObject:
     return apart(run, all, statements, scope);
   });
   return code`${runs} return this.finish(${written(variant, request, scope)});`;
+}
+
+/** Formulas see all that is answered, and what was asked. */
+function replyContext(variant: VariantShape, access: (field: FieldModel) => Code, scope: DeviceScope): CodecContext {
+  const context = slotContext(variant, scope);
+  return { ...context, formulas: fieldsFormulas(variant.writable, access, context) };
 }
 
 /** Runs with variables of the same names do not get into each other's way. */
@@ -241,16 +249,32 @@ function taggedStatements(variant: VariantShape, request: RequestShape, scope: D
   return printTree(replyTree(variant), {
     ...printer,
     leaf: (reply) => {
+      if (isImpossible(reply, variant, scope)) return code`return this.abandon();`;
       const narrow = narrowed(reply, variant, scope);
       const value = narrow === undefined ? code`reply` : code`answer`;
+      const access = (field: FieldModel): Code => code`${value}.${propertyName(field)}`;
+      const own = { ...context, formulas: fieldsFormulas(reply.writable, access, context) };
       const runs = runsOf(reply, request, scope).map((run, _, all) => {
         const room = run.size === null || isFront(run, variant) ? nothing : roomForRun(run);
-        const statements = writeRun(run, (field) => code`${value}.${propertyName(field)}`, context, scope);
+        const statements = writeRun(run, access, own, scope);
         return apart(run, all, code`${room} ${statements}`, scope);
       });
       return code`${narrow} ${runs} return this.finish(${written(reply, request, scope)});`;
     },
     missing: () => code`return this.abandon();`,
+  });
+}
+
+/** A reply for other tags than those that there are. */
+function isImpossible(reply: VariantShape, variant: VariantShape, scope: DeviceScope): boolean {
+  return reply.model.tags.some(({ field: name, patterns }) => {
+    const field = tagField(reply, name);
+    const shape = field === undefined ? undefined : shapeOf(field, scope);
+    if (patterns.length > 0 || shape?.kind !== "scalar" || shape.meaning.kind !== "enum") return false;
+    const used = variant.replies.flatMap((other) => patternsOf(other, name) ?? []);
+    const { open, members } = shape.meaning.enum;
+    const isUsed = (value: number): boolean => used.some(({ low, high }) => value >= low && value <= high);
+    return !open && members.every(({ value }) => isUsed(Number(value)));
   });
 }
 

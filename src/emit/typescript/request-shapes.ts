@@ -1,10 +1,11 @@
 import type { FieldModel, PatternModel, RequestModel, StructModel, VariantModel } from "../../model/device-model.js";
-import { code, joined, quoted, type Code } from "./code.js";
+import { code, joined, quoted, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
 import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
+import { isGivenAsValue, withValueBytes } from "./reply-places.js";
 import { isReply, replyFields, replyTagNames, replyVariants, sharedFront } from "./reply-variants.js";
 import { fixedSize, goesToEnd, shapeOf } from "./shapes.js";
 import { isOptional, isVisible, propertyName, shortName } from "./struct-types.js";
@@ -46,6 +47,8 @@ export interface VariantShape {
   readonly answerType: string;
   /** The only variant of a request without tags. */
   readonly isPlain: boolean;
+  /** Does looking at the tags not tell TypeScript which variant it is? Numbers are of one type, whatever they are. */
+  readonly isCast: boolean;
   /** What the types of matches are called after. */
   readonly owner: string;
   readonly readable: readonly FieldModel[];
@@ -71,7 +74,7 @@ export function isTag(variant: VariantShape, field: FieldModel): boolean {
 
 export function requestShape(listed: RequestModel, scope: DeviceScope): RequestShape {
   const place = `${scope.device.name}.${listed.name}`;
-  const model = flatRequest(listed, scope);
+  const model = withValueBytes(flatRequest(listed, scope), scope);
   const typeName = claim(scope, `${scope.prefix}${pascalCase(model.name)}`, place);
   const many = model.variants.length > 1 || model.discriminators.length > 0;
   const suffixName = model.name === "Request" ? "" : pascalCase(model.name);
@@ -88,6 +91,7 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
       replyType: claim(scope, `${short}Reply`, place),
       answerType: claim(scope, `${short}Answer`, place),
       isPlain: !many,
+      isCast: known.some((other) => other !== variant && looksAlike(variant, other, scope)),
       owner: requestType,
       readable: variant.readable,
       writable: variant.replies[0]?.writable ?? [],
@@ -109,6 +113,24 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
   };
+}
+
+/** Is there a tag that is a number in one variant, and may be any number in the other? */
+function looksAlike(variant: VariantModel, other: VariantModel, scope: DeviceScope): boolean {
+  const label = (each: VariantModel, pattern: PatternModel, name: string): string => {
+    const field = each.readable.find((candidate) => candidate.name === name);
+    return render(tagLabel(pattern, field, scope)).text;
+  };
+  const labels = (each: VariantModel, name: string): readonly string[] | undefined => {
+    const patterns = each.tags.find(({ field }) => field === name)?.patterns;
+    return patterns?.length === 0 ? ["number"] : patterns?.map((pattern) => label(each, pattern, name));
+  };
+  return variant.tags.some(({ field: name }) => {
+    const own = labels(variant, name) ?? [];
+    const others = labels(other, name) ?? [];
+    const areNumbers = own.some((each) => !each.startsWith('"')) && others.some((each) => !each.startsWith('"'));
+    return areNumbers && [...own, ...others].includes("number");
+  });
 }
 
 function selectorOf(
@@ -186,6 +208,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     replyType: "void",
     answerType: "void",
     isPlain: true,
+    isCast: false,
     owner: scope.typeName(struct),
     readable: struct.fields,
     writable: [],
@@ -225,7 +248,11 @@ function commonEnds(
   const [first, ...others] = replies;
   if (first === undefined) return { prefix: [], suffix: [] };
   const isFixed = (field: FieldModel): boolean =>
-    field.conditionTree === null && !field.optional && fixedSize(shapeOf(field, scope)) !== null;
+    // A number that counts something behind it is there together with that.
+    field.conditionTree === null &&
+    field.counts === null &&
+    !field.optional &&
+    fixedSize(shapeOf(field, scope)) !== null;
   const same = (left: FieldModel | undefined, right: FieldModel | undefined): boolean =>
     left !== undefined && left.name === right?.name && JSON.stringify(left.type) === JSON.stringify(right.type);
   let front = 0;
@@ -276,7 +303,7 @@ export function replyParts(variant: VariantShape, request: RequestShape, scope: 
 /** Bytes at the top of a stream are not copied: they are windows on the driver's buffers. */
 export function isWindow(field: FieldModel, scope: DeviceScope): boolean {
   const shape = shapeOf(field, scope);
-  return shape.kind === "bytes" && shape.length.kind !== "fixed" && isVisible(field);
+  return shape.kind === "bytes" && shape.length.kind !== "fixed" && isVisible(field) && !isGivenAsValue(field);
 }
 
 /** Fields of a reply that are given as values. */

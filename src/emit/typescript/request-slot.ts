@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, nothing, paragraphs, quoted, type Code } from "./code.js";
+import { code, joined, mentions, nothing, paragraphs, quoted, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
@@ -77,7 +77,7 @@ export function requestSlot(
   const fields = code`${members.map((member) => memberDeclaration(member, isPlain(request)))}
     ${views.map((view) => code`readonly ${view.name}: ${viewName(view.struct, scope)};`)}
     ${members.flatMap((member) => (isPlain(request) ? [] : [member.readable && code`readonly #${member.name}In = new ${runtime("ReadableBytes")}();`, member.writable && code`readonly #${member.name}Out = new ${runtime("WritableBytes")}();`]))}
-    ${scratch > 0 && code`readonly #replyBytes = new Uint8Array(${scratch}); readonly #replyWriter = new ${runtime("ByteWriter")}(this.#replyBytes);`}
+    ${scratch > 0 && mentions(body, "this.#replyWriter") && code`readonly #replyBytes = new Uint8Array(${scratch}); readonly #replyWriter = new ${runtime("ByteWriter")}(this.#replyBytes);`}
     ${request.selector !== undefined && code`${request.selector}: ${joined([...request.variants.map(({ model }) => quoted(model.name)), quoted("Unknown")], " | ")} = "Unknown";`}
     ${hasKinds && code`#kind: ${joined(kinds, " | ")} = ${kinds[0] ?? '""'};`}
     ${config && code`readonly #config: ${scope.prefix}DeviceConfig;`}`;

@@ -1,4 +1,5 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
+import { isWordOf, wordAt, wordCondition } from "./bit-fields.js";
 import { code, joined, mentions, render, type Code } from "./code.js";
 import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
@@ -43,17 +44,22 @@ export function sizeOfFields(
     if (field.overlaps && index > 0 && continuesOverlap(fields, index - 1)) continue;
     if (field.bits !== null) {
       const { shift, width } = field.bits;
-      const sameWord =
-        wordEnd?.field.type === field.type && shift >= wordEnd.bits && wordEnd.field.offset === field.offset;
-      if (!sameWord) total = plus(total, { fixed: fixedSize(shape) ?? 0, varying: [] });
+      const sameWord = wordEnd !== undefined && shift >= wordEnd.bits && isWordOf(field, wordEnd.field);
+      if (!sameWord) total = plus(total, sizeOfWord(wordAt(fields, index), fixedSize(shape) ?? 0, context));
       wordEnd = { field, bits: shift + width };
       continue;
     }
     wordEnd = undefined;
-    const size = field.overlaps ? overlapSize(fields, index, context.scope, context.place) : undefined;
+    const size = field.overlaps ? overlapSize(field, context.place) : undefined;
     total = plus(total, sizeOfField(size === undefined ? field : { ...field, size }, shape, access, context));
   }
   return total;
+}
+
+function sizeOfWord(word: readonly FieldModel[], size: number, context: CodecContext): Size {
+  const when = wordCondition(word);
+  if (when === null) return { fixed: size, varying: [] };
+  return { fixed: 0, varying: [code`(${condition(when, context.formulas)} ? ${size} : 0)`] };
 }
 
 function sizeOfField(
@@ -162,7 +168,8 @@ export function sizeNeeds(struct: StructModel, context: CodecContext): readonly 
   const body = sizeBody(struct, context);
   return parameterList(struct, context.scope).map((parameter) => {
     const { text } = render(parameter);
-    return mentions(body, text.slice(0, text.indexOf(":")));
+    // A property of that name is something else.
+    return new RegExp(`(?<![\\w.#])${text.slice(0, text.indexOf(":"))}\\b`).test(render(body).text);
   });
 }
 
@@ -194,7 +201,9 @@ function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: Cod
 function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext): Code {
   const always = isExhaustive(shape.arms);
   const dot = always ? "." : "?.";
-  let result = always ? undefined : code`0`;
+  // A test for one of several kinds does not tell the compiler that it is none of the others.
+  const single = shape.arms.every((arm) => arm.model.patterns.length < 2);
+  let result = always && single ? undefined : code`0`;
   for (const arm of [...shape.arms].reverse()) {
     if (arm.struct.fields.length === 0) continue;
     const fixed = arm.struct.kind === "header" ? null : arm.struct.size;

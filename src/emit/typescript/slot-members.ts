@@ -1,4 +1,4 @@
-import type { StructModel } from "../../model/device-model.js";
+import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -9,6 +9,7 @@ import { isWindow, tagField, type RequestShape } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
 import { memberType } from "./request-types.js";
 import { isWide, shapeOf } from "./shapes.js";
+import { isOptional, isVisible } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 
 export interface Member {
@@ -124,7 +125,22 @@ export function headGetters(groups: readonly LayoutGroup[], members: readonly Me
       getters.set(name, { name, code: paragraphs([getter, asNumber]) });
     }
   }
+  for (const field of groups.flatMap(({ layout }) => [...layout.head.map((each) => each.field), ...layout.assigned])) {
+    const name = requestMember(field);
+    if (getters.has(name) || getters.has(`${name}Number`) || !hasNumber(field, scope)) continue;
+    const isMember = members.some((member) => member.name === name);
+    if (!isMember) continue;
+    const getter = code`get ${name}Number(): number { return Number(this.${name} ?? 0n); }`;
+    getters.set(`${name}Number`, { name: `${name}Number`, code: getter });
+  }
   return [...getters.values()];
+}
+
+/** Is the field shown as a number, too? */
+function hasNumber(field: FieldModel, scope: DeviceScope): boolean {
+  const shape = shapeOf(field, scope);
+  if (shape.kind !== "scalar" || !isWide(shape, field) || isOptional(field, shape) || !isVisible(field)) return false;
+  return shape.meaning.kind === "number" && field.flags === null;
 }
 
 /** Without a bigint on the way. */

@@ -186,7 +186,11 @@ function unionBody(union: StructModel, context: CodecContext): Code {
     "reader",
     (field, known): ReaderChange | undefined => {
       const index = struct.fields.indexOf(field);
-      const changes: Code[] = index === 0 ? [code`const start = reader.offset;`] : [code`${reader}.offset = start;`];
+      const offset = field.union?.offset ?? 0;
+      const changes: Code[] =
+        index === 0
+          ? [code`const start = reader.offset;`]
+          : [code`${reader}.offset = start${offset === 0 ? "" : ` + ${offset}`};`];
       if (sizedTree !== null && index === lastReferred + 1) {
         reader = "body";
         changes.push(code`const body = reader.window(${count(sizedTree, known)});`);

@@ -102,6 +102,9 @@ function headerSteps(struct: StructModel, context: CodecContext): HeaderStep[] {
 
 /** The member that says most: of variable size, or the largest one, that is there. */
 function unionBody(union: StructModel, context: CodecContext): Code {
+  // What a struct without a name holds is written together.
+  const together = union.fields.some((field, index) => field.union?.member === union.fields[index + 1]?.union?.member);
+  if (together && union.sizedTree === null) return code`${writeFields(union.fields, ofValue, context)}`;
   const struct = apart(union);
   const members = struct.fields.filter(isVisible);
   const sizeOf = (field: FieldModel): number => fixedSize(shapeOf(field, context.scope)) ?? Infinity;

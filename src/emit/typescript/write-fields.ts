@@ -5,7 +5,8 @@ import { EmitError, unreachable } from "./emit-error.js";
 import { valueFunction } from "./enums.js";
 import { countedValue, memberAtPath, valueAtPath } from "./field-paths.js";
 import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
-import { continuesOverlap, overlapSize } from "./overlaps.js";
+import { wordAt, wordCondition } from "./bit-fields.js";
+import { continuesOverlap, overlapMembers, overlapSize } from "./overlaps.js";
 import { scalarMethod } from "./read-fields.js";
 import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
@@ -54,15 +55,18 @@ export function writeFields(
     const field = fields[index];
     if (field === undefined) break;
     const shape = shapeOf(field, context.scope);
-    if (field.bits !== null && shape.kind === "scalar") {
-      const word = wordAt(fields, index);
-      statements.push(writeWord(word, shape, site));
-      index += word.length - 1;
-      continue;
-    }
     if (field.overlaps) {
       statements.push(writeOverlap(fields, index, site));
       while (continuesOverlap(fields, index)) index++;
+      continue;
+    }
+    if (field.bits !== null && shape.kind === "scalar") {
+      const word = wordAt(fields, index);
+      const when = wordCondition(word);
+      const access = (each: FieldModel): Code => maybeMissing(each, site);
+      const write = writeWord(word, shape, { ...site, access });
+      statements.push(when === null ? write : code`if (${condition(when, formulas)}) { ${write} }`);
+      index += word.length - 1;
       continue;
     }
     const constant = options.constant?.(field);
@@ -78,26 +82,51 @@ export function writeFields(
 
 /** An anonymous union: the largest member that is there, and zeroes up to its end. */
 function writeOverlap(fields: readonly FieldModel[], first: number, site: WriteSite): Code {
-  const size = overlapSize(fields, first, site.context.scope, site.context.place);
-  const members: FieldModel[] = [];
-  for (let index = first; ; index++) {
-    const field = fields[index];
-    if (field !== undefined && isVisible(field)) members.push(field);
-    if (!continuesOverlap(fields, index)) break;
-  }
-  const sizeOf = (field: FieldModel): number => fixedSize(shapeOf(field, site.context.scope)) ?? 0;
-  let body = code``;
-  for (const field of members.sort((left, right) => sizeOf(left) - sizeOf(right))) {
-    const value = site.access(field);
-    const write = writeShape(shapeOf(field, site.context.scope), field, value, site);
-    body = code`if (${value} !== undefined) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
-  }
+  const { context, writer } = site;
   const [field] = fields.slice(first);
-  const whole = sized(body, code`${size}`, site, members[0] === undefined ? "end" : `${propertyName(members[0])}End`);
-  const test = field?.conditionTree ?? null;
-  return test === null || field?.moves !== true
-    ? whole
-    : code`if (${condition(test, site.context.formulas)}) { ${whole} }`;
+  if (field === undefined) throw new EmitError("an anonymous union without members", context.place);
+  const size = overlapSize(field, context.place);
+  const members = overlapMembers(fields, first)
+    .map((member) => ({ member, visible: member.filter(isVisible) }))
+    .filter(({ visible }) => visible.length > 0);
+  const endOf = (member: readonly FieldModel[]): number =>
+    Math.max(...member.map((each) => (each.union?.offset ?? 0) + (each.size ?? 0)));
+  const start = members[0]?.visible[0] === undefined ? "start" : `${propertyName(members[0].visible[0])}Start`;
+  let body = code``;
+  const smallestFirst = members.reverse().sort((left, right) => endOf(left.member) - endOf(right.member));
+  for (const { member, visible } of smallestFirst) {
+    const tests = visible.map((each) => code`${site.access(each)} !== undefined`);
+    const write = memberWrites(member, start, site);
+    body = code`if (${joined(tests, " || ")}) { ${write} } ${body.parts.length === 0 ? "" : code`else ${body}`}`;
+  }
+  const whole = code`const ${start} = ${writer}.offset; ${writer}.zero(${size}); ${body} ${writer}.offset = ${start} + ${size};`;
+  const test = field.conditionTree;
+  return test === null || !field.moves ? whole : code`if (${condition(test, context.formulas)}) { ${whole} }`;
+}
+
+/** What is there of a member of a union, over the zeroes that are there already. */
+function memberWrites(member: readonly FieldModel[], start: string, site: WriteSite): Code[] {
+  const writes: Code[] = [];
+  for (let index = 0; index < member.length; index++) {
+    const field = member[index];
+    if (field === undefined) break;
+    const { scope } = site.context;
+    const offset = field.union?.offset ?? 0;
+    const move = code`${site.writer}.offset = ${start}${offset === 0 ? "" : ` + ${offset}`};`;
+    const shape = shapeOf(field, scope);
+    if (field.bits !== null && shape.kind === "scalar") {
+      const word = wordAt(member, index);
+      const access = (each: FieldModel): Code => defaulted(site.access(each), shapeOf(each, scope), each);
+      writes.push(code`${move} ${writeWord(word, shape, { ...site, access })}`);
+      index += word.length - 1;
+      continue;
+    }
+    if (!isVisible(field)) continue;
+    const value = site.access(field);
+    const write = code`${move} ${writeShape(shape, field, value, site)}`;
+    writes.push(member.length === 1 ? write : code`if (${value} !== undefined) { ${write} }`);
+  }
+  return writes;
 }
 
 interface WriteSite {
@@ -151,6 +180,13 @@ function unbounded(shape: Shape): Shape {
   return shape.kind === "text"
     ? { ...shape, form: shape.form === "padded" ? "exact" : shape.form, length: { kind: "rest" } }
     : shape;
+}
+
+/** A bit-field's value, where it may have none. */
+function maybeMissing(field: FieldModel, site: WriteSite): Code {
+  const shape = shapeOf(field, site.context.scope);
+  const value = site.access(field);
+  return isVisible(field) && isOptional(field, shape) ? defaulted(value, shape, field) : value;
 }
 
 /** A number of the same size is written faster than a run of zeroes. */
@@ -328,20 +364,6 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: Code
     fallback = fallback === undefined ? range : code`${range} else ${fallback}`;
   return code`${ranges.length > 0 ? code`const tag = ${tag};` : ""}
     switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} default: ${fallback} break; }`;
-}
-
-/** Bit-fields that share the integer of the field at `index`. */
-function wordAt(fields: readonly FieldModel[], index: number): FieldModel[] {
-  const word: FieldModel[] = [];
-  let end = 0;
-  for (const field of fields.slice(index)) {
-    const first = word[0];
-    if (field.bits === null || field.bits.shift < end) break;
-    if (first !== undefined && (field.type !== first.type || field.offset !== first.offset)) break;
-    word.push(field);
-    end = field.bits.shift + field.bits.width;
-  }
-  return word;
 }
 
 function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" }, site: WriteSite): Code {

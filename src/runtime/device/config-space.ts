@@ -1,5 +1,6 @@
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, ProtocolError } from "../negotiation/errors.js";
+import { configStretches, type ConfigPart, type ConfigStretch } from "../negotiation/config-parts.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { ConfigPhase, WritableConfigRange } from "./device-definition.js";
 
@@ -19,11 +20,13 @@ export interface ConfigWrite {
 export class ConfigSpace {
   readonly bytes: Uint8Array;
   readonly #writable: readonly WritableConfigRange[];
+  readonly #parts: readonly ConfigPart[] | undefined;
   #generation = 0;
 
-  constructor(bytes: Uint8Array, writable: readonly WritableConfigRange[]) {
+  constructor(bytes: Uint8Array, writable: readonly WritableConfigRange[], parts?: readonly ConfigPart[]) {
     this.bytes = bytes;
     this.#writable = writable;
+    this.#parts = parts;
   }
 
   /** Changes with every change by the device; a number of 32 bits that wraps. */
@@ -34,39 +37,52 @@ export class ConfigSpace {
     this.#generation = (this.#generation + 1) >>> 0;
   }
 
-  /** Copies bytes from `offset` on to `target`; zeroes for what is beyond the space. */
-  read(offset: number, target: Uint8Array): void {
+  /** Copies bytes from `offset` on to `target`; zeroes for what is beyond the space. `layout`: see {@link write}. */
+  read(offset: number, target: Uint8Array, layout: FeatureSet): void {
     target.fill(0);
-    if (!(offset >= 0 && offset < this.bytes.length)) return;
-    target.set(this.bytes.subarray(offset, Math.min(this.bytes.length, offset + target.length)));
+    if (!(offset >= 0)) return;
+    for (const stretch of this.#stretches(layout)) {
+      const from = Math.max(offset, stretch.offset);
+      const to = Math.min(offset + target.length, stretch.offset + stretch.size);
+      const place = stretch.place + from - stretch.offset;
+      if (from < to) target.set(this.bytes.subarray(place, place + to - from), from - offset);
+    }
+  }
+
+  #stretches(layout: FeatureSet): readonly ConfigStretch[] {
+    return configStretches(this.#parts, layout, this.bytes);
   }
 
   /**
    * A write by the driver, of any width. Bytes that it may write now are changed, the others are left alone.
-   * `features` are the negotiated ones, or the offered ones before FEATURES_OK.
+   * `features` are the negotiated ones, or the offered ones before FEATURES_OK; `layout` those that say where things are.
+   * What was changed is told by its places in memory.
    */
-  write(offset: number, source: Uint8Array, status: number, features: FeatureSet): ConfigWrite {
+  write(offset: number, source: Uint8Array, status: number, features: FeatureSet, layout: FeatureSet): ConfigWrite {
     const changed: { offset: number; length: number }[] = [];
     let error: ProtocolError | undefined;
     // A write can be no longer than the space, whatever length the peer asks for.
-    const length = Math.min(source.length, Math.max(0, this.bytes.length - offset));
+    const stretches = this.#stretches(layout);
+    const end = stretches.reduce((most, stretch) => Math.max(most, stretch.offset + stretch.size), 0);
+    const length = Math.min(source.length, Math.max(0, end - offset));
     if (!(offset >= 0) || length < source.length) {
       error = new ProtocolError("config-out-of-range", Clause.config, `${at(offset)} is beyond the space`);
       if (!(offset >= 0)) return { changed, error };
     }
     for (let i = 0; i < length; i++) {
-      const position = offset + i;
+      const stretch = stretches.find((each) => offset + i >= each.offset && offset + i < each.offset + each.size);
+      const position = stretch === undefined ? -1 : stretch.place + offset + i - stretch.offset;
       const range = this.#rangeAt(position, features);
       if (range === undefined) {
         error ??= new ProtocolError(
           "config-read-only",
           Clause.config,
-          `${at(position)} is not for the driver to write`,
+          `${at(offset + i)} is not for the driver to write`,
         );
         continue;
       }
       if (!phaseReached(range.phase, status)) {
-        error ??= new ProtocolError("config-phase", Clause.initialization, `${at(position)} is written too early`);
+        error ??= new ProtocolError("config-phase", Clause.initialization, `${at(offset + i)} is written too early`);
         continue;
       }
       this.bytes[position] = source[i] ?? 0;

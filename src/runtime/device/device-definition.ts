@@ -1,3 +1,4 @@
+import type { ConfigPart } from "../negotiation/config-parts.js";
 import type { FeatureRequirement, FeatureRules } from "../negotiation/feature-rules.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { DeviceQueue } from "../ring/index.js";
@@ -8,6 +9,7 @@ export type ConfigPhase = "any" | "features_ok" | "driver_ok";
 
 /** Bytes of the configuration space that the driver may write. */
 export interface WritableConfigRange {
+  /** In memory, if the layout depends on features. */
   readonly offset: number;
   readonly size: number;
   readonly phase: ConfigPhase;
@@ -22,8 +24,10 @@ export interface DeviceDefinition extends FeatureRules {
   readonly id: number;
   /** Like `requires`, for what a device that offers a feature must offer too. */
   readonly offers: readonly FeatureRequirement[];
-  /** In bytes. */
+  /** In bytes; if the layout depends on features, of all parts together. */
   readonly configSize: number;
+  /** What the configuration space consists of, if that depends on features. */
+  readonly configParts?: readonly ConfigPart[];
   readonly writableConfig: readonly WritableConfigRange[];
 }
 

@@ -77,7 +77,7 @@ export abstract class VirtioDevice {
     this.#features = offeredFeatures(definition, features, options.withhold);
     this.onProtocolError = undefined;
     this.#complaints = new Complaints(definition.name);
-    this.#config = new ConfigSpace(configBytes, definition.writableConfig);
+    this.#config = new ConfigSpace(configBytes, definition.writableConfig, definition.configParts);
     this.#queueSize = queueSize;
     this.#numbering = options.queueNumbering ?? "specification";
     this.#owner = this.#makeOwner(options);
@@ -322,9 +322,14 @@ export abstract class VirtioDevice {
     return this.setDriverFeatures(this.#driverFeatures.withWord(index, value));
   }
 
+  /** What the layout of the configuration goes by: before FEATURES_OK, what the driver has accepted so far. */
+  get #layoutFeatures(): FeatureSet {
+    return this.#featuresFixed ? this.#negotiated : this.#driverFeatures;
+  }
+
   /** Reads configuration bytes from `offset` on; zeroes beyond the space. */
   readConfig(offset: number, target: Uint8Array): void {
-    this.#config.read(offset, target);
+    this.#config.read(offset, target, this.#layoutFeatures);
   }
 
   /** A write of the driver to the configuration; bytes that it may not write now are left alone. */
@@ -337,7 +342,7 @@ export abstract class VirtioDevice {
       return;
     }
     const features = this.#featuresFixed ? this.#negotiated : this.offered;
-    const { changed, error } = this.#config.write(offset, source, this.#status, features);
+    const { changed, error } = this.#config.write(offset, source, this.#status, features, this.#layoutFeatures);
     this.#transport?.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
     for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));

@@ -1,4 +1,5 @@
 import { Clause, ProtocolError } from "../negotiation/errors.js";
+import { configOffset, configStretches } from "../negotiation/config-parts.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import type { DriverDefinition } from "./driver-definition.js";
@@ -21,16 +22,20 @@ export interface ConfigSnapshot {
  */
 export async function readConfigSnapshot(
   transport: DriverTransport,
-  definition: Pick<DriverDefinition, "configSize" | "configAccesses">,
+  definition: Pick<DriverDefinition, "configSize" | "configParts" | "configAccesses">,
   features: FeatureSet,
 ): Promise<ConfigSnapshot> {
-  const accesses = definition.configAccesses.filter(({ exists }) => exists?.(features) ?? true);
   let last: Uint8Array | undefined;
   for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const before = await transport.configGeneration();
     const bytes = new Uint8Array(definition.configSize);
-    for (const { offset, width, count } of accesses) {
-      bytes.set((await transport.readConfig(offset, width * count, width)).subarray(0, width * count), offset);
+    for (const { offset, width, count, exists } of definition.configAccesses) {
+      if (exists?.(features, bytes) === false) continue;
+      const { configParts } = definition;
+      const from =
+        configParts === undefined ? offset : configOffset(configStretches(configParts, features, bytes), offset);
+      if (from === undefined) continue;
+      bytes.set((await transport.readConfig(from, width * count, width)).subarray(0, width * count), offset);
     }
     const after = await transport.configGeneration();
     const agrees = transport.legacy === undefined || (last?.every((byte, at) => byte === bytes[at]) ?? false);

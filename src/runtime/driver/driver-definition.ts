@@ -1,4 +1,5 @@
 import type { MemoryAllocator, GuestMemory } from "../memory/index.js";
+import type { ConfigPart } from "../negotiation/config-parts.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { FeatureRules } from "../negotiation/feature-rules.js";
 import type { DriverQueue } from "../ring/index.js";
@@ -10,19 +11,22 @@ export interface DriverDefinition extends FeatureRules {
   readonly id: number;
   /** In bytes. A device may have less, which reads as zeroes, or more. */
   readonly configSize: number;
+  /** What the configuration space consists of, if that depends on features. */
+  readonly configParts?: readonly ConfigPart[];
   /** How the fields of the configuration are read, in the order of their offsets. Bytes in between read as zeroes. */
   readonly configAccesses: readonly ConfigAccess[];
 }
 
 /** Fields of the configuration that are read with the same width. */
 export interface ConfigAccess {
+  /** In memory, if the layout depends on features. */
   readonly offset: number;
   /** Of one access, in bytes: the natural width of the field; 4 for the halves of 64 bits (VIRTIO 1.4, 4.1.3.1). */
   readonly width: 1 | 2 | 4;
   /** How many of that width follow each other. */
   readonly count: number;
-  /** Absent: the fields exist whatever was negotiated. */
-  readonly exists?: (features: FeatureSet) => boolean;
+  /** Absent: the fields exist whatever was negotiated. `bytes` is what was read so far. */
+  readonly exists?: (features: FeatureSet, bytes: Uint8Array) => boolean;
 }
 
 /** A queue that the driver sets up. */

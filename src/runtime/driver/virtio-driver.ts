@@ -5,6 +5,7 @@ import { FeatureSet } from "../negotiation/feature-set.js";
 import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import { nextTurn } from "../transport/next-turn.js";
+import { configOffset, configStretches } from "../negotiation/config-parts.js";
 import { readConfigSnapshot } from "./config-snapshot.js";
 import type { DriverDefinition, DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { DriverQueueSet } from "./driver-queue-set.js";
@@ -57,6 +58,10 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   #negotiated = FeatureSet.none;
   #dropped: readonly string[] = [];
   #config: { readonly value: Config } | undefined;
+  /** What the driver wrote of fields that it cannot read, by place. */
+  readonly #ownConfig = new Map<number, Uint8Array>();
+  /** As last read. */
+  #configBytes: Uint8Array = new Uint8Array(0);
   #queues: DriverQueueSet | undefined;
   #generation = 0;
   #reading: Promise<unknown> = Promise.resolve();
@@ -100,6 +105,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     // One after the other, so that an older reading never replaces a newer one.
     const reading = this.#reading.then(async () => {
       const { bytes, generation } = await readConfigSnapshot(this.#transport, this.definition, this.#negotiated);
+      for (const [offset, own] of this.#ownConfig) bytes.set(own, offset);
+      this.#configBytes = bytes;
       const value = this.decodeConfig(bytes, this.#negotiated);
       this.#config = { value };
       this.#generation = generation;
@@ -218,10 +225,17 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
    */
   protected async writeConfigBytes(offset: number, bytes: Uint8Array): Promise<void> {
     this.#require("running", "the configuration can be written while it is running");
-    const access = this.definition.configAccesses.find(
+    const { configAccesses, configParts } = this.definition;
+    const access = configAccesses.find(
       ({ offset: start, width, count }) => offset >= start && offset < start + width * count,
     );
-    await this.#transport.writeConfig(offset, bytes, access?.width ?? 1);
+    const to =
+      configParts === undefined
+        ? offset
+        : configOffset(configStretches(configParts, this.#negotiated, this.#configBytes), offset);
+    if (to === undefined) throw this.#stateError("the field is not there with these features");
+    if (access === undefined) this.#ownConfig.set(offset, bytes);
+    await this.#transport.writeConfig(to, bytes, access?.width ?? 1);
   }
 
   /** Tells `onError`. */
@@ -261,6 +275,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       throw new ProtocolError("device-id", Clause.initialization, text);
     }
     await this.#reset();
+    this.#ownConfig.clear();
     await transport.setStatus(ACKNOWLEDGE);
     await transport.setStatus(ACKNOWLEDGE | DRIVER);
 

@@ -1,4 +1,5 @@
 export { CommonFeature, SUPPORTED_COMMON_FEATURES, type CommonFeatureName } from "./common-feature.js";
+export type { ConfigPart } from "./config-parts.js";
 export { DeviceStatus, statusNames } from "./device-status.js";
 export { HandlerError, ProtocolError, type ProtocolRule } from "./errors.js";
 export { featureName, type FeatureRequirement, type FeatureRule, type FeatureRules } from "./feature-rules.js";
