@@ -1,6 +1,7 @@
 import type fc from "fast-check";
 import { render } from "../../src/emit/typescript/code.js";
 import { capacityFields, capacityName, isWish } from "../../src/emit/typescript/request-inputs.js";
+import { isImpossible } from "../../src/emit/typescript/request-reply.js";
 import { replyMember, requestMember } from "../../src/emit/typescript/request-layout.js";
 import { isTag, isWindow, mayBeMissing, patternsOf, tagField, tagLabel, valueFields, type RequestShape, type VariantShape } from "../../src/emit/typescript/request-shapes.js";
 import { hasAnswerType } from "../../src/emit/typescript/request-types.js";
@@ -32,11 +33,12 @@ export function exchangeOf(g: fc.GeneratorValue, request: RequestShape, variant:
   const maker = new MessageMaker(g, agreed);
   const replyLengths = replyFields(variant).length === 0 ? [] : lengthPaths(replyFields(variant));
   const tags = new Map(variant.model.tags.map(({ field, patterns }) => [field, patterns.length > 0 ? patterns : otherValues(field, request, variant)]));
-  const sent = maker.fields(variant.readable, { tags, small: new Set(replyLengths), least: new Map(strides(replyFields(variant), agreed)) });
+  const wishes = { tags, small: new Set(replyLengths), least: new Map(strides(replyFields(variant), agreed)) };
+  const sent = request.struct === undefined ? maker.fields(variant.readable, wishes) : maker.struct(request.struct, wishes);
   const condition = variant.model.conditionTree;
   const holds = condition === null ? 1n : valueIn(condition, { self: sent.numbers, readable: sent.numbers, parameters: new Map() }, agreed);
   if (holds === 0n) throw new NotBuilt("not with these features");
-  const replies = isTagged(variant) ? variant.replies : [variant];
+  const replies = isTagged(variant) ? variant.replies.filter((reply) => !isImpossible(reply, variant, scope)) : [variant];
   const layout = replies[maker.number(0, replies.length - 1)] ?? variant;
   const replyTags = layout === variant ? new Map<string, readonly PatternModel[]>() : new Map(layout.model.tags.map(({ field, patterns }) => [field, patterns.length > 0 ? patterns : otherReplies(field, variant)]));
   const made = maker.fields(layout.writable, { tags: replyTags, readable: sent.numbers });

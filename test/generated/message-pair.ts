@@ -1,10 +1,10 @@
 import { configFields, isAnswer, isReadable, isSelector } from "../../src/emit/typescript/config-fields.js";
-import type { DeviceScope } from "../../src/emit/typescript/device-scope.js";
+import { visitFormula, type DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import type { QueueShape } from "../../src/emit/typescript/queues.js";
 import { isWide, scalarSize, shapeOf, type Shape } from "../../src/emit/typescript/shapes.js";
 import { propertyName } from "../../src/emit/typescript/struct-types.js";
 import { camelCase } from "../../src/emit/typescript/names.js";
-import type { FeatureModel, FieldModel } from "../../src/model/device-model.js";
+import type { FeatureModel, FieldModel, Formula } from "../../src/model/device-model.js";
 import { FeatureSet, RequestSlot, VirtioDevice, VirtioDriver, type DriverQueue } from "../../src/runtime/index.js";
 import { loopback } from "../../src/runtime/transport/loopback/index.js";
 import { RawDriver } from "../runtime/fixtures/raw-driver.js";
@@ -203,7 +203,15 @@ function allowed(field: FieldModel, number: number, scope: DeviceScope): number 
     const agreed = { scope, features: FeatureSet.none, config: ([name]: readonly string[]) => BigInt(name === field.name ? value : number) };
     return valueIn(tree, { self: new Map([[field.name, BigInt(value)]]), parameters: new Map() }, agreed) !== 0n;
   };
-  return [number, ...NUMBERS].find(isAllowed) ?? number;
+  return [number, ...NUMBERS, ...constantsIn(tree)].find(isAllowed) ?? number;
+}
+
+function constantsIn(tree: Formula): number[] {
+  const found: number[] = [];
+  visitFormula(tree, (part) => {
+    if (part.op === "number") found.push(Number(part.value));
+  });
+  return found;
 }
 
 function configValue(shape: Shape, field: FieldModel, number: number, scope: DeviceScope): unknown {

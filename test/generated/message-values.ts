@@ -4,7 +4,7 @@ import { render } from "../../src/emit/typescript/code.js";
 import { lengthFormulas, visitFormula } from "../../src/emit/typescript/device-scope.js";
 import { isWideEnum, memberOf } from "../../src/emit/typescript/enums.js";
 import { camelCase } from "../../src/emit/typescript/names.js";
-import { fixedSize, scalarSize, shapeOf, type ArmShape, type Length, type Shape } from "../../src/emit/typescript/shapes.js";
+import { fixedSize, goesToEnd, scalarSize, shapeOf, takesRest, type ArmShape, type Length, type Shape } from "../../src/emit/typescript/shapes.js";
 import { isVisible, patternKind, propertyName } from "../../src/emit/typescript/struct-types.js";
 import type { FieldModel, Formula, PatternModel, StructModel } from "../../src/model/device-model.js";
 import { numberAt, setNumberAt, valueIn, type Agreement, type Numbers, type Surroundings } from "./message-formulas.js";
@@ -78,12 +78,19 @@ export class MessageMaker {
     const tags = wishes.tags ?? new Map<string, readonly PatternModel[]>();
     const hints = new Map([...(wishes.hints ?? []), ...matchPaths(fields, this.#agreed)]);
     const least = new Map([...(wishes.least ?? []), ...strides(fields, this.#agreed)]);
-    const overlapping = largest(fields.filter((field) => field.overlaps && isVisible(field)));
+    const chosen = chosenMembers(fields);
+    const early = this.#early(fields, around, { ...wishes, small, tags, hints, least });
     const sizes = new Map<string, number>();
     let size = 0;
     for (const field of fields) {
       if (field.conditionTree !== null && field.moves && this.#value(field.conditionTree, around, field) === 0n) continue;
-      if (field.overlaps && field !== overlapping) continue;
+      if (field.overlaps) {
+        const { union } = field;
+        if (union === null || chosen.get(union.group) !== union.member) continue;
+        // The union takes its place whatever is in it.
+        if (fields[fields.indexOf(field) - 1]?.union?.member !== union.member) size += union.size;
+        if (!isVisible(field)) continue;
+      }
       if (!isVisible(field)) {
         size += hiddenSize(field, this.#agreed, (length) => this.#value(length, around, field));
         continue;
@@ -91,22 +98,56 @@ export class MessageMaker {
       const isThere = !field.optional || this.#g(arbitrary.boolean);
       if (!isThere || (field.conditionTree !== null && this.#value(field.conditionTree, around, field) === 0n)) continue;
       const room = wishes.room === undefined ? undefined : wishes.room - size;
-      const part = this.#field(field, fields, around, { ...wishes, room, small: below(small, field.name), tags: belowMap(tags, field.name), hints: belowMap(hints, field.name), least: belowMap(least, field.name) }, value);
+      const part = early.get(field) ?? this.#field(field, fields, around, { ...wishes, room, small: below(small, field.name), tags: belowMap(tags, field.name), hints: belowMap(hints, field.name), least: belowMap(least, field.name) }, value);
       if (part.value !== undefined) value[propertyName(field)] = part.value;
       if (part.number !== undefined) numbers.set(field.name, part.number);
+      for (const other of fields) {
+        if (other.counts?.field !== field.name) continue;
+        numbers.set(other.name, BigInt(lengthOf(part, shapeOf(field, this.#agreed.scope)) + other.counts.plus));
+      }
       sizes.set(field.name, part.size);
+      if (field.overlaps) continue;
       if (field.bits === null || field.bits.shift === 0) size += part.size;
     }
     return { value, numbers, size, sizes };
   }
 
+  /** Numbers that a match in front of them looks at. */
+  #early(fields: readonly FieldModel[], around: Surroundings, wishes: Wishes): ReadonlyMap<FieldModel, Part> {
+    const found = new Map<FieldModel, Part>();
+    for (const [index, field] of fields.entries()) {
+      const shape = shapeOf(field, this.#agreed.scope);
+      if (shape.kind !== "match") continue;
+      visitFormula(shape.subject, (formula) => {
+        if (formula.op !== "field" || formula.scope !== "self" || formula.path.length !== 1) return;
+        const behind = fields.slice(index).find(({ name }) => name === formula.path[0]);
+        if (behind === undefined || found.has(behind) || around.self.has(behind.name)) return;
+        const scalar = shapeOf(behind, this.#agreed.scope);
+        if (scalar.kind !== "scalar") return;
+        const { name } = behind;
+        const own: Wishes = { ...wishes, small: below(wishes.small ?? new Set(), name), tags: belowMap(wishes.tags ?? new Map(), name), hints: belowMap(wishes.hints ?? new Map(), name) };
+        found.set(behind, this.#scalar(scalar, behind, around, own));
+      });
+    }
+    return found;
+  }
+
   struct(struct: StructModel, wishes: Wishes = {}): Made {
-    const fields = struct.kind === "union" ? [largest(struct.fields.filter(isVisible))].filter((field) => field !== undefined) : struct.fields;
-    const made = this.fields(fields, wishes);
-    const size = struct.kind === "union" || struct.kind === "header" ? (struct.size ?? made.size) : made.size;
-    if (struct.sizedTree === null) return { ...made, size };
-    const around = { self: made.numbers, parameters: wishes.parameters ?? new Map<string, bigint>() };
-    return { ...made, size: this.#fit(struct.sizedTree, made.value, around, size, struct.name) };
+    const isApart = struct.kind === "union" && struct.fields.some(({ union }) => union === null);
+    const fields = isApart ? [largest(struct.fields.filter(isVisible))].filter((field) => field !== undefined) : struct.fields;
+    const { sizedTree } = struct;
+    const canBePadded = !struct.fields.some((field) => goesToEnd(field, this.#agreed.scope));
+    for (let attempt = 1; ; attempt++) {
+      const made = this.fields(fields, wishes);
+      const size = struct.kind === "union" || struct.kind === "header" ? (struct.size ?? made.size) : made.size;
+      if (sizedTree === null) return { ...made, size };
+      const around = { self: made.numbers, parameters: wishes.parameters ?? new Map<string, bigint>() };
+      try {
+        return { ...made, size: this.#fit(sizedTree, made.value, around, size, struct.name, canBePadded) };
+      } catch (error) {
+        if (attempt === 16) throw error;
+      }
+    }
   }
 
   #value(formula: Formula, around: Surroundings, field: FieldModel): bigint {
@@ -124,23 +165,30 @@ export class MessageMaker {
     const part = this.#part(shape, field, around, { ...wishes, room: tree === null ? wishes.room : given }, isCounted);
     if (tree === null) return part;
     if (given !== undefined && part.size > given) throw new NotBuilt(`${field.name} is longer than ${String(given)} bytes`);
-    return { ...part, size: this.#fit(tree, value, around, part.size, field.name) };
+    const canBePadded = !takesRest(shape, this.#agreed.scope);
+    return { ...part, size: this.#fit(tree, value, around, part.size, field.name, canBePadded) };
   }
 
-  /** Sets the number that says how long something is to what it is. Returns the size with padding. */
-  #fit(tree: Formula, value: Value, around: Surroundings, size: number, place: string): number {
+  /**
+   * Sets the number that says how long something is to what it is, if it is not so already. Returns the size with padding,
+   * which there can be only if nothing in it goes on to its end.
+   */
+  #fit(tree: Formula, value: Value, around: Surroundings, size: number, place: string, canBePadded: boolean): number {
     const path = ownPath(tree);
-    if (path === undefined) return Number(valueIn(tree, around, this.#agreed) ?? size);
-    setNumberAt(around.self, path, 0n);
-    const least = valueIn(tree, around, this.#agreed) ?? 0n;
-    const needed = BigInt(size) - least;
-    if (needed < 0n) throw new NotBuilt(`${place} is shorter than its size can say`);
-    setNumberAt(around.self, path, needed);
-    if (valueIn(tree, around, this.#agreed) !== BigInt(size)) throw new NotBuilt(`${place} has a size that no number gives`);
+    const given = valueIn(tree, around, this.#agreed);
+    if (path === undefined) return Number(given ?? size);
+    if (given !== undefined && (canBePadded ? Number(given) >= size && Number(given) < size + 64 : Number(given) === size)) return Number(given);
     let inner: unknown = value;
     for (const name of path.slice(0, -1)) inner = Reflect.get(Object(inner), camelCase(name));
-    if (typeof inner === "object" && inner !== null) Reflect.set(inner, camelCase(path.at(-1) ?? ""), Number(needed));
-    return size;
+    const last = camelCase(path.at(-1) ?? "");
+    if (typeof inner !== "object" || inner === null || !(last in inner)) throw new NotBuilt(`${place} has a size that follows from its parts`);
+    for (let number = 0; number <= LONGEST; number++) {
+      setNumberAt(around.self, path, BigInt(number));
+      if (valueIn(tree, around, this.#agreed) !== BigInt(size)) continue;
+      Reflect.set(inner, last, number);
+      return size;
+    }
+    throw new NotBuilt(`${place} has a size that no number gives`);
   }
 
   #part(shape: Shape, field: FieldModel, around: Surroundings, wishes: Wishes, isCounted: boolean): Part {
@@ -193,6 +241,10 @@ export class MessageMaker {
   }
 
   #array(shape: Shape & { kind: "array" }, field: FieldModel, around: Surroundings, wishes: Wishes, isCounted: boolean): Part {
+    if (shape.unit === "bytes" && isCounted) {
+      const parts = Array.from({ length: this.number(0, 3) }, () => this.#part(shape.of, field, around, { ...wishes, room: undefined }, false));
+      return { value: parts.map(({ value }) => value), number: undefined, size: parts.reduce((total, part) => total + part.size, 0) };
+    }
     const bytes = shape.unit === "bytes" || (shape.length.kind === "rest" && wishes.room !== undefined);
     const stride = shape.stride === null ? undefined : Number(this.#value(shape.stride, around, field));
     const wanted = shape.length.kind === "rest" && wishes.room === undefined ? this.number(0, 4) : this.#length(shape.length, field, around, wishes, isCounted);
@@ -309,6 +361,26 @@ function equation(formula: Formula): { readonly path: readonly string[]; readonl
 
 function exactly(value: number): PatternModel {
   return { name: null, low: value, high: value };
+}
+
+/** Of each union without a name, the member that says most. */
+function chosenMembers(fields: readonly FieldModel[]): ReadonlyMap<number, number> {
+  const chosen = new Map<number, number>();
+  const sizes = new Map<number, number>();
+  for (const { union, size } of fields.filter(isVisible)) {
+    if (union === null) continue;
+    const end = union.offset + (size ?? 0);
+    if (end <= (sizes.get(union.group) ?? -1)) continue;
+    sizes.set(union.group, end);
+    chosen.set(union.group, union.member);
+  }
+  return chosen;
+}
+
+/** What is counted of a part: bytes, or elements. */
+function lengthOf({ value, size }: Part, shape: Shape): number {
+  if (shape.kind === "array" && shape.unit === "elements" && Array.isArray(value)) return value.length;
+  return size;
 }
 
 function largest(fields: readonly FieldModel[]): FieldModel | undefined {

@@ -6,7 +6,8 @@ import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { memberName } from "./names.js";
-import { readFields } from "./read-fields.js";
+import { EmitError } from "./emit-error.js";
+import { readFields, referredFields } from "./read-fields.js";
 import { isTag, isWindow, type VariantShape } from "./request-shapes.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
 import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
@@ -136,6 +137,17 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
   // What was decoded so far, for lengths and conditions of what follows.
   let { formulas } = context;
   for (; index < headEnd; index++) formulas = headPart(index, layout, variant, { ...context, formulas });
+  if (variant.sizedTree !== null) {
+    const isKnown = [...referredFields([], variant.sizedTree)].every((name) =>
+      fields.slice(0, headEnd).some((field) => field.name === name),
+    );
+    if (!isKnown) throw new EmitError("a message whose size is behind a part of variable size", context.place);
+    layout.statements.push(
+      code`const messageSize = ${count(variant.sizedTree, formulas)};`,
+      code`if (messageSize < ${layout.headSize} || messageSize > this.readable.length) return ${truncated("readable")};`,
+      code`this.narrow(messageSize);`,
+    );
+  }
   let position: Size = { fixed: layout.headSize, varying: [] };
   const header = fields[index];
   if (header !== undefined && isHeaderView(header, position.fixed, variant, scope)) {

@@ -266,7 +266,7 @@ function taggedStatements(variant: VariantShape, request: RequestShape, scope: D
 }
 
 /** A reply for other tags than those that there are. */
-function isImpossible(reply: VariantShape, variant: VariantShape, scope: DeviceScope): boolean {
+export function isImpossible(reply: VariantShape, variant: VariantShape, scope: DeviceScope): boolean {
   return reply.model.tags.some(({ field: name, patterns }) => {
     const field = tagField(reply, name);
     const shape = field === undefined ? undefined : shapeOf(field, scope);

@@ -1,4 +1,11 @@
-import type { FieldModel, PatternModel, RequestModel, StructModel, VariantModel } from "../../model/device-model.js";
+import type {
+  FieldModel,
+  Formula,
+  PatternModel,
+  RequestModel,
+  StructModel,
+  VariantModel,
+} from "../../model/device-model.js";
 import { code, joined, quoted, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -47,6 +54,8 @@ export interface VariantShape {
   readonly answerType: string;
   /** The only variant of a request without tags. */
   readonly isPlain: boolean;
+  /** Bytes of the readable part, if the message says so itself. */
+  readonly sizedTree: Formula | null;
   /** Does looking at the tags not tell TypeScript which variant it is? Numbers are of one type, whatever they are. */
   readonly isCast: boolean;
   /** What the types of matches are called after. */
@@ -91,6 +100,7 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
       replyType: claim(scope, `${short}Reply`, place),
       answerType: claim(scope, `${short}Answer`, place),
       isPlain: !many,
+      sizedTree: null,
       isCast: known.some((other) => other !== variant && looksAlike(variant, other, scope)),
       owner: requestType,
       readable: variant.readable,
@@ -208,6 +218,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     replyType: "void",
     answerType: "void",
     isPlain: true,
+    sizedTree: struct.sizedTree,
     isCast: false,
     owner: scope.typeName(struct),
     readable: struct.fields,

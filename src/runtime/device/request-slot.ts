@@ -44,6 +44,8 @@ export abstract class RequestSlot {
   #abort: AbortController | undefined;
   /** Empty before the first request arrives. */
   #readable = new ReadableBytes();
+  /** What there is of a message that is shorter than its buffer. */
+  #message: ReadableBytes | undefined;
   #writable = new WritableBytes();
 
   /** @param headSize bytes of the device-readable part to copy when a request arrives */
@@ -53,6 +55,7 @@ export abstract class RequestSlot {
     this.headBytes = new Uint8Array(headSize);
     this.head = new DataView(this.headBytes.buffer);
     this.#chain = undefined;
+    this.#message = undefined;
     this.#abort = undefined;
   }
 
@@ -124,6 +127,12 @@ export abstract class RequestSlot {
 
   /** Generated: looks at the tags, points the windows of the payloads; says what is wrong with the message. */
   protected abstract decode(): CodecError | undefined;
+
+  /** The message says itself that it ends here, whatever else is in the buffer. */
+  protected narrow(length: number): void {
+    this.#message ??= new ReadableBytes();
+    this.#readable = this.#message.window(this.#readable, 0, length);
+  }
 
   /** Completes the request; `written` bytes from the start of the writable part are valid. */
   protected finish(written: number): Completion {
