@@ -61,7 +61,7 @@ function noteUnion(starts: readonly number[], start: number, end: Cursor, varies
     if (field === undefined) continue;
     const member = starts.filter((first) => first <= index).length - 1;
     const known = size !== null && field.offset !== null && field.size !== null;
-    const union = known ? { group, member, offset: (field.offset ?? 0) - start, size } : null;
+    const union = known ? { group, member, offset: field.offset - start, size } : null;
     fields[index] = { ...field, offset: varies ? null : field.offset, union };
   }
 }

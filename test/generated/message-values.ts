@@ -250,7 +250,11 @@ export class MessageMaker {
     const wanted = shape.length.kind === "rest" && wishes.room === undefined ? this.number(0, 4) : this.#length(shape.length, field, around, wishes, isCounted);
     const plain: Wishes = { ...wishes, room: stride };
     if (!bytes) {
-      const parts = Array.from({ length: wanted }, () => this.#part(shape.of, field, around, plain, false));
+      const all = Array.from({ length: wanted }, () => this.#part(shape.of, field, around, plain, false));
+      // Nothing follows the one that ends them.
+      const end = shape.ends === null ? undefined : equation(shape.ends);
+      const last = end === undefined ? -1 : all.findIndex(({ number }) => number instanceof Map && numberAt(number, end.path) === BigInt(end.value));
+      const parts = last < 0 ? all : all.slice(0, last + 1);
       if (parts.some(({ size }) => size > (stride ?? size))) throw new NotBuilt(`elements of ${field.name} are longer than their stride`);
       const own = parts.reduce((total, part) => total + part.size, 0);
       return { value: parts.map(({ value }) => value), number: undefined, size: stride === undefined ? own : stride * wanted };

@@ -1,11 +1,11 @@
 import type { FieldModel, Formula } from "../../model/device-model.js";
-import { code, type Code } from "./code.js";
+import { code, mentions, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { plainField } from "./config-fields.js";
 import { valueAtPath } from "./field-paths.js";
-import { condition } from "./formulas.js";
+import { condition, type Value } from "./formulas.js";
 import { fixedSize, shapeOf } from "./shapes.js";
 import { fieldAt } from "./structs-read.js";
 
@@ -107,15 +107,12 @@ export function configParts(scope: DeviceScope): Code | undefined {
 export function existence(when: Formula, scope: DeviceScope): Code {
   const place = `${scope.device.name}.config`;
   const fields = (scope.device.config?.fields ?? []).map(plainField);
-  let usesBytes = false;
-  const value = (path: readonly string[]): ReturnType<typeof valueAtPath> => {
-    usesBytes = true;
-    return valueAtPath(fields, path, (field) => readAt(field, scope), scope, place);
-  };
+  const value = (path: readonly string[]): Value =>
+    valueAtPath(fields, path, (field) => readAt(field, scope), scope, place);
   const context = formulaContext(scope, place, { features: () => code`features`, config: () => code`` });
   const test = condition(when, { ...context, field: (_, path) => value(path), config: value });
   const features = JSON.stringify(when).includes('"op":"feature"') ? "features" : "_features";
-  if (!usesBytes) return code`(${features}) => ${test}`;
+  if (!mentions(test, "view")) return code`(${features}) => ${test}`;
   return code`(${features}, bytes) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return ${test};
