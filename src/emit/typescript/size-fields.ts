@@ -7,7 +7,7 @@ import { EmitError, unreachable } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { continuesOverlap, overlapSize } from "./overlaps.js";
-import { fixedSize, shapeOf, type Shape } from "./shapes.js";
+import { fixedSize, shapeOf, type ArmShape, type Shape } from "./shapes.js";
 import { structContext } from "./structs-read.js";
 import { armKinds, isExhaustive, isOptional, isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas } from "./write-fields.js";
@@ -201,12 +201,17 @@ function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: Cod
 function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext): Code {
   const always = isExhaustive(shape.arms);
   const dot = always ? "." : "?.";
-  // A test for one of several kinds does not tell the compiler that it is none of the others.
-  const single = shape.arms.every((arm) => arm.model.patterns.length < 2);
-  let result = always && single ? undefined : code`0`;
-  for (const arm of [...shape.arms].reverse()) {
+  // Only tests for single kinds tell the compiler what the value is where they fail: arms of several kinds come last.
+  const isMany = (arm: ArmShape): boolean => arm.model.patterns.length > 1;
+  const isFixed = (arm: ArmShape): boolean => arm.struct.kind !== "header" && arm.struct.size !== null;
+  const rank = (arm: ArmShape): number => (isMany(arm) ? (isFixed(arm) ? 2 : 1) : 0);
+  const order = shape.arms.filter(isMany).length === 0 ? shape.arms : [...shape.arms].sort((a, b) => rank(a) - rank(b));
+  const last = order.at(-1);
+  const isTold = order.filter(isMany).length < 2 || (last !== undefined && isFixed(last));
+  let result = always && isTold ? undefined : code`0`;
+  for (const arm of [...order].reverse()) {
     if (arm.struct.fields.length === 0) continue;
-    const fixed = arm.struct.kind === "header" ? null : arm.struct.size;
+    const fixed = isFixed(arm) ? arm.struct.size : null;
     const armShape: Shape = { kind: "struct", struct: arm.struct, arguments: arm.model.arguments };
     const size = fixed === null ? sizeOfShape(armShape, value, context) : code`${fixed}`;
     const tests = armKinds(arm).map((kind) => code`${value}${dot}kind === ${kind}`);
