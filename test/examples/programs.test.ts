@@ -2,7 +2,10 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { loadKoffi } from "../../src/runtime/transport/posix/koffi.js";
+import { requireGuest } from "../interop/linux/guest.js";
 
+const hasGuest = (await requireGuest()) && (await loadKoffi()) !== undefined;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const runFile = promisify(execFile);
 
@@ -11,7 +14,7 @@ async function example(name: string): Promise<string> {
   const { stdout, stderr } = await runFile(process.execPath, ["scripts/example.mjs", name], {
     cwd: root,
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
-    timeout: 100_000,
+    timeout: 280_000,
   });
   expect(stderr).toBe("");
   return stdout;
@@ -66,4 +69,15 @@ describe("the examples", () => {
     expect(output).toContain("All of it worked.");
     for (const line of output.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
   }, 180_000);
+
+  it.runIf(hasGuest)(
+    "linux-disk: Linux makes a file system on it, mounts it and writes a file",
+    async () => {
+      const output = await example("linux-disk");
+      expect(output).toContain("[vda] 32768 512-byte logical blocks");
+      expect(output).toMatch(/\/dev\/vda +15\.5M .* \/mnt$/m);
+      expect(output).toMatch(/at byte \d+ of the array: "written by Linux, kept by TypeScript"$/m);
+    },
+    300_000,
+  );
 });
