@@ -16,7 +16,14 @@ export interface ProbeFlags {
 /** What devices need behind them to start. */
 const BACK_ENDS: readonly (readonly [RegExp, (id: string) => readonly [string, readonly string[]]])[] = [
   [/^virtio-blk/, (id) => [`,drive=${id}`, ["-drive", `if=none,id=${id},driver=null-co,size=64M,read-zeroes=on`]]],
-  [/^virtio-net/, (id) => [`,netdev=${id}`, ["-netdev", `hubport,id=${id},hubid=0`]]],
+  // A hub whose other port leads nowhere: what is sent is thrown away.
+  [
+    /^virtio-net/,
+    (id) => [
+      `,netdev=${id}`,
+      [id, `${id}-sink`].flatMap((port) => ["-netdev", `hubport,id=${port},hubid=${id.replace(/\D/g, "")}`]),
+    ],
+  ],
 ];
 
 /** `virtio-gen probe`. QEMU that cannot be run, or dies, counts as a command that was used wrongly. */

@@ -6,11 +6,17 @@ import {
   ringLayout,
   type DriverQueue,
   type DriverTransport,
+  type RingFeatures,
 } from "../runtime/index.js";
 
 /** What a byte holds that nobody should write to. */
 export const SENTINEL = 0xa5;
-const SPLIT = { indirect: false, eventIdx: false, packed: false, inOrder: false } as const;
+/** Which ring a queue has. */
+export type RingForm = RingFeatures;
+/** The plainest one. */
+export const SPLIT: RingForm = { indirect: false, eventIdx: false, packed: false, inOrder: false };
+/** Descriptors in a table of indirect ones. */
+const TABLE_ENTRIES = 4;
 const RESET_TIMEOUT = 2000;
 
 interface Area {
@@ -18,34 +24,50 @@ interface Area {
   readonly length: number;
 }
 
-/** A split ring that is set up by hand, of which every byte is known. */
+/** A ring that is set up by hand, of which every byte is known. */
 export class ProbeQueue {
   readonly queue: DriverQueue;
   readonly #transport: DriverTransport;
-  readonly #used: Area;
+  readonly #form: RingForm;
+  readonly #size: number;
+  readonly #descriptors: Area;
+  readonly #device: Area;
   readonly #areas: Area[];
+  /** Buffers that came back. */
+  #used = 0;
   /** What broke the ring, in words. */
   broken: string | undefined;
 
-  private constructor(transport: DriverTransport, index: number, areas: readonly [Area, Area, Area], size: number) {
+  private constructor(
+    transport: DriverTransport,
+    index: number,
+    areas: readonly [Area, Area, Area],
+    size: number,
+    form: RingForm,
+  ) {
     const [descriptor, driver, device] = areas;
     this.broken = undefined;
     this.#transport = transport;
-    this.#used = device;
+    this.#form = form;
+    this.#size = size;
+    this.#descriptors = descriptor;
+    this.#device = device;
     this.#areas = [...areas];
+    const table = form.indirect ? this.#area(size * TABLE_ENTRIES * 16, 16) : undefined;
     this.queue = createDriverQueue({
       index,
       memory: transport.memory,
       addresses: { size, descriptor: descriptor.address, driver: driver.address, device: device.address },
-      features: SPLIT,
+      features: form,
+      ...(table === undefined ? {} : { indirectTable: { address: table, entries: TABLE_ENTRIES } }),
       notifyDevice: (next) => transport.notify(index, next),
       onBroken: (error) => (this.broken = error.message),
     });
   }
 
   /** Allocates a ring, and enables the queue with it. */
-  static async enable(transport: DriverTransport, index: number, size: number): Promise<ProbeQueue> {
-    const layout = ringLayout(size, SPLIT);
+  static async enable(transport: DriverTransport, index: number, size: number, form: RingForm): Promise<ProbeQueue> {
+    const layout = ringLayout(size, form);
     const area = (length: number, alignment: number): Area => ({
       address: transport.allocator.allocate(length, alignment),
       length,
@@ -53,7 +75,7 @@ export class ProbeQueue {
     const descriptor = area(layout.descriptorBytes, layout.descriptorAlignment);
     const driver = area(layout.driverBytes, layout.driverAlignment);
     const device = area(layout.deviceBytes, layout.deviceAlignment);
-    const queue = new ProbeQueue(transport, index, [descriptor, driver, device], size);
+    const queue = new ProbeQueue(transport, index, [descriptor, driver, device], size, form);
     await transport.enableQueue(index, {
       size,
       descriptor: descriptor.address,
@@ -63,8 +85,8 @@ export class ProbeQueue {
     return queue;
   }
 
-  /** Makes a buffer available: what the device reads, and rooms for what it writes. The device is told by `queue.kick()`. */
-  post(readable: Uint8Array, writable: readonly number[]): void {
+  /** Makes a buffer available: what the device reads, and rooms for what it writes. `kick`: the device is told at once. */
+  post(readable: Uint8Array, writable: readonly number[], kick: boolean): void {
     this.queue.begin();
     if (readable.length > 0) {
       const address = this.#area(readable.length);
@@ -73,12 +95,28 @@ export class ProbeQueue {
     }
     for (const length of writable) this.queue.addWritable(this.#area(length), length);
     this.queue.end();
+    if (kick) this.queue.kick();
   }
 
-  /** Buffers that the device has used, as its index says. */
-  get usedIndex(): number {
-    const bytes = bytesAt(this.#transport, this.#used.address, 4);
-    return (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8);
+  /** How many buffers have come back so far. */
+  used(): number {
+    while (this.queue.poll() !== -1) this.#used++;
+    this.queue.enableNotifications();
+    return this.#used;
+  }
+
+  /** Entries that the device has used in a ring in which nothing was ever made available. */
+  staleEntries(): number {
+    if (!this.#form.packed) {
+      const bytes = bytesAt(this.#transport, this.#device.address, 4);
+      return (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8);
+    }
+    const bytes = bytesAt(this.#transport, this.#descriptors.address, this.#descriptors.length);
+    let stale = 0;
+    for (let at = 0; at < this.#size; at++) {
+      if (bytes.subarray(16 * at, 16 * at + 16).some((byte) => byte !== 0)) stale++;
+    }
+    return stale;
   }
 
   /** Fills the ring and all buffers with {@link SENTINEL}. The queue is of no use any more. */
@@ -94,8 +132,8 @@ export class ProbeQueue {
     return written;
   }
 
-  #area(length: number): number {
-    const address = this.#transport.allocator.allocate(length);
+  #area(length: number, alignment?: number): number {
+    const address = this.#transport.allocator.allocate(length, alignment);
     this.#areas.push({ address, length });
     return address;
   }
@@ -108,7 +146,11 @@ function bytesAt(transport: DriverTransport, address: number, length: number): U
 }
 
 /** Resets the device and negotiates these features, as far as they are offered. Queues come next, then DRIVER_OK. */
-export async function negotiateOnly(transport: DriverTransport, bits: readonly number[]): Promise<void> {
+export async function negotiateOnly(
+  transport: DriverTransport,
+  bits: readonly number[],
+  form: RingForm,
+): Promise<void> {
   const { ACKNOWLEDGE, DRIVER, FEATURES_OK } = DeviceStatus;
   await transport.setStatus(0);
   if (!(await eventually(async () => (await transport.getStatus()) === 0))) {
@@ -117,8 +159,11 @@ export async function negotiateOnly(transport: DriverTransport, bits: readonly n
   await transport.setStatus(ACKNOWLEDGE);
   await transport.setStatus(ACKNOWLEDGE | DRIVER);
   const offered = await transport.getFeatures();
-  const always = [CommonFeature.VERSION_1, CommonFeature.ACCESS_PLATFORM];
-  await transport.setFeatures(FeatureSet.of([...always, ...bits]).and(offered));
+  const wanted = [CommonFeature.VERSION_1, CommonFeature.ACCESS_PLATFORM, ...bits];
+  if (form.eventIdx) wanted.push(CommonFeature.EVENT_IDX);
+  if (form.indirect) wanted.push(CommonFeature.INDIRECT_DESC);
+  if (form.packed) wanted.push(CommonFeature.RING_PACKED);
+  await transport.setFeatures(FeatureSet.of(wanted).and(offered));
   await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
   if (((await transport.getStatus()) & FEATURES_OK) === 0) throw new Error("the device refuses the features");
 }
@@ -153,8 +198,9 @@ export async function resetAndWait(transport: DriverTransport, index: number): P
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => void setTimeout(resolve, milliseconds));
 
-async function eventually(done: () => Promise<boolean>): Promise<boolean> {
-  const end = Date.now() + RESET_TIMEOUT;
+/** Waits until something is so; false if that takes too long. */
+export async function eventually(done: () => Promise<boolean>, patience = RESET_TIMEOUT): Promise<boolean> {
+  const end = Date.now() + patience;
   do {
     if (await done()) return true;
     await pause(2);

@@ -26,7 +26,11 @@ const SLOW = 10;
 export async function probe(options: ProbeOptions): Promise<ProbeReport> {
   const start = { arguments: options.arguments, startTimeout: 10_000 };
   const withProgram = options.program === undefined ? start : { ...start, program: options.program };
-  const machine = options.machine === "pc" ? await QemuPc.start(withProgram) : await QemuMicrovm.start(withProgram);
+  // With messages it can be seen what becomes of a queue's vector.
+  const machine =
+    options.machine === "pc"
+      ? await QemuPc.start({ ...withProgram, interrupts: "messages" })
+      : await QemuMicrovm.start(withProgram);
   const stop = (): void => void machine.close();
   options.signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -89,8 +93,11 @@ async function probeDevice(machine: QemuPc | QemuMicrovm, transport: DriverTrans
           transport,
           kind,
           queueSizes,
-          isOffered: bits.includes(CommonFeature.RING_RESET),
-          slowDown: () => slowDown(machine),
+          offered: new Set(bits),
+          slowDown: () => limitDisks(machine, SLOW),
+          speedUp: async () => {
+            await limitDisks(machine, 0);
+          },
         });
   const features = bits.map((bit) => featureName(bit, type?.features ?? {}));
   return { id: deviceId, name: type?.name, transport: kind, features, config, queueSizes, problem, checks };
@@ -103,14 +110,14 @@ function featureName(bit: number, own: Readonly<Record<string, number>>): string
   return `bit ${String(bit)}`;
 }
 
-/** Limits all disks, so that requests stay in flight. */
-async function slowDown({ qemu }: QemuPc | QemuMicrovm): Promise<boolean> {
+/** Limits all disks to so many requests a second, so that they stay in flight; 0: no limit. False: there are no disks. */
+async function limitDisks({ qemu }: QemuPc | QemuMicrovm, iops: number): Promise<boolean> {
   const disks = (await qemu.qmp.execute("query-block")) as readonly { readonly qdev?: string }[];
   let count = 0;
   for (const { qdev } of disks) {
     if (qdev === undefined) continue;
     const none = { bps: 0, bps_rd: 0, bps_wr: 0, iops_rd: 0, iops_wr: 0 };
-    await qemu.qmp.execute("block_set_io_throttle", { id: qdev, iops: SLOW, ...none });
+    await qemu.qmp.execute("block_set_io_throttle", { id: qdev, iops, ...none });
     count++;
   }
   return count > 0;

@@ -58,6 +58,9 @@ export class CommonConfigAccess {
   queueNotifyOffset(index: number): Promise<number> {
     return this.#queue(index, async () => await this.read(CommonConfig.queueNotifyOff, 2));
   }
+  queueVector(index: number): Promise<number> {
+    return this.#queue(index, async () => await this.read(CommonConfig.queueMsixVector, 2));
+  }
   queueNotifyConfigData(index: number): Promise<number> {
     return this.#queue(index, async () => await this.read(CommonConfig.queueNotifConfigData, 2));
   }

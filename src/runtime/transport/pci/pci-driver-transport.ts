@@ -170,6 +170,14 @@ export class PciDriverTransport implements DriverTransport {
   queueSize(index: number): Promise<number> {
     return this.#common.queueSize(index);
   }
+  /** Interrupts come as messages (MSI-X), not by a line. */
+  get usesMessages(): boolean {
+    return this.#vectors > 0;
+  }
+  /** What `queue_msix_vector` reads; 0xffff: none. */
+  queueVector(index: number): Promise<number> {
+    return this.#common.queueVector(index);
+  }
   async queueMaxSize(index: number): Promise<number> {
     // Of a queue in use the register has the size that it was given.
     const known = this.#queues.has(index) ? this.#maxSizes.get(index) : undefined;
