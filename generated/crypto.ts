@@ -657,7 +657,7 @@ export const CryptoStatus = {
   KEY_REJECTED: 6,
   /** Success, but the security association has come to a soft limit. (since 1.4) */
   IPSEC_SA_SOFT_EXPIRY: 7,
-  /** One more than the last: it was less in earlier versions. (since 1.1) */
+  /** One more than the last. (since 1.4) */
   MAX: 8,
 } as const;
 /** A member of {@link CryptoStatus}, by name. */

@@ -6,6 +6,7 @@ import { check } from "../model/check.js";
 import type { Model, SpecVersion } from "../model/device-model.js";
 import { ParseCache, parseSources, type ImportResolver } from "./parse-sources.js";
 import { restrictToVersion } from "./spec-version.js";
+import { withoutSuperseded } from "./superseded.js";
 
 export interface CompileOptions {
   /** Finds imported files; without it what is imported has to be among the sources, by name. */
@@ -54,8 +55,10 @@ export function compile(sources: readonly Source[], options: CompileOptions = {}
   }
   const bag = new DiagnosticBag();
   const whole = check(files, bag, { importsResolved: options.resolve !== undefined });
-  const model =
-    bag.hasErrors || options.specVersion === undefined ? whole : restrictToVersion(whole, options.specVersion);
+  const { specVersion } = options;
+  const asOf = (model: Model): Model =>
+    specVersion === undefined ? withoutSuperseded(model) : restrictToVersion(model, specVersion);
+  const model = bag.hasErrors ? whole : asOf(whole);
   const times = { parse: parseEnd - started, check: performance.now() - parseEnd };
   const diagnostics = sortDiagnostics([...parsed.diagnostics, ...bag.sorted()]);
   return { model: bag.hasErrors ? undefined : model, files, diagnostics, times };

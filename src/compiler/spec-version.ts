@@ -21,6 +21,7 @@ import { subdivided, withEarlierNames } from "./earlier-names.js";
 import { replaceLeaves } from "../model/formula-building.js";
 import { formulaText } from "../model/formula-text.js";
 import { constantOf, numberFormula } from "../model/formula-values.js";
+import { constantsOf } from "./superseded.js";
 import { isReservedName } from "../model/spec-names.js";
 import { compareVersions } from "../model/versions.js";
 
@@ -161,12 +162,13 @@ function restrictDevice(device: DeviceModel, shared: SharedModel, version: SpecV
 
 function restrictShared(room: SharedModel, removed: Removed): SharedModel {
   const present = isIn(removed.version);
+  const enums = room.enums.filter(present).map((declared) => restrictEnum(declared, present));
   return {
-    enums: room.enums.filter(present).map((declared) => restrictEnum(declared, present)),
+    enums,
     // Those that are not present may still be what a field is made of: see keepUsedStructs.
     structs: room.structs.map((struct) => restrictStruct(struct, removed)),
     externals: room.externals.filter(present),
-    constants: room.constants.filter(present),
+    constants: constantsOf(room.constants.filter(present), room.enums, enums),
   };
 }
 

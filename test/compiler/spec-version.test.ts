@@ -167,3 +167,31 @@ describe("a field with `was name until V`", () => {
     expect([fieldsOf("1.1"), fieldsOf("1.2"), fieldsOf("1.3")]).toEqual([old, old, now]);
   });
 });
+
+describe("a constant whose value has changed", () => {
+  const text = `device x = 99 since 1.0 {
+    enum Status : u8 as X_* {
+      OK = 0;
+      LATE = 1 since 1.3;
+      MAX = 2 since 1.3;
+      MAX_1_2 = 1 as X_MAX until 1.2;
+    }
+  }`;
+  const found = (specVersion: string | undefined): unknown => {
+    const { model } = compile([{ name: "a.virtio", text }], specVersion === undefined ? {} : { specVersion });
+    const device = model?.devices[0];
+    const values = device?.constants.filter(({ specName }) => specName === "X_MAX").map(({ value }) => value);
+    const members = device?.enums[0]?.members.filter(({ specName }) => specName === "X_MAX").map(({ value }) => value);
+    return [values, members];
+  };
+
+  it("has the value of the release, and without one that of the newest", () => {
+    expect(["1.0", "1.2", "1.3", "1.4", undefined].map(found)).toEqual([
+      [[1], [1]],
+      [[1], [1]],
+      [[2], [2]],
+      [[2], [2]],
+      [[2], [2]],
+    ]);
+  });
+});
