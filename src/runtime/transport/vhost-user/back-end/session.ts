@@ -15,6 +15,7 @@ import {
   type Message,
   type SharedRegion,
 } from "../protocol/index.js";
+import { withKept } from "./kept-features.js";
 import { DirtyLog } from "./dirty-log.js";
 import { InflightRegion } from "./inflight-region.js";
 import { mostRegions, SharedRegions } from "./shared-regions.js";
@@ -250,7 +251,7 @@ export class Session {
     if (device.live && this.#running?.equals(features) === true && this.rings.goOn) return;
     await this.#reset();
     device.writeStatus(negotiating);
-    device.setDriverFeatures(features);
+    device.setDriverFeatures(withKept(features, device.definition.requires, this.offered));
     device.writeStatus(negotiating | DeviceStatus.FEATURES_OK);
     if ((device.status & DeviceStatus.FEATURES_OK) === 0) {
       throw new VhostUserError("features", `the device does not work with bits ${features.bits().join(", ")}`);

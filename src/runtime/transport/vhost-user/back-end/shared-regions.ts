@@ -9,6 +9,8 @@ const pieceBytes = 2 ** 31;
 export const mostRegions = 256;
 
 interface MappedRegion extends SharedRegion {
+  /** How often it was added, and not removed since. */
+  added: number;
   readonly file: string;
   readonly mapping: SharedMapping;
   readonly pieces: readonly MemoryRegionInit[];
@@ -49,14 +51,24 @@ export class SharedRegions {
         return mapped;
       });
       this.#use(table);
+      for (const region of table) region.added = 1;
     } catch (error) {
       for (const { mapping } of made) mapping.release();
       throw error;
     }
   }
 
-  /** @throws VhostUserError when there is no room or it cannot be mapped. */
+  /**
+   * Adds a region; one that is there already as often as it likes, because QEMU does so for each pair of queues of a network
+   * device. It is gone when it was removed as often.
+   * @throws VhostUserError when there is no room or it cannot be mapped.
+   */
   add(region: SharedRegion, fd: number): void {
+    const known = this.#find(region, fileOf(fd));
+    if (known !== undefined) {
+      known.added++;
+      return;
+    }
     if (this.#regions.length >= mostRegions) throw new VhostUserError("region-count", `more than ${mostRegions}`);
     const mapped = this.#map(region, fd);
     try {
@@ -69,13 +81,14 @@ export class SharedRegions {
 
   /** @throws VhostUserError when there is no such region. */
   remove({ guestAddress, size, userAddress }: SharedRegion): void {
-    const left = this.#regions.filter(
-      (one) => one.guestAddress !== guestAddress || one.size !== size || one.userAddress !== userAddress,
+    const found = this.#regions.find(
+      (one) => one.guestAddress === guestAddress && one.size === size && one.userAddress === userAddress,
     );
-    if (left.length === this.#regions.length) {
+    if (found === undefined) {
       throw new VhostUserError("region-unknown", `0x${guestAddress.toString(16)}, ${size} bytes`);
     }
-    this.#use(left);
+    found.added--;
+    if (found.added === 0) this.#use(this.#regions.filter((one) => one !== found));
   }
 
   /** The guest address of [address, address + length) in the front end's address space, or undefined. */
@@ -132,7 +145,7 @@ export class SharedRegions {
       if (!(error instanceof SystemCallError)) throw error;
       throw new VhostUserError("region-file", error.message, { cause: error });
     }
-    return { ...region, file, mapping, pieces: piecesOf(mapping, guestAddress, size) };
+    return { ...region, added: 1, file, mapping, pieces: piecesOf(mapping, guestAddress, size) };
   }
 }
 

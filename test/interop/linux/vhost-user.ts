@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import type { VirtioDevice } from "../../../src/runtime/index.js";
+import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
+import { Guest, type GuestOptions } from "./guest.js";
+
+/** The guest of a suite, while its tests run. */
+export interface SuiteGuest {
+  readonly guest: Guest;
+  /** What front ends did wrong, which none should: each is cut off for it or reported. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Serves devices and boots a guest with them, once for all tests of the suite that this is called in. The console of the
+ * guest is printed after a test that failed.
+ * @param options Told the paths of the sockets where the devices are.
+ */
+export function guestWith(
+  devices: readonly VirtioDevice[],
+  options: (...sockets: readonly string[]) => GuestOptions,
+): SuiteGuest {
+  let folder: string | undefined;
+  const servers: Awaited<ReturnType<typeof serve>>[] = [];
+  const problems: string[] = [];
+  const note = (error: Error | undefined): void => {
+    if (error !== undefined) problems.push(error.message);
+  };
+  let guest: Guest | undefined;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "virtio-gen-served-"));
+    const sockets: string[] = [];
+    for (const [index, device] of devices.entries()) {
+      const socket = join(folder, `device-${index}`);
+      servers.push(await serve(device, { socket, onError: note, onDisconnect: note }));
+      sockets.push(socket);
+    }
+    guest = await Guest.start(options(...sockets));
+  }, 200_000);
+  afterEach((context) => {
+    if (context.task.result?.state === "fail") {
+      console.error([...problems, guest?.account()].join("\n"));
+    }
+  });
+  afterAll(async () => {
+    await guest?.close();
+    for (const server of servers) await server.close();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    problems,
+    get guest() {
+      if (guest === undefined) throw new Error("the guest has not been started");
+      return guest;
+    },
+  };
+}
