@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mapFile, type MappedMemory } from "../posix/mapped-memory.js";
 import { QemuError } from "./qemu-error.js";
+import type { QemuSurroundings } from "./pending-answers.js";
 import { QmpClient } from "./qmp-client.js";
 import { QtestClient } from "./qtest-client.js";
 
@@ -23,6 +24,8 @@ export interface QemuOptions {
   readonly map?: boolean;
   /** How long to wait for QEMU's sockets, in milliseconds; 20,000 if absent. */
   readonly startTimeout?: number;
+  /** How long QEMU may take for an answer afterwards, in milliseconds; 10,000 if absent. */
+  readonly answerTimeout?: number;
 }
 
 /** The processor stays quiet: `cli; hlt; jmp` at the reset vector, the rest filled with `hlt`. */
@@ -116,12 +119,20 @@ export class QemuProcess {
       });
       late.catch(() => undefined);
       const qtestSocket = await Promise.race([connect(join(folder, "qtest.sock"), deadline), died, late]);
-      const qtest = new QtestClient(qtestSocket);
+      const around: QemuSurroundings = {
+        answerTimeout: options.answerTimeout ?? 10_000,
+        explain: async (error, isLost) => {
+          const reason = isLost ? await causeOf(error, died) : error;
+          if (reason instanceof QemuError && reason !== error) return reason;
+          return error.output === "" ? new QemuError(error.message, output) : error;
+        },
+      };
+      const qtest = new QtestClient(qtestSocket, around);
       const qmpSocket = await Promise.race([connect(join(folder, "qmp.sock"), deadline), died, late]);
-      const qmp = await Promise.race([QmpClient.open(qmpSocket), died, late]);
+      const qmp = await Promise.race([QmpClient.open(qmpSocket, around), died, late]);
       return new QemuProcess({ child, output: () => output, folder, qtest, qmp, memorySize, mapped });
     } catch (error) {
-      const reason = died === undefined ? error : await causeOf(error, died);
+      const reason = await causeOf(error, died);
       if (child !== undefined) await end(child);
       mapped?.unmap();
       await rm(folder, { recursive: true, force: true });
@@ -164,7 +175,8 @@ function commandLine(folder: string, memoryFile: string, memorySize: number, opt
 }
 
 /** A connection that fails may be how the death of QEMU is noticed first; the reason for that says more. */
-async function causeOf(error: unknown, died: Promise<never>): Promise<unknown> {
+async function causeOf(error: unknown, died: Promise<never> | undefined): Promise<unknown> {
+  if (died === undefined) return error;
   const soon = new Promise<unknown>((resolve) => setTimeout(resolve, 500, error));
   return await Promise.race([soon, died.catch((reason: unknown) => reason)]);
 }

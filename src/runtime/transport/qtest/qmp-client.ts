@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { LineSocket } from "./line-socket.js";
+import { NOTHING_KNOWN, PendingAnswers, type QemuSurroundings } from "./pending-answers.js";
 import { QemuError } from "./qemu-error.js";
 
 /** An event of QMP. */
@@ -8,29 +9,24 @@ export interface QmpEvent {
   readonly data?: unknown;
 }
 
-interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
 /** QEMU's monitor protocol. */
 export class QmpClient {
   readonly #lines: LineSocket;
-  readonly #waiting: Waiting[] = [];
+  readonly #pending: PendingAnswers<unknown>;
   readonly #listeners = new Set<(event: QmpEvent) => void>();
-  #ended: QemuError | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, around: QemuSurroundings = NOTHING_KNOWN) {
+    this.#pending = new PendingAnswers("QMP", around, (error) => this.#end(error));
     this.#lines = new LineSocket(
       socket,
       (line) => this.#line(line),
-      (error) => this.#end(error),
+      (error) => this.#end(error, true),
     );
   }
 
   /** Agrees on the protocol's capabilities. */
-  static async open(socket: Socket): Promise<QmpClient> {
-    const client = new QmpClient(socket);
+  static async open(socket: Socket, around: QemuSurroundings = NOTHING_KNOWN): Promise<QmpClient> {
+    const client = new QmpClient(socket, around);
     await client.execute("qmp_capabilities");
     return client;
   }
@@ -42,11 +38,9 @@ export class QmpClient {
 
   /** Runs a command and returns what it answers. Rejects with a QemuError when QEMU refuses it. */
   execute(command: string, parameters: object = {}): Promise<unknown> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#lines.send(JSON.stringify({ execute: command, arguments: parameters }));
-    });
+    return this.#pending.ask(JSON.stringify({ execute: command, arguments: parameters }), (line) =>
+      this.#lines.send(line),
+    );
   }
 
   close(): void {
@@ -65,14 +59,12 @@ export class QmpClient {
     if ("event" in message && typeof message.event === "string") {
       const data: unknown = "data" in message ? message.data : undefined;
       for (const listener of [...this.#listeners]) listener({ event: message.event, data });
-    } else if ("return" in message) this.#waiting.shift()?.resolve(message.return);
-    else if ("error" in message) this.#waiting.shift()?.reject(new QemuError(`QMP: ${JSON.stringify(message.error)}`));
+    } else if ("return" in message) this.#pending.next()?.resolve(message.return);
+    else if ("error" in message) this.#pending.next()?.reject(new QemuError(`QMP: ${JSON.stringify(message.error)}`));
   }
 
-  #end(error: QemuError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
+  #end(error: QemuError, isLost = false): void {
+    this.#pending.end(error, isLost);
     this.#lines.close();
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }

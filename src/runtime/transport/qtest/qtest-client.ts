@@ -1,12 +1,7 @@
 import type { Socket } from "node:net";
 import { LineSocket } from "./line-socket.js";
+import { NOTHING_KNOWN, PendingAnswers, type QemuSurroundings } from "./pending-answers.js";
 import { QemuError } from "./qemu-error.js";
-
-interface Waiting {
-  readonly command: string;
-  resolve(words: readonly string[]): void;
-  reject(error: Error): void;
-}
 
 type PortWidth = 1 | 2 | 4;
 const portLetter = { 1: "b", 2: "w", 4: "l" } as const;
@@ -17,16 +12,15 @@ const CHUNK = 512 * 1024;
 /** QEMU's qtest protocol: a text protocol that stands in for the guest's processor. */
 export class QtestClient {
   readonly #lines: LineSocket;
-  /** Answers come in the order of the commands. */
-  readonly #waiting: Waiting[] = [];
+  readonly #pending: PendingAnswers<readonly string[]>;
   readonly #interruptListeners = new Set<(line: number, isRaised: boolean) => void>();
-  #ended: QemuError | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, around: QemuSurroundings = NOTHING_KNOWN) {
+    this.#pending = new PendingAnswers("qtest", around, (error) => this.#end(error));
     this.#lines = new LineSocket(
       socket,
       (line) => this.#line(line),
-      (error) => this.#end(error),
+      (error) => this.#end(error, true),
     );
   }
 
@@ -84,11 +78,7 @@ export class QtestClient {
   }
 
   #command(command: string): Promise<readonly string[]> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, resolve, reject });
-      this.#lines.send(command);
-    });
+    return this.#pending.ask(command, (line) => this.#lines.send(line));
   }
 
   #line(line: string): void {
@@ -98,18 +88,16 @@ export class QtestClient {
       for (const listener of [...this.#interruptListeners]) listener(number, words[0] === "raise");
       return;
     }
-    const waiting = this.#waiting.shift();
+    const waiting = this.#pending.next();
     if (waiting === undefined) {
       this.#end(new QemuError(`qtest said "${line.slice(0, 200)}", and nothing had been asked`));
     } else if (kind === "OK") waiting.resolve(words);
     else waiting.reject(new QemuError(`qtest answered "${line.slice(0, 200)}" to "${waiting.command.slice(0, 200)}"`));
   }
 
-  #end(error: QemuError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
+  #end(error: QemuError, isLost = false): void {
+    this.#pending.end(error, isLost);
     this.#lines.close();
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }
 
