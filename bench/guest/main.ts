@@ -2,12 +2,11 @@
  * The same reads by the same Linux guest from three disks in one run: QEMU's own virtio-blk, qemu-storage-daemon over
  * vhost-user, and a generated device over vhost-user. The guest reads past its page cache; the images are in the host's.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Guest } from "../../test/interop/linux/guest.js";
-import { processorTime, startBackEnd, type BackEnd } from "./processes.js";
+import { diskBackEnds, makeImage, median, processorTime, serveImage, type BackEnd } from "../shared/processes.js";
 
 const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rounds N]
 
@@ -16,7 +15,7 @@ const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rou
   --rounds N   measurements of each line, by turns; the median counts (default 3)
 `;
 
-const disks = ["qemu", "storage-daemon", "virtio-gen"] as const;
+const disks = ["qemu", ...diskBackEnds] as const;
 type Disk = (typeof disks)[number];
 
 const loads = [
@@ -67,46 +66,27 @@ function fail(code: number): never {
   process.exit(code);
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[sorted.length >> 1] ?? NaN;
-}
-
 const { json, seconds, rounds } = parseArguments(process.argv.slice(2));
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
 const pathOf = (name: string): string => join(folder, name);
 const backEnds = new Map<Disk, BackEnd>();
 
-/** An image without holes, so that every disk reads from memory of the same kind. */
-function makeImage(name: string): string {
-  const bytes = Buffer.alloc(IMAGE_BYTES);
-  for (let at = 0; at < bytes.length; at += 4096) bytes.writeUInt32LE(at + 1, at);
-  writeFileSync(pathOf(name), bytes);
-  return pathOf(name);
-}
-
-async function startBackEnds(): Promise<void> {
-  const [daemon, own] = [pathOf("daemon.sock"), pathOf("own.sock")];
-  const exported = `type=vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=${daemon},writable=on`;
-  const node = `driver=file,node-name=n,filename=${makeImage("daemon.img")}`;
-  backEnds.set(
-    "storage-daemon",
-    await startBackEnd("qemu-storage-daemon", ["--blockdev", node, "--export", exported], daemon),
-  );
-  const command = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-  const words = [...process.execArgv, command, "serve", "blk", "--image", makeImage("own.img"), "--socket", own];
-  backEnds.set("virtio-gen", await startBackEnd(process.execPath, words, own));
-}
+const imageOf = (name: string): string => makeImage(pathOf(`${name}.img`), IMAGE_BYTES);
 
 const devices = (): string[] => [
   ...[
     "-drive",
-    `file=${makeImage("qemu.img")},format=raw,if=none,id=own,cache=writeback`,
+    `file=${imageOf("qemu")},format=raw,if=none,id=own,cache=writeback`,
     "-device",
     "virtio-blk-pci,drive=own",
   ],
-  ...["-chardev", `socket,id=daemon,path=${pathOf("daemon.sock")}`, "-device", "vhost-user-blk-pci,chardev=daemon"],
-  ...["-chardev", `socket,id=gen,path=${pathOf("own.sock")}`, "-device", "vhost-user-blk-pci,chardev=gen"],
+  ...[
+    "-chardev",
+    `socket,id=daemon,path=${pathOf("storage-daemon.sock")}`,
+    "-device",
+    "vhost-user-blk-pci,chardev=daemon",
+  ],
+  ...["-chardev", `socket,id=gen,path=${pathOf("virtio-gen.sock")}`, "-device", "vhost-user-blk-pci,chardev=gen"],
 ];
 
 async function measure(guest: Guest, disk: Disk, load: Load): Promise<Measured> {
@@ -174,7 +154,7 @@ function print(results: readonly Result[]): void {
 }
 
 try {
-  await startBackEnds();
+  for (const kind of diskBackEnds) backEnds.set(kind, await serveImage(kind, imageOf(kind), pathOf(`${kind}.sock`)));
   const guest = await Guest.start({ devices: devices(), modules: ["virtio_blk"] });
   try {
     const results = await measureAll(guest);
