@@ -83,11 +83,11 @@ async function measureAll(): Promise<Result[]> {
     const subjects: { kind: DiskBackEnd; pid: number; driver: BlkDriver }[] = [];
     for (const kind of diskBackEnds) {
       const socket = join(folder, `${kind}.sock`);
-      const { pid, stop } = await serveImage(kind, makeImage(join(folder, `${kind}.img`), IMAGE_BYTES), socket);
-      stops.push(stop);
+      const backEnd = await serveImage(kind, makeImage(join(folder, `${kind}.img`), IMAGE_BYTES), socket);
+      stops.push(() => backEnd.stop());
       const transport = await connect(socket, { deviceId: BLK_DEVICE_ID });
       const driver = await BlkDriver.start(transport);
-      subjects.push({ kind, pid, driver });
+      subjects.push({ kind, pid: backEnd.pid, driver });
       stops.push(async () => {
         await driver.stop();
         transport.close();
