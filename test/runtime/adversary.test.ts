@@ -3,9 +3,9 @@ import ts from "typescript";
 import { expect, test } from "vitest";
 
 /**
- * Which tests send each of the malformed inputs 1 to 36 (rings) and 49 to 57 (features and status): the beginning of a
- * test's title, in its file; or why the input does not exist there. Registers of PCI and MMIO write to the same device
- * core, whose verdicts are in device/hostile-features-and-status.test.ts.
+ * Which tests send each of the malformed inputs 1 to 36 (rings), 37 to 48 (registers) and 49 to 57 (features and status):
+ * the beginning of a test's title, in its file; or why the input does not exist there. `core` is the device without a
+ * transport, `pci` and `mmio` are its registers; the tests of transport/registers run over both.
  */
 type Cover = readonly [file: keyof typeof files, ...titles: string[]] | { readonly none: string };
 interface Row {
@@ -13,6 +13,8 @@ interface Row {
   readonly split?: Cover;
   readonly packed?: Cover;
   readonly core?: Cover;
+  readonly pci?: Cover;
+  readonly mmio?: Cover;
 }
 const files = {
   splitDriver: "ring/split-hostile-driver.test.ts",
@@ -20,6 +22,10 @@ const files = {
   packed: "ring/packed-hostile.test.ts",
   inOrder: "ring/in-order-hostile-device.test.ts",
   status: "device/hostile-features-and-status.test.ts",
+  registers: "transport/hostile-registers.test.ts",
+  pci: "transport/pci/pci-transport.test.ts",
+  mmio: "transport/mmio/mmio-transport.test.ts",
+  lying: "transport/lying-device.test.ts",
 } as const;
 const noNext = { none: "packed descriptors have no next field" };
 const noIndex = { none: "a packed ring has no available index and no heads" };
@@ -28,6 +34,15 @@ const splitDriver = (...titles: string[]): Cover => ["splitDriver", ...titles];
 const splitDevice = (...titles: string[]): Cover => ["splitDevice", ...titles];
 const packed = (...titles: string[]): Cover => ["packed", ...titles];
 const core = (title: string): Cover => ["status", title];
+const pci = (...titles: string[]): Cover => ["pci", ...titles];
+const mmio = (...titles: string[]): Cover => ["mmio", ...titles];
+const lying = (...titles: string[]): Cover => ["lying", ...titles];
+/** The same test over both. */
+const both = (...titles: string[]): Pick<Row, "pci" | "mmio"> => ({
+  pci: ["registers", ...titles],
+  mmio: ["registers", ...titles],
+});
+const pciOnly = { none: "an input of PCI" };
 const badAddress = "a readable descriptor behind a writable one, a bad address, and one that wraps";
 
 const rows: readonly Row[] = [
@@ -82,16 +97,30 @@ const rows: readonly Row[] = [
   { numbers: [32], core: ["inOrder", "32: in order"] },
   { numbers: [33, 34], core: ["inOrder", "33, 34: in order"] },
   { numbers: [35], core: ["inOrder", "35: in order"] },
-  { numbers: [36], core: ["inOrder", "36: in order"] },
-  { numbers: [49], core: core("49 a feature") },
-  { numbers: [50], core: core("50 features") },
-  { numbers: [51], core: core("51 DRIVER_OK") },
-  { numbers: [52], core: core("52 a feature select") },
-  { numbers: [53], core: core("53 status bits") },
-  { numbers: [54], core: core("54 initialised again") },
-  { numbers: [55], core: core("55 a notification") },
-  { numbers: [56], core: core("56 a reset") },
-  { numbers: [57], core: core("57 a reset") },
+  { numbers: [36], core: ["inOrder", "36: in order, the entry", "36: in order, packed"] },
+  { numbers: [37], ...both("37 queue size") },
+  { numbers: [38], ...both("38 an unconfigured", "38 a queue is enabled whose", "38 a queue is enabled before") },
+  { numbers: [39], ...both("39 queue_select") },
+  { numbers: [40], pci: pci("40 maps no vector"), mmio: pciOnly },
+  { numbers: [41], pci: pci("41 refuses"), mmio: pciOnly },
+  { numbers: [42], pci: pci("42 of any width", "42 of 3 bytes"), mmio: mmio("42, 43 take accesses") },
+  { numbers: [43], pci: { none: "an input of MMIO" }, mmio: mmio("42, 43 take accesses") },
+  { numbers: [44], ...both("44 a queue is notified that does not", "44 a queue is notified that is not") },
+  { numbers: [44], pci: pci("44 notify only", "44 with one address") },
+  { numbers: [45], pci: pci("45 to what"), mmio: mmio("45 that are") },
+  { numbers: [46], ...both("46 queue_enable (QueueReady)", "46 a queue in use") },
+  { numbers: [46], mmio: mmio("46 QueueReady 0") },
+  { numbers: [47], pci: lying("a function whose capability list lies (47)"), mmio: pciOnly },
+  { numbers: [48], pci: lying("48 the common structure"), mmio: lying("QueueReset is ignored") },
+  { numbers: [49], core: core("49 a feature"), ...both("49 a feature") },
+  { numbers: [50], core: core("50 features"), ...both("50 features") },
+  { numbers: [51], core: core("51 DRIVER_OK"), ...both("51 DRIVER_OK") },
+  { numbers: [52], core: core("52 a feature select"), ...both("52 feature selects") },
+  { numbers: [53], core: core("53 status bits"), ...both("53 status bits") },
+  { numbers: [54], core: core("54 initialised again"), ...both("54 initialised again") },
+  { numbers: [55], core: core("55 a notification"), ...both("55 a notification") },
+  { numbers: [56], core: core("56 a reset"), ...both("56 a reset", "56 queue_reset is set") },
+  { numbers: [57], core: core("57 a reset"), ...both("57 a reset") },
 ];
 
 /** Titles of the tests of a file, and the `input` of verdicts in tables. */
@@ -103,8 +132,10 @@ function titlesOf(file: string): string[] {
       const [title] = node.arguments;
       if (title !== undefined && ts.isStringLiteralLike(title)) titles.push(title.text);
     }
-    if (ts.isPropertyAssignment(node) && node.name.getText() === "input" && ts.isStringLiteralLike(node.initializer)) {
-      titles.push(node.initializer.text);
+    if (ts.isPropertyAssignment(node) && node.name.getText() === "input") {
+      const { initializer } = node;
+      if (ts.isStringLiteralLike(initializer)) titles.push(initializer.text);
+      if (ts.isTemplateExpression(initializer)) titles.push(initializer.head.text);
     }
     ts.forEachChild(node, visit);
   };
@@ -113,20 +144,23 @@ function titlesOf(file: string): string[] {
 }
 
 const ringInputs = Array.from({ length: 36 }, (_, index) => index + 1);
+const registerInputs = Array.from({ length: 21 }, (_, index) => index + 37);
 const coreInputs = Array.from({ length: 9 }, (_, index) => index + 49);
 
-test("each input has its place on each ring format, or a reason why it has none", () => {
-  const placed = (kind: "split" | "packed" | "core") =>
+test("each input has its place on each ring format and transport, or a reason why it has none", () => {
+  const placed = (kind: "split" | "packed" | "core" | "pci" | "mmio") =>
     new Set(rows.flatMap((row) => (row[kind] === undefined ? [] : row.numbers)));
   expect(ringInputs.filter((number) => !placed("split").has(number))).toEqual([]);
   expect(ringInputs.filter((number) => !placed("packed").has(number))).toEqual([]);
   expect(coreInputs.filter((number) => !placed("core").has(number))).toEqual([]);
+  expect(registerInputs.filter((number) => !placed("pci").has(number))).toEqual([]);
+  expect(registerInputs.filter((number) => !placed("mmio").has(number))).toEqual([]);
 });
 
 test("each test named exists", () => {
   const known = new Map(Object.values(files).map((file) => [file, titlesOf(file)] as const));
   const missing = rows
-    .flatMap(({ split, packed: inPacked, core: inCore }) => [split, inPacked, inCore])
+    .flatMap((row) => [row.split, row.packed, row.core, row.pci, row.mmio])
     .flatMap((cover) => {
       if (cover === undefined || "none" in cover) return [];
       const [file, ...titles] = cover;

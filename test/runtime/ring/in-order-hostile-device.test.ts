@@ -5,8 +5,10 @@ import { DriverRig } from "./ring-rig.js";
 const inOrder = (packed: boolean) => new DriverRig({ features: { inOrder: true, packed } });
 
 /** Marks a descriptor of a packed ring as used on the first lap. */
-function useFirstLap(rig: DriverRig, offset: number, id: number): void {
+function useFirstLap(rig: DriverRig, offset: number, id: number, length = 0): void {
   const at = rig.addresses.descriptor + 16 * offset;
+  rig.setU16(at + 8, length);
+  rig.setU16(at + 10, 0);
   rig.setU16(at + 12, id);
   rig.setU16(at + 14, 0x8080);
 }
@@ -47,11 +49,36 @@ test.each([false, true])("33, 34: in order, an id that came back already; packed
   expect(rig.queue.inFlight()).toEqual([two]);
 });
 
-test("35: in order, a length larger than the writable part is cut and counted", () => {
-  const rig = inOrder(false);
-  const tokens = [rig.submit(16), rig.submit(8)];
-  rig.use(0, { id: tokens[1] ?? 0, length: 99 });
-  rig.usedIndex = 2;
-  expect([rig.queue.poll(), rig.queue.lastWritten]).toEqual([tokens[0], 16]);
-  expect([rig.queue.poll(), rig.queue.lastWritten, rig.queue.overlongCount]).toEqual([tokens[1], 8, 1]);
+test("36: in order, packed: what is beyond the buffers in flight is not looked at, and cannot be named", () => {
+  const rig = inOrder(true);
+  const tokens = [rig.submit(), rig.submit(), rig.submit()];
+  useFirstLap(rig, 0, tokens[2] ?? 0);
+  // There is no index that could jump: these look used, and nobody has made them available.
+  for (const offset of [3, 4, 5]) useFirstLap(rig, offset, offset);
+  expect([rig.queue.poll(), rig.queue.poll(), rig.queue.poll(), rig.queue.poll()]).toEqual([...tokens, -1]);
+  expect(rig.broken).toEqual([]);
+  // The next buffer is in flight, the one behind it is not published: a batch up to that one cannot be.
+  const next = rig.submit();
+  rig.queue.begin();
+  rig.queue.addWritable(0x1000, 16);
+  const unpublished = rig.queue.end();
+  expect([next, unpublished]).toEqual([3, 4]);
+  useFirstLap(rig, 3, unpublished);
+  expect([rig.queue.poll(), rig.queue.poll(), rig.submit()]).toEqual([-1, -1, -1]);
+  expect(rig.broken).toMatchObject([{ rule: "used-id-not-in-flight" }]);
 });
+
+test.each([false, true])(
+  "35: in order, a length larger than the writable part is cut and counted; packed: %s",
+  (packed) => {
+    const rig = inOrder(packed);
+    const tokens = [rig.submit(16), rig.submit(8)];
+    if (packed) useFirstLap(rig, 0, tokens[1] ?? 0, 99);
+    else {
+      rig.use(0, { id: tokens[1] ?? 0, length: 99 });
+      rig.usedIndex = 2;
+    }
+    expect([rig.queue.poll(), rig.queue.lastWritten]).toEqual([tokens[0], 16]);
+    expect([rig.queue.poll(), rig.queue.lastWritten, rig.queue.overlongCount]).toEqual([tokens[1], 8, 1]);
+  },
+);

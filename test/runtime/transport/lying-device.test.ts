@@ -220,7 +220,7 @@ function mmio(lies: Lies = new Map(), drops: readonly number[] = []) {
 describe("MMIO registers that lie", () => {
   it.each([
     ["a wrong magic value", MmioRegister.magicValue, 0],
-    ["version 1", MmioRegister.version, 1],
+    ["version 0", MmioRegister.version, 0],
     ["version 3", MmioRegister.version, 3],
   ])("%s: nothing to drive", async (_, register, value) => {
     await expect(mmio(new Map([[register, value]])).open()).rejects.toMatchObject({ rule: "transport-layout" });
@@ -236,6 +236,11 @@ describe("MMIO registers that lie", () => {
     ["QueueReady stays 0", "queue-enable-refused", new Map([[MmioRegister.queueReady, 0]])],
     ["QueueReady is 1 from the start", "queue-already-enabled", new Map([[MmioRegister.queueReady, 1]])],
     ["a reset never ends", "reset-incomplete", new Map([[MmioRegister.status, 1]])],
+    [
+      "it says that it is a legacy device of a type that has none",
+      "feature-rule",
+      new Map([[MmioRegister.version, 1]]),
+    ],
   ];
   it.each(fatal)("%s: the start fails with %s", async (_name, rule, lies) => {
     const transport = await mmio(lies).open();
