@@ -76,7 +76,7 @@ Examples:
       return { kind: "rng", from: from === undefined ? undefined : path(from) };
     };
   });
-  add("input", "a keyboard and mouse; events are lines of three numbers (type, code, value), or `sync`", (command) => {
+  add("input", "a keyboard and mouse, for QEMU with KVM; events are lines: type, code, value, or `sync`", (command) => {
     command.option("-e, --events <file>", "where events come from; - is the standard input", "-");
     return () => {
       const { events } = command.opts<{ events: string }>();
