@@ -37,7 +37,12 @@ export function guestWith(
       servers.push(await serve(device, { socket, onError: note, onDisconnect: note }));
       sockets.push(socket);
     }
-    guest = await Guest.start(options(...sockets));
+    try {
+      guest = await Guest.start(options(...sockets));
+    } catch (error) {
+      if (error instanceof Error) error.message += ["", ...problems].join("\n");
+      throw error;
+    }
   }, 200_000);
   afterEach((context) => {
     if (context.task.result?.state === "fail") {
