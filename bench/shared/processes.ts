@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 /** Ticks of the times in /proc, a second: the same on every Linux that Node runs on. */
 const TICKS = 100;
 
+const commandFile = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
 /** A program that serves a disk. */
 export interface BackEnd {
   readonly pid: number;
@@ -60,9 +62,22 @@ export function serveImage(kind: DiskBackEnd, image: string, socket: string): Pr
     const words = ["--blockdev", `driver=file,node-name=n,filename=${image}`, "--export", exported];
     return startBackEnd("qemu-storage-daemon", words, socket);
   }
-  const command = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-  const words = [...process.execArgv, command, "serve", "blk", "--image", image, "--socket", socket];
+  const words = [...process.execArgv, commandFile, "serve", "blk", "--image", image, "--socket", socket];
   return startBackEnd(process.execPath, words, socket);
+}
+
+/** A network card whose wire is the socket `peer`, by `virtio-gen serve` from the sources. */
+export function serveNetwork(peer: string, socket: string): Promise<BackEnd> {
+  const words = [...process.execArgv, commandFile, "serve", "net", "--peer", peer, "--socket", socket];
+  return startBackEnd(process.execPath, words, socket);
+}
+
+/** passt: a network without privileges, whose card has one address and reaches the host at another. */
+export function startPasst(socket: string, address: string, host: string): Promise<BackEnd> {
+  const words = ["--foreground", "--quiet", "--socket", socket, "-a", address, "-n", "24", "-g", host];
+  // It gives root up for "nobody", who has no right to the folder of the socket.
+  const asRoot = process.getuid?.() === 0 ? ["--runas", "0:0"] : [];
+  return startBackEnd("passt", [...asRoot, ...words], socket);
 }
 
 /** Writes an image without holes, so that all disks read from memory of the same kind. */
