@@ -95,6 +95,8 @@ function fewest(): number {
 
 const pci = pciMachine(disk());
 const mmio = mmioMachine(disk());
+// The function decodes its BARs.
+pci.side.config.write(4, 2, 6);
 const [bar] = pci.side.bars;
 if (bar === undefined) throw new Error("the function has no BAR");
 const results: Result[] = [

@@ -5,6 +5,7 @@ import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import type { AccessWidth, RegisterWindow } from "../bus/address-space.js";
 import { OneAfterTheOther, unattended } from "../bus/one-after-the-other.js";
+import { QueueNotifier } from "../bus/queue-notifier.js";
 import type { DriverTransport } from "../driver-transport.js";
 import {
   LEGACY_PAGE,
@@ -37,11 +38,9 @@ export class MmioDriverTransport implements DriverTransport {
   onQueueUsed: ((index: number) => void) | undefined;
   onConfigChange: (() => void) | undefined;
   readonly #window: RegisterWindow;
-  readonly #onError: ((error: Error) => void) | undefined;
   readonly #beforeEnable: ((addresses: QueueAddresses) => void) | undefined;
-  readonly #queues = new Set<number>();
+  readonly #queues: QueueNotifier;
   readonly #endInterrupts: () => void;
-  #hasNotificationData = false;
   readonly #selected = new OneAfterTheOther();
 
   private constructor(window: RegisterWindow, deviceId: number, version: number, options: MmioDriverOptions) {
@@ -52,9 +51,9 @@ export class MmioDriverTransport implements DriverTransport {
     this.allocator = options.allocator;
     this.onQueueUsed = undefined;
     this.onConfigChange = undefined;
-    this.#onError = options.onError;
+    this.#queues = new QueueNotifier((register, value) => this.#write(register, value), options.onError);
     this.#beforeEnable = options.beforeEnable;
-    this.#endInterrupts = options.onInterrupt(() => unattended(() => this.#interrupt(), this.#onError));
+    this.#endInterrupts = options.onInterrupt(() => unattended(() => this.#interrupt(), options.onError));
   }
 
   /**
@@ -98,7 +97,7 @@ export class MmioDriverTransport implements DriverTransport {
     });
   }
   setFeatures(features: FeatureSet): Promise<void> {
-    this.#hasNotificationData = features.has(CommonFeature.NOTIFICATION_DATA);
+    this.#queues.hasData = features.has(CommonFeature.NOTIFICATION_DATA);
     return this.#selected.run(async () => {
       // A reset takes it away, and queues need it.
       if (this.legacy !== undefined) await this.#write(MmioRegister.guestPageSize, this.legacy.pageSize);
@@ -157,17 +156,12 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   notify(index: number, next: number): void {
-    if (!this.#queues.has(index)) return;
-    const value = this.#hasNotificationData ? index + next * 0x1_0000 : index;
-    unattended(() => this.#write(MmioRegister.queueNotify, value), this.#onError);
+    this.#queues.notify(index, next);
   }
 
   /** As if both sides had notified each other about every queue: for hosts that may lose a notification. */
   nudge(): void {
-    for (const index of this.#queues) {
-      this.notify(index, 0);
-      this.onQueueUsed?.(index);
-    }
+    this.#queues.nudge((index) => this.onQueueUsed?.(index));
   }
 
   async #interrupt(): Promise<void> {
@@ -177,7 +171,7 @@ export class MmioDriverTransport implements DriverTransport {
     await this.#write(MmioRegister.interruptAck, status);
     if ((status & MmioInterrupt.config) !== 0) this.onConfigChange?.();
     if ((status & MmioInterrupt.used) === 0) return;
-    for (const index of this.#queues) this.onQueueUsed?.(index);
+    for (const index of this.#queues.indexes()) this.onQueueUsed?.(index);
   }
 
   /** QueuePFN or QueueReady: 0 while a queue is not in use. */
@@ -195,7 +189,7 @@ export class MmioDriverTransport implements DriverTransport {
       const text = `the device does not enable queue ${String(index)}`;
       throw new ProtocolError("queue-enable-refused", Clause.queues, text);
     }
-    this.#queues.add(index);
+    this.#queues.add(index, MmioRegister.queueNotify, index);
   }
 
   #read(register: number): number | Promise<number> {

@@ -89,9 +89,9 @@ export class MmioTransport extends Registers {
     super();
     this.device = device;
     this.#options = options;
-    this.#queues = new QueueRegisters(device);
-    this.#config = new ConfigWindow(device);
     const refuse = (text: string): void => this.#refuse(text);
+    this.#queues = new QueueRegisters(device, refuse);
+    this.#config = new ConfigWindow(device);
     this.#legacy = options.legacy === true ? new LegacyQueues(device, this.#queues, refuse) : undefined;
     const own = this.#legacy?.fields() ?? [...this.#modernFields(), ...this.#modernQueueFields()];
     this.#control = new FieldRegisters(CONFIG, [...this.#deviceFields(), ...this.#queueFields(), ...own], refuse);
@@ -280,23 +280,17 @@ export class MmioTransport extends Registers {
 
   /** A part of what the driver writes for a queue before it is enabled. */
   #staged(offset: number, name: Exclude<keyof StagedQueue, "vector">): Field {
-    const queues = this.#queues;
-    return register(offset, nothing, (value) => {
-      if (queues.stage((staged) => (staged[name] = value))) return;
-      const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
-      this.#refuse(`queue ${String(queues.selected)} cannot be set up: ${why}`);
-    });
+    return register(offset, nothing, (value) => this.#queues.stage(name, value));
   }
 
   /** What version 2 has besides. */
   #modernQueueFields(): Field[] {
-    const { device } = this;
     const queues = this.#queues;
     const R = MmioRegister;
     return [
       register(
         R.queueReady,
-        () => (queues.queue?.enabled === true ? 1 : 0),
+        () => queues.enabled,
         (value) => this.#setReady(value),
       ),
       this.#staged(R.queueDescLow, "descriptorLow"),
@@ -307,23 +301,17 @@ export class MmioTransport extends Registers {
       this.#staged(R.queueDeviceHigh, "deviceHigh"),
       register(
         R.queueReset,
-        () => (device.negotiated.has(CommonFeature.RING_RESET) && queues.queue?.resetting === true ? 1 : 0),
-        (value) => {
-          if (value !== 1) this.#refuse(`QueueReset is set to 1, never to ${String(value)}`);
-          else if (queues.queue === undefined)
-            this.#refuse(`queue ${String(queues.selected)} cannot be reset: there is none`);
-          else queues.queue.reset();
-        },
+        () => queues.resetting,
+        (value) => queues.writeReset(value),
       ),
     ];
   }
 
+  /** QueueReady, unlike queue_enable, also takes a queue out of use. */
   #setReady(value: number): void {
-    if (this.#queues.queue === undefined)
-      this.#refuse(`queue ${String(this.#queues.selected)} is not ready: there is none`);
-    else if (value === 1) this.#queues.enable();
+    if (value === 1) this.#queues.enable();
     else if (value !== 0) this.#refuse(`QueueReady is set to 0 or 1, not to ${String(value)}`);
-    else if (this.#queues.queue.enabled) this.#queues.queue.disable();
+    else this.#queues.disable();
   }
 
   #refuse(text: string): void {

@@ -1,5 +1,4 @@
 import type { VirtioDevice } from "../../device/index.js";
-import { CommonFeature } from "../../negotiation/common-feature.js";
 import { FieldRegisters, type Field, type GuestAccessWidth } from "../registers/register-file.js";
 import { featureWord } from "../registers/feature-word.js";
 import type { ConfigWindow } from "../registers/config-window.js";
@@ -93,21 +92,14 @@ function queueCount(device: VirtioDevice): number {
 }
 
 function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void): Field[] {
-  const { device, queues } = owner;
-  const label = (): string => `queue ${String(queues.selected)}`;
-  const stage = (change: (staged: StagedQueue) => void): void => {
-    if (queues.stage(change)) return;
-    const why = queues.queue === undefined ? "there is no such queue" : "it is enabled";
-    refuse(`${label()} cannot be set up: ${why}`);
-  };
+  const { queues } = owner;
   const half = (offset: number, name: Exclude<keyof StagedQueue, "size" | "vector">): Field =>
     field(
       offset,
       4,
       () => queues.value(name),
-      (value) => stage((staged) => (staged[name] = value)),
+      (value) => queues.stage(name, value),
     );
-  const hasReset = (): boolean => device.negotiated.has(CommonFeature.RING_RESET);
   return [
     field(
       CommonConfig.queueSelect,
@@ -119,24 +111,20 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
       CommonConfig.queueSize,
       2,
       () => queues.value("size"),
-      (value) => stage((staged) => (staged.size = value)),
+      (value) => queues.stage("size", value),
     ),
     field(
       CommonConfig.queueMsixVector,
       2,
       () => queues.vector(queues.selected),
-      (value) => {
-        if (!queues.setVector(value < owner.vectors ? value : NO_VECTOR))
-          refuse(`${label()} has no vector: there is none`);
-      },
+      (value) => queues.setVector(value < owner.vectors ? value : NO_VECTOR),
     ),
     field(
       CommonConfig.queueEnable,
       2,
-      () => (queues.queue?.enabled === true ? 1 : 0),
+      () => queues.enabled,
       (value) => {
-        if (value === 1 && queues.queue === undefined) refuse(`${label()} cannot be enabled: there is none`);
-        else if (value === 1) queues.enable();
+        if (value === 1) queues.enable();
         else refuse(`queue_enable is set to 1, never to ${String(value)}`);
       },
     ),
@@ -151,12 +139,8 @@ function queueFields(owner: CommonRegistersOwner, refuse: (text: string) => void
     field(
       CommonConfig.queueReset,
       2,
-      () => (hasReset() && queues.queue?.resetting === true ? 1 : 0),
-      (value) => {
-        if (value !== 1) refuse(`queue_reset is set to 1, never to ${String(value)}`);
-        else if (queues.queue === undefined) refuse(`${label()} cannot be reset: there is none`);
-        else queues.queue.reset();
-      },
+      () => queues.resetting,
+      (value) => queues.writeReset(value),
     ),
     // Administration virtqueues are not offered (ADMIN_VQ), so there are none.
     field(CommonConfig.adminQueueIndex, 2, () => 0),

@@ -6,6 +6,7 @@ import { FeatureSet } from "../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../ring/index.js";
 import { RegisterWindow, type AccessWidth } from "../bus/address-space.js";
 import { unattended } from "../bus/one-after-the-other.js";
+import { QueueNotifier } from "../bus/queue-notifier.js";
 import type { DriverTransport } from "../driver-transport.js";
 import { setUpBars, type BarRoom, type FunctionBars } from "./base-addresses.js";
 import { readCapabilityList, type StructurePlace, type VirtioStructures } from "./capability-list.js";
@@ -66,8 +67,7 @@ export class PciDriverTransport implements DriverTransport {
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #beforeEnable: ((addresses: QueueAddresses) => void) | undefined;
   readonly #mostVectors: number;
-  /** Enabled queues: offset in the notification structure, and the value that is written there. */
-  readonly #queues = new Map<number, { readonly offset: number; readonly value: number }>();
+  readonly #queues: QueueNotifier;
   readonly #maxSizes = new Map<number, number>();
   #vectors = 0;
   #isConfigMapped = false;
@@ -91,6 +91,10 @@ export class PciDriverTransport implements DriverTransport {
     const { device } = parts.structures;
     this.#config = device === undefined ? undefined : windowOf(parts.bars, device);
     this.#onError = options.onError;
+    this.#queues = new QueueNotifier(
+      (offset, value) => this.#notifyWindow.write(offset, this.#notifyWidth, value),
+      options.onError,
+    );
     this.#beforeEnable = options.beforeEnable;
     this.#mostVectors = options.vectors ?? 64;
     this.#endLine = undefined;
@@ -150,6 +154,7 @@ export class PciDriverTransport implements DriverTransport {
   }
   async setFeatures(features: FeatureSet): Promise<void> {
     this.#features = features;
+    this.#queues.hasData = features.has(CommonFeature.NOTIFICATION_DATA);
     await this.#common.setFeatures(features);
   }
 
@@ -188,8 +193,7 @@ export class PciDriverTransport implements DriverTransport {
   }
   async enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
     const offset = (await this.#common.queueNotifyOffset(index)) * this.structures.notify.multiplier;
-    const width = this.#features.has(CommonFeature.NOTIFICATION_DATA) ? 4 : 2;
-    if (offset + width > this.#notifyWindow.length) {
+    if (offset + this.#notifyWidth > this.#notifyWindow.length) {
       const text = `queue ${String(index)} is notified at ${String(offset)}, outside of the notification structure`;
       throw new ProtocolError("transport-layout", Clause.pciLayout, text);
     }
@@ -198,13 +202,12 @@ export class PciDriverTransport implements DriverTransport {
       : index;
     this.#beforeEnable?.(addresses);
     await this.#common.enableQueue(index, addresses, this.#vectorOf(index));
-    this.#queues.set(index, { offset, value });
+    this.#queues.add(index, offset, value);
   }
   queueEnabled(index: number): Promise<boolean> {
     return this.#common.queueEnabled(index);
   }
   async resetQueue(index: number): Promise<void> {
-    // It is not notified any more, and its interrupts are of no interest until it is enabled anew.
     this.#queues.delete(index);
     await this.#common.resetQueue(index);
   }
@@ -213,22 +216,17 @@ export class PciDriverTransport implements DriverTransport {
   }
 
   notify(index: number, next: number): void {
-    const queue = this.#queues.get(index);
-    if (queue === undefined) return;
-    const { offset, value } = queue;
-    const hasData = this.#features.has(CommonFeature.NOTIFICATION_DATA);
-    unattended(
-      () => this.#notifyWindow.write(offset, hasData ? 4 : 2, hasData ? value + next * 0x1_0000 : value),
-      this.#onError,
-    );
+    this.#queues.notify(index, next);
   }
 
   /** As if both sides had notified each other about every queue: for hosts that may lose a notification. */
   nudge(): void {
-    for (const index of this.#queues.keys()) {
-      this.notify(index, 0);
-      this.onQueueUsed?.(index);
-    }
+    this.#queues.nudge((index) => this.onQueueUsed?.(index));
+  }
+
+  /** Width of a notification (2.9). */
+  get #notifyWidth(): 2 | 4 {
+    return this.#queues.hasData ? 4 : 2;
   }
 
   /** Vector 0 is for configuration changes; with only one vector everything shares it. */
@@ -256,14 +254,14 @@ export class PciDriverTransport implements DriverTransport {
 
   #message(vector: number): void {
     if (vector === 0) this.onConfigChange?.();
-    for (const index of this.#queues.keys()) if (this.#vectorOf(index) === vector) this.onQueueUsed?.(index);
+    for (const index of this.#queues.indexes()) if (this.#vectorOf(index) === vector) this.onQueueUsed?.(index);
   }
 
   async #line(): Promise<void> {
     const isr = await this.#isr.read(0, 1);
     if ((isr & Isr.config) !== 0) this.onConfigChange?.();
     if ((isr & Isr.queue) === 0) return;
-    for (const index of this.#queues.keys()) this.onQueueUsed?.(index);
+    for (const index of this.#queues.indexes()) this.onQueueUsed?.(index);
   }
 }
 

@@ -101,7 +101,7 @@ export class PciTransport {
     this.device = device;
     this.#held = undefined;
     this.#options = options;
-    this.#queues = new QueueRegisters(device, NO_VECTOR);
+    this.#queues = new QueueRegisters(device, (text) => this.#refuse(text), NO_VECTOR);
     this.#deviceConfig = new ConfigWindow(device);
     const queues = (device.queues().at(-1)?.index ?? -1) + 1;
     const vectors = options.message === undefined ? 0 : (options.vectors ?? Math.min(64, queues + 1));

@@ -1,4 +1,5 @@
 import type { DeviceQueueControl, VirtioDevice } from "../../device/index.js";
+import { CommonFeature } from "../../negotiation/common-feature.js";
 
 /** What a driver has written for one queue, before it enables it. Addresses are halves of 32 bits, low one first. */
 export interface StagedQueue {
@@ -18,12 +19,18 @@ export interface StagedQueue {
 export class QueueRegisters {
   readonly #device: VirtioDevice;
   readonly #noVector: number;
+  readonly #refuse: (text: string) => void;
   readonly #staged = new Map<number, StagedQueue>();
   /** Index of the queue that is selected; it needs not exist. */
   selected = 0;
 
-  constructor(device: VirtioDevice, noVector = 0) {
+  /**
+   * @param refuse told why a write was not done
+   * @param noVector what stands for no vector, on PCI
+   */
+  constructor(device: VirtioDevice, refuse: (text: string) => void, noVector = 0) {
     this.#device = device;
+    this.#refuse = refuse;
     this.#noVector = noVector;
   }
 
@@ -46,28 +53,42 @@ export class QueueRegisters {
     if (queue === undefined) return 0;
     return this.#staged.get(queue.index)?.[name] ?? (name === "size" ? queue.maxSize : 0);
   }
-  /** Maps the selected queue to a vector; that may change while the queue is in use. False: there is no such queue. */
-  setVector(vector: number): boolean {
-    const { queue } = this;
+  /** Maps the selected queue to a vector; that may change while the queue is in use. */
+  setVector(vector: number): void {
+    const queue = this.#existing("gets no vector");
     if (queue !== undefined) this.#stagedFor(queue).vector = vector;
-    return queue !== undefined;
   }
   /** The vector of a queue; the one for none if nothing is staged. */
   vector(index: number): number {
     return this.#staged.get(index)?.vector ?? this.#noVector;
   }
 
-  /** Changes what is staged, unless the queue is enabled. False: it is, or there is no such queue. */
-  stage(change: (staged: StagedQueue) => void): boolean {
-    const { queue } = this;
-    if (queue === undefined || queue.enabled) return false;
-    change(this.#stagedFor(queue));
-    return true;
+  /** Keeps a number for the selected queue, unless that is enabled. */
+  stage(name: Exclude<keyof StagedQueue, "vector">, value: number): void {
+    const queue = this.#existing("cannot be set up");
+    if (queue === undefined) return;
+    if (queue.enabled) this.#refuse(`queue ${String(queue.index)} cannot be set up: it is enabled`);
+    else this.#stagedFor(queue)[name] = value;
+  }
+
+  /** What queue_enable (QueueReady) of the selected queue reads. */
+  get enabled(): 0 | 1 {
+    return this.queue?.enabled === true ? 1 : 0;
+  }
+  /** What queue_reset (QueueReset) of the selected queue reads. */
+  get resetting(): 0 | 1 {
+    const hasReset = this.#device.negotiated.has(CommonFeature.RING_RESET);
+    return hasReset && this.queue?.resetting === true ? 1 : 0;
+  }
+  /** A write to queue_reset (QueueReset). */
+  writeReset(value: number): void {
+    if (value !== 1) this.#refuse(`the reset of a queue is set to 1, never to ${String(value)}`);
+    else this.#existing("cannot be reset")?.reset();
   }
 
   /** Hands the selected queue's size and addresses to the device and enables it. What is wrong the device reports. */
   enable(): boolean {
-    const { queue } = this;
+    const queue = this.#existing("cannot be enabled");
     if (queue === undefined) return false;
     const staged = this.#stagedFor(queue);
     // The three parts of a ring cannot all be at 0: nobody has written them. The device says so.
@@ -81,6 +102,12 @@ export class QueueRegisters {
     return configured && queue.enable();
   }
 
+  /** Takes the selected queue out of use, as MMIO lets a driver. */
+  disable(): void {
+    const queue = this.#existing("cannot be disabled");
+    if (queue?.enabled === true) queue.disable();
+  }
+
   /** Plain data for save and restore. */
   save(): { readonly selected: number; readonly queues: readonly (StagedQueue & { readonly index: number })[] } {
     return { selected: this.selected, queues: [...this.#staged].map(([index, staged]) => ({ index, ...staged })) };
@@ -89,6 +116,13 @@ export class QueueRegisters {
     this.reset();
     this.selected = saved.selected;
     for (const { index, ...staged } of saved.queues) this.#staged.set(index, { ...staged });
+  }
+
+  /** The selected queue. There needs not be one: that is refused. */
+  #existing(what: string): DeviceQueueControl | undefined {
+    const { queue } = this;
+    if (queue === undefined) this.#refuse(`queue ${String(this.selected)} ${what}: there is none`);
+    return queue;
   }
 
   #stagedFor(queue: DeviceQueueControl): StagedQueue {
