@@ -1,0 +1,148 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { openStreamNetwork } from "../../../src/serve/network/stream-network.js";
+import { requirePeer } from "../peers.js";
+import { requireGuest } from "./guest.js";
+import { guestWith } from "./vhost-user.js";
+
+const BYTES = 64 << 20;
+const GUEST_PORT = 5000;
+const MAC = "52:54:00:00:00:0a";
+
+/** The numbers that guest/stream.c sends. */
+class Numbers {
+  #word = 0n;
+
+  take(bytes: number): Buffer {
+    const words = new BigUint64Array(bytes / 8);
+    for (let index = 0; index < words.length; index++) {
+      words[index] = this.#word;
+      this.#word = BigInt.asUintN(64, this.#word + 0x9e3779b97f4a7c15n);
+    }
+    return Buffer.from(words.buffer);
+  }
+}
+
+/** Takes one connection, checks what comes, and gives the number of bytes; -1 if they are wrong. */
+async function sink(): Promise<{ readonly port: number; readonly received: Promise<number> }> {
+  const server: Server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const received = new Promise<number>((resolve, reject) => {
+    server.once("connection", (socket) => {
+      const numbers = new Numbers();
+      let rest = Buffer.alloc(0);
+      let count = 0;
+      socket.on("data", (piece: Buffer) => {
+        const bytes = Buffer.concat([rest, piece]);
+        const whole = bytes.length - (bytes.length % 8);
+        if (!numbers.take(whole).equals(bytes.subarray(0, whole))) count = -Infinity;
+        count += whole;
+        rest = bytes.subarray(whole);
+      });
+      socket.on("end", () => {
+        server.close();
+        resolve(count < 0 ? -1 : count + rest.length);
+      });
+      socket.on("error", reject);
+    });
+  });
+  return { port: (server.address() as AddressInfo).port, received };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function startPasst(socket: string, hostPort: number): Promise<ChildProcess> {
+  const arguments_ = ["--foreground", "--socket", socket, "--tcp-ports", `127.0.0.1/${hostPort}:${GUEST_PORT}`];
+  const child = spawn("passt", arguments_, { stdio: ["ignore", "ignore", "pipe"] });
+  let printed = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (printed += text));
+  const last = (): void => void child.kill("SIGKILL");
+  process.once("exit", last);
+  child.once("exit", () => process.removeListener("exit", last));
+  for (const deadline = Date.now() + 20_000; !existsSync(socket);) {
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`passt does not start:\n${printed}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return child;
+}
+
+const hasGuest = await requireGuest();
+const hasPasst = await requirePeer("passt", () => {
+  const { error } = spawnSync("passt", ["--version"]);
+  return error === undefined ? undefined : "passt cannot be run";
+});
+
+/** The network of `serve`, whose wire ends in passt: a TCP/IP stack that hands connections to the host's own. */
+if (hasGuest && hasPasst)
+  describe("Linux's network driver, a generated device, and the host behind passt", { timeout: 180_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "virtio-gen-passt-"));
+    // Started by root, passt becomes nobody before it makes its socket.
+    chmodSync(folder, 0o777);
+    const wire = join(folder, "wire");
+    const hostPort = await freePort();
+    const passt = await startPasst(wire, hostPort);
+    const errors: string[] = [];
+    const network = await openStreamNetwork({ path: wire, onError: (error) => void errors.push(error.message) });
+    afterAll(async () => {
+      await network.close();
+      passt.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const session = guestWith([network.device], (socket) => ({
+      devices: [
+        ...["-chardev", `socket,id=card,path=${socket}`, "-netdev", "vhost-user,id=net,chardev=card"],
+        // Without KVM, QEMU 7.2 does not survive message-signalled interrupts here.
+        ...["-device", `virtio-net-pci,netdev=net,mac=${MAC},vectors=0,romfile=`],
+      ],
+      modules: ["virtio_net"],
+    }));
+
+    it("gets an address by DHCP", async () => {
+      const { guest } = session;
+      const bound =
+        "ip addr add $ip/$mask dev $interface; ip route add default via ${router%% *}; echo ${router%% *} >/tmp/router";
+      await guest.run(
+        `printf '#!/bin/sh\\n[ $1 = bound ] && { %s; }\\nexit 0\\n' '${bound}' >/tmp/bound && chmod +x /tmp/bound`,
+      );
+      await guest.run("ip link set eth0 up && udhcpc -i eth0 -n -q -s /tmp/bound");
+      expect(await guest.run("ip addr show dev eth0")).toMatch(/inet \d+\.\d+\.\d+\.\d+\//);
+      expect(await guest.run("ping -c 1 -W 1 $(cat /tmp/router) >/dev/null; arp -n")).toMatch(/at [0-9a-f:]{17}/);
+    });
+
+    it("sends 64 MiB to a program of the host", async () => {
+      const { port, received } = await sink();
+      await session.guest.run(`stream send $(cat /tmp/router) ${port} ${BYTES}`, 150);
+      expect(await received).toBe(BYTES);
+    });
+
+    it("receives 16 MiB from a program of the host", async () => {
+      const bytes = BYTES / 4;
+      const receiving = session.guest.run(`stream receive ${GUEST_PORT} ${bytes}`, 150);
+      await session.guest.until(`netstat -ltn | grep -q :${GUEST_PORT}`);
+      const socket = connect(hostPort, "127.0.0.1");
+      const numbers = new Numbers();
+      for (let sent = 0; sent < bytes; sent += 65536) {
+        if (!socket.write(numbers.take(65536))) await once(socket, "drain");
+      }
+      socket.end();
+      expect(await receiving).toMatch(/^16777216 bytes in /);
+    });
+
+    it("lets the guest power off", async () => {
+      await session.guest.powerOff();
+      expect([...errors, ...session.problems]).toEqual([]);
+    });
+  });
