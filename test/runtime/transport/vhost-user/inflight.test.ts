@@ -148,4 +148,25 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
     second.close();
     front.close();
   });
+
+  it("is forgotten when a driver starts anew, although a request was never answered", async () => {
+    let taken = 0;
+    const { path } = await serveDisk((request, disk) => {
+      taken++;
+      if (request.sector !== 7n) answer(request, disk);
+    });
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp();
+    const { area, fd } = await inflightOf(front, 16);
+    front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    const ring = await front.startRing(0);
+    ring.submit(7);
+    await until(() => taken === 1);
+    expect(await ring.stop()).toBe(1);
+    const again = await front.startRing(0);
+    again.submit(8);
+    expect(await again.completions(1)).toMatchObject([{ first: 8, status: 0 }]);
+    expect(taken).toBe(2);
+    front.close();
+  });
 });

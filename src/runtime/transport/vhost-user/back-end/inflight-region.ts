@@ -83,11 +83,21 @@ export class InflightRegion {
       : new SplitInflight(part, addresses.size, position);
   }
 
+  /** Forgets what is in flight: the driver has started anew, and its buffers are its own again. */
+  discard(): void {
+    const bytes = regionBytes(this.#queueSize, this.#isPacked);
+    for (let index = 0; index < this.#queues; index++) {
+      this.#mapping.view(index * bytes + versionAt, 2).fill(0);
+    }
+  }
+
   close(): void {
     this.#mapping.release();
   }
 }
 
+/** Where the version of a part is, in both formats; 0 says that there is nothing in it. */
+const versionAt = 8;
 /** Parts begin at multiples of this. */
 const alignment = 64;
 

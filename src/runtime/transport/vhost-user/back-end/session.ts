@@ -249,6 +249,8 @@ export class Session {
     if (features === undefined) throw new VhostUserError("features", "a ring is started before SET_FEATURES");
     const device = this.#device;
     if (device.live && this.#running?.equals(features) === true && this.rings.goOn) return;
+    // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
+    if (this.#running !== undefined) this.#inflight?.discard();
     await this.#reset();
     device.writeStatus(negotiating);
     device.setDriverFeatures(withKept(features, device.definition.requires, this.offered));
