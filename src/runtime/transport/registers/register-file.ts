@@ -81,7 +81,7 @@ export class FieldRegisters extends Registers {
 
   write(offset: number, width: GuestAccessWidth, written: number): void {
     // Emulators have signed numbers of 32 bits at hand, and may leave more than `width` bytes in them.
-    const value = width < 4 ? written & (2 ** (8 * width) - 1) : written >>> 0;
+    const value = width === 4 ? written >>> 0 : written & (0xff_ffff >>> (8 * (3 - width)));
     const whole = this.#fieldAt[offset];
     if (whole?.offset === offset && whole.width === width) {
       this.#writeField(whole, value);
