@@ -65,11 +65,14 @@ export async function cachedBuild(
     if (isStoredUnit(entry)) known.set(key, entry);
   }
   const missing = leaves.filter((leaf) => !known.has(keyOf(leaf)));
+  const reused = files.length - missing.length - (known.has(commonKey) ? 0 : common.length);
   const needed = missing.length > 0 || !known.has(commonKey);
   const parse = performance.now() - started;
   let times: BuildTimes = { parse, check: 0, emit: 0, format: 0 };
   if (needed) {
-    const made = await buildSome([...common, ...missing], options);
+    // Common files are needed to check the others; what they give themselves may be known.
+    const isCommonKnown = known.has(commonKey);
+    const made = await buildSome([...common, ...missing], isCommonKnown ? missing : undefined, options);
     if (!made) return undefined;
     times = { ...made.times, parse: made.times.parse + parse };
     const store = (key: string, own: readonly File[], shared: boolean): void => {
@@ -77,7 +80,7 @@ export async function cachedBuild(
       cache.put(key, unit);
       known.set(key, unit);
     };
-    store(commonKey, common, true);
+    if (!isCommonKnown) store(commonKey, common, true);
     for (const leaf of missing) store(keyOf(leaf), [leaf], false);
     cache.prune();
   }
@@ -86,7 +89,6 @@ export async function cachedBuild(
   const outputs = units.flatMap((unit) => unit.outputs).sort((a, b) => (a.path < b.path ? -1 : 1));
   const sum = (of: keyof ModelCounts): number => units.reduce((total, { counts }) => total + counts[of], 0);
   const counts = { devices: sum("devices"), features: sum("features"), structs: sum("structs") };
-  const reused = needed ? leaves.length - missing.length : files.length;
   return { outputs, counts, times, reused, files: files.length };
 }
 
@@ -135,7 +137,12 @@ interface Made {
   readonly times: BuildTimes;
 }
 
-async function buildSome(files: readonly File[], options: CachedBuildOptions): Promise<Made | undefined> {
+/** Checks some files, and emits those devices that `emitted` declare: all, if it is missing. */
+async function buildSome(
+  files: readonly File[],
+  emitted: readonly File[] | undefined,
+  options: CachedBuildOptions,
+): Promise<Made | undefined> {
   const { reader, parsed, emit, specVersion } = options;
   const compiled = compile(
     files.map(({ source }) => source),
@@ -147,8 +154,11 @@ async function buildSome(files: readonly File[], options: CachedBuildOptions): P
     },
   );
   if (!compiled.model || compiled.diagnostics.length > 0) return undefined;
-  const { outputs, diagnostics, times } = await emitOutputs(compiled, { emit });
-  return diagnostics.length > 0 ? undefined : { model: compiled.model, outputs, times };
+  const { model } = compiled;
+  const names = new Set((emitted ?? files).flatMap(({ facts }) => facts.devices));
+  const devices = model.devices.filter(({ name }) => names.has(name));
+  const { outputs, diagnostics, times } = await emitOutputs({ ...compiled, model: { ...model, devices } }, { emit });
+  return diagnostics.length > 0 ? undefined : { model, outputs, times };
 }
 
 /** What came of some files. `shared`: and of what belongs to no device. */
