@@ -59,14 +59,15 @@ export function buildField(context: BuildContext, node: CstNode): FieldDeclarati
       : layout !== undefined
         ? buildStruct(context, layout)
         : (buildNamedType(context, nodeOf(node, "namedType")) ?? missingType(span));
+  const modifiers = nodesOf(node, "modifier").flatMap((modifier): FieldDeclaration["modifiers"] => {
+    const token = tokenOf(modifier, "word");
+    const word = modifierWords.find((known) => known === token?.image);
+    return token === undefined || word === undefined ? [] : [{ word, span: context.tokenSpan(token) }];
+  });
   return {
     kind: "field",
     documentation: context.documentation(node),
-    modifiers: nodesOf(node, "modifier").flatMap((modifier) => {
-      const token = tokenOf(modifier, "word");
-      const word = modifierWords.find((known) => known === token?.image);
-      return token === undefined || word === undefined ? [] : [{ word, span: context.tokenSpan(token) }];
-    }),
+    modifiers: fieldName === undefined && bits !== undefined ? withReserved(modifiers, type.span) : modifiers,
     type,
     name: fieldName && buildDeclaredName(context, nodeOf(fieldName, "declaredName")),
     dimensions: nodesOf(node, "dimension").map((dimension) => buildDimension(context, dimension)),
@@ -78,6 +79,11 @@ export function buildField(context: BuildContext, node: CstNode): FieldDeclarati
     ],
     span,
   };
+}
+
+/** Bits without a name mean nothing. */
+function withReserved(modifiers: FieldDeclaration["modifiers"], span: Span): FieldDeclaration["modifiers"] {
+  return modifiers.some(({ word }) => word === "reserved") ? modifiers : [{ word: "reserved", span }, ...modifiers];
 }
 
 /** `le16 { a : 12; b : 4; }` is another way to write a struct of bit-fields of `le16`. */

@@ -92,7 +92,13 @@ export abstract class LayoutGrammar extends FieldPartGrammar {
     if (second === LeftBrace) return this.startsBitContainer();
     if (second === Equals) return false;
     if (!this.isName(2))
-      return second === Less || second === LeftParenthesis || second === LeftBracket || second === Semicolon;
+      return (
+        second === Less ||
+        second === LeftParenthesis ||
+        second === LeftBracket ||
+        second === Semicolon ||
+        (second === Colon && integerType.test(this.LA(1).image))
+      );
     return !this.is(3, Equals) && !this.braceIsOnLine();
   }
 
@@ -129,7 +135,11 @@ export abstract class LayoutGrammar extends FieldPartGrammar {
       ],
     });
     this.OPTION({
-      GATE: () => (isInline ? this.startsDeclarator() : !isReserved || (this.isName(1) && !this.startsClause(1))),
+      // Bits without a name are as in C: there, and for nothing.
+      GATE: () =>
+        isInline
+          ? this.startsDeclarator()
+          : !(isReserved || this.is(1, Colon)) || (this.isName(1) && !this.startsClause(1)),
       DEF: () => this.SUBRULE(this.fieldName),
     });
     this.MANY1(() => this.SUBRULE(this.dimension));

@@ -118,7 +118,7 @@ export function fieldMeaning(options: {
     bitset: content?.kind === "bitset" ? content.symbol.name : null,
     bitsetFrom: content?.kind === "bitset" ? content.from : 0,
     meanings: resolved.kind === "scalar" ? resolved.choices.flatMap((choice) => meaningOf(choice, options.rules)) : [],
-    signed: signedOf(options, content),
+    signed: content?.kind === "signed",
     address: content?.kind === "address",
     addressUnit: content?.kind === "address" ? content.scale : null,
     addressSpace: spaceOf(content, options),
@@ -127,17 +127,6 @@ export function fieldMeaning(options: {
     was: clauses.names.get("was")?.name.text ?? null,
     wasUntil: lastNamed(clauses.names.get("was"), name, origin.since, facts.bag),
   };
-}
-
-/** A bit-field is what its bits say. */
-function signedOf(
-  { field, holder, facts }: Parameters<typeof fieldMeaning>[0],
-  content: ScalarContent | null,
-): boolean {
-  if (content?.kind !== "signed") return false;
-  if (holder !== "a bit-field") return true;
-  facts.bag.report("clause-not-here", field.type.span, { word: "signed", what: holder });
-  return false;
 }
 
 function meaningOf({ content, condition }: ScalarChoice, rules: FormulaEnvironment): readonly MeaningModel[] {

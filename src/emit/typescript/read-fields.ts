@@ -112,7 +112,8 @@ export function readFields(
       }
       if (!isVisible(field)) continue;
       const local = fresh(propertyName(field));
-      const value = interpret(word.extract(field), shape, scope);
+      const bits = word.extract(field);
+      const value = interpret(shape.meaning.kind === "signed" ? code`(${bits})` : bits, shape, scope, field.bits.width);
       statements.push(
         code`const ${local} = ${wordTest === undefined ? value : code`${wordTest} ? undefined : ${value}`};`,
       );
@@ -474,13 +475,18 @@ function readScalar(scalar: ScalarType, reader: string): Code {
 }
 
 /** What a number means. */
-export function interpret(number: Code, shape: Shape & { kind: "scalar" }, scope: CodecContext["scope"]): Code {
+export function interpret(
+  number: Code,
+  shape: Shape & { kind: "scalar" },
+  scope: CodecContext["scope"],
+  width = 8 * scalarSize(shape.scalar),
+): Code {
   switch (shape.meaning.kind) {
     case "number":
     case "boolean":
       return number;
     case "signed":
-      return signed(number, shape.scalar);
+      return signed(number, width);
     case "enum":
       return code`${nameFunction(shape.meaning.enum, scope)}(${number})`;
     default:
@@ -488,16 +494,9 @@ export function interpret(number: Code, shape: Shape & { kind: "scalar" }, scope
   }
 }
 
-/** The number of two's complement that these bits are. */
-function signed(bits: Code, scalar: ScalarType): Code {
-  switch (scalarSize(scalar)) {
-    case 1:
-      return code`(${bits} << 24) >> 24`;
-    case 2:
-      return code`(${bits} << 16) >> 16`;
-    case 4:
-      return code`${bits} | 0`;
-    case 8:
-      return code`BigInt.asIntN(64, ${bits})`;
-  }
+/** The number of two's complement that so many bits are. */
+function signed(bits: Code, width: number): Code {
+  if (width > 32) return code`BigInt.asIntN(${width}, ${bits})`;
+  if (width === 32) return code`${bits} | 0`;
+  return code`(${bits} << ${32 - width}) >> ${32 - width}`;
 }

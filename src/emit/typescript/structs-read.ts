@@ -130,7 +130,9 @@ export function fieldAt(
   scope: DeviceScope,
 ): Code {
   const number = numberAt(view, offset, shape);
-  return interpret(field.bits === null ? number : extractBits(number, field, shape.scalar), shape, scope);
+  if (field.bits === null) return interpret(number, shape, scope);
+  const bits = extractBits(number, field, shape.scalar);
+  return interpret(shape.meaning.kind === "signed" ? code`(${bits})` : bits, shape, scope, field.bits.width);
 }
 
 /** `view.getUint32(at + 4, true)`. */

@@ -246,14 +246,19 @@ function writeShape(shape: Shape, field: FieldModel, value: Code, site: WriteSit
   }
 }
 
-function numberFor(value: Code, shape: Shape & { kind: "scalar" }, site: WriteSite): Code {
+function numberFor(
+  value: Code,
+  shape: Shape & { kind: "scalar" },
+  site: WriteSite,
+  width = 8 * scalarSize(shape.scalar),
+): Code {
   switch (shape.meaning.kind) {
     case "enum":
       return code`${valueFunction(shape.meaning.enum, site.context.scope)}(${value})`;
     case "boolean":
       return code`Number(${value})`;
     case "signed":
-      return code`${runtime("unsignedBits")}(${value}, ${scalarSize(shape.scalar) * 8})`;
+      return code`${runtime("unsignedBits")}(${value}, ${width})`;
     default:
       return value;
   }
@@ -375,7 +380,7 @@ function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" 
     const fieldShape = shapeOf(field, site.context.scope);
     if (fieldShape.kind !== "scalar") continue;
     const { shift, width } = field.bits;
-    const number = numberFor(site.access(field), fieldShape, site);
+    const number = numberFor(site.access(field), fieldShape, site, width);
     if (fieldShape.meaning.kind !== "boolean")
       checks.push(rangeCheck(number, width, isWide(fieldShape, field), site.writer));
     if (wide) {

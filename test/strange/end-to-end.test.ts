@@ -1,0 +1,126 @@
+import { afterAll, expect, test } from "vitest";
+import { VirtioDevice, VirtioDriver } from "../../src/runtime/index.js";
+import { loopback } from "../../src/runtime/transport/loopback/index.js";
+import { call } from "../generated/message-pair.js";
+import { LoadedModules, strangeDevice } from "./generated.js";
+
+/* A device and a driver of a definition that nobody has seen, over the loopback transport. */
+
+const modules = new LoadedModules();
+afterAll(() => modules.remove());
+
+interface Both {
+  readonly device: VirtioDevice;
+  readonly driver: VirtioDriver<unknown>;
+}
+
+async function start(name: string, features: readonly string[], options: object): Promise<Both> {
+  const module = Object(await modules.load(await strangeDevice(`${name}.virtio`))) as object;
+  const prefix = name.charAt(0).toUpperCase() + name.slice(1);
+  const made: unknown = Reflect.construct(Reflect.get(module, `${prefix}Device`), [{ features, ...options }]);
+  if (!(made instanceof VirtioDevice)) throw new Error("no device");
+  const driverClass: unknown = Reflect.get(module, `${prefix}Driver`);
+  const driver: unknown = await call(Reflect.get(Object(driverClass), "start"), undefined, loopback(made), {
+    features,
+    ...options,
+  });
+  if (!(driver instanceof VirtioDriver)) throw new Error("no driver");
+  return { device: made, driver };
+}
+
+function configBytes(device: VirtioDevice, length: number): readonly number[] {
+  const bytes = new Uint8Array(length);
+  device.readConfig(0, bytes);
+  return [...bytes];
+}
+
+const submit = (driver: object, queue: string, input: object): unknown => {
+  const sender: unknown = Reflect.get(driver, queue);
+  return call(Reflect.get(Object(sender), "submit"), sender, input);
+};
+
+const sensorConfig = { version: 7, channels: 3, rate: 100, gain: 2, enabled: true, lastError: 0x01020304, mask: 5n };
+const nobody = (): void => undefined;
+
+test("a configuration space whose layout depends on a feature: the longer form", async () => {
+  const { device, driver } = await start("sensor", [], { config: sensorConfig, controlq: nobody, samples: nobody });
+  expect(driver.config).toMatchObject({ version: 7, channels: 3, lastError: 0x01020304, threshold: 512 });
+  // version, rate of 32 bits, gain, enabled, padding, channels, the union, the error, the threshold
+  expect(configBytes(device, 24).slice(10, 12)).toEqual([3, 0]);
+  expect(configBytes(device, 24).slice(16)).toEqual([4, 3, 2, 1, 0, 2, 0, 0]);
+  await call(Reflect.get(driver, "writeConfig"), driver, { threshold: 0x0203 });
+  expect(configBytes(device, 24).slice(20, 22)).toEqual([3, 2]);
+  expect(Reflect.get(Object(Reflect.get(device, "config")), "threshold")).toBe(0x0203);
+  await driver.stop();
+});
+
+test("the shorter form, with another part in it", async () => {
+  const features = ["COMPACT", "WIDE"];
+  const { device, driver } = await start("sensor", features, {
+    config: sensorConfig,
+    controlq: nobody,
+    samples: nobody,
+  });
+  expect(driver.config).toMatchObject({ version: 7, channels: 3, rate: 100, gain: 2, enabled: true, mask: 5n });
+  expect(configBytes(device, 26)).toEqual([
+    ...[7, 0],
+    ...[100, 0xa0],
+    ...[3, 0],
+    // A field under a condition, unlike a block, keeps its place.
+    ...[0, 0, 0, 0],
+    ...[5, 0, 0, 0, 0, 0, 0, 0],
+    ...[4, 3, 2, 1],
+    ...[0, 2],
+    ...[0, 0],
+  ]);
+  await call(Reflect.get(driver, "writeConfig"), driver, { threshold: 9 });
+  expect(configBytes(device, 24).slice(22)).toEqual([9, 0]);
+  await driver.stop();
+});
+
+test("a tag behind its union tells what follows, and how long it is", async () => {
+  const seen: unknown[] = [];
+  const { driver } = await start("cipher", ["EXTENDED"], {
+    cryptoq(request: object): unknown {
+      const bytes = (name: string): unknown => {
+        const window: unknown = Reflect.get(request, name);
+        return call(Reflect.get(Object(window), "toUint8Array"), window);
+      };
+      seen.push(Reflect.get(request, "mode"), bytes("key"), bytes("iv"), bytes("data"));
+      const result: unknown = Reflect.get(request, "result");
+      call(Reflect.get(Object(result), "write"), result, Uint8Array.of(0xaa, 0xbb));
+      return call(Reflect.get(request, "complete"), request, { status: 3, residue: 1 });
+    },
+    logq: nobody,
+    eventq: nobody,
+  });
+  const reply = await submit(driver, "cryptoq", {
+    mode: "BLOCK",
+    u: { block: { keyLen: 2, ivLen: 1 } },
+    stage: "UPDATE",
+    key: Uint8Array.of(1, 2),
+    iv: Uint8Array.of(3),
+    data: Uint8Array.of(4, 5, 6),
+    result: 2,
+  });
+  expect(seen).toEqual(["BLOCK", Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5, 6)]);
+  expect(reply).toEqual({ result: Uint8Array.of(0xaa, 0xbb), status: 3, residue: 1 });
+  await driver.stop();
+});
+
+test("a window on what the driver selects with fields that it cannot read", async () => {
+  const { driver } = await start("vault", [], {
+    depositq: nobody,
+    configWindow: ({ select, index }: { select: unknown; index: unknown }) =>
+      select === "LIMITS"
+        ? { size: 16, answer: { kind: "LIMITS", limits: { min: Number(index), max: 2, total: 3n } } }
+        : undefined,
+  });
+  const query = (select: string): unknown => call(Reflect.get(driver, "queryConfig"), driver, { select, index: 9 });
+  expect(await query("LIMITS")).toMatchObject({
+    size: 16,
+    answer: { kind: "LIMITS", limits: { min: 9, max: 2, total: 3n } },
+  });
+  expect(await query("KEYS")).toMatchObject({ size: 0 });
+  await driver.stop();
+});
