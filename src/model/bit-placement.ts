@@ -20,7 +20,7 @@ export function placeBits(
   const { table } = placement;
   const { facts } = table;
   const clauses = readClauses(field.clauses, "a bit-field", facts.bag);
-  const name = fieldName(field, placement);
+  const name = fieldName(field, placement, around);
   const origin = originOf(clauses, name, around.encloser, facts.bag);
   table.placing = { member: field, user: name };
   const environment = environmentOf(table, "layout");

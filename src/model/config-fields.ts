@@ -1,3 +1,5 @@
+import { formulaOfAlternatives } from "./alternative-fields.js";
+import type { Formula } from "./device-model.js";
 import type { Name } from "../language/syntax-tree.js";
 import { reportUnknown } from "./facts.js";
 import { enumOfField, fieldsOf, findPath, isNumber } from "./field-paths.js";
@@ -16,5 +18,15 @@ export function findConfigField(environment: FormulaEnvironment, segments: reado
   if (found === undefined || found === "broken" || !isNumber(found, last, facts)) {
     return { formula: undefined, enum: null };
   }
-  return { formula: { op: "config", path: path.map((name) => name.text) }, enum: enumOfField(found) };
+  const at = (names: readonly string[]): Formula => ({ op: "config", path: names });
+  const inner: FormulaEnvironment = {
+    facts,
+    scope,
+    field: (names) =>
+      fieldsOf(members).has(names[0]?.text ?? "")
+        ? findConfigField(environment, [...segments.slice(0, 1), ...names])
+        : undefined,
+  };
+  const several = formulaOfAlternatives(members, path, null, inner, at);
+  return { formula: several ?? at(path.map((name) => name.text)), enum: enumOfField(found) };
 }

@@ -1,6 +1,7 @@
 import type { Span } from "../diagnostics/source.js";
 import type { Name, StructMember } from "../language/syntax-tree.js";
-import type { FieldModel } from "./device-model.js";
+import { formulaOfAlternatives } from "./alternative-fields.js";
+import type { FieldModel, Formula } from "./device-model.js";
 import type { Facts } from "./facts.js";
 import { enumOfField, fieldsOf, findPath, isNumber, type NamedMember } from "./field-paths.js";
 import type { FieldAnswer, FormulaEnvironment } from "./formulas.js";
@@ -103,7 +104,16 @@ function answerFrom(
   if (found === undefined || found === "broken" || !isNumber(found, last, table.facts)) {
     return { answer: { formula: undefined, enum: null }, member };
   }
-  const formula = { op: "field", scope, path: path.map((name) => name.text) } as const;
+  const at = (names: readonly string[]): Formula => ({ op: "field", scope, path: names });
+  // Conditions of blocks see what formulas in them see.
+  const environment: FormulaEnvironment = {
+    facts: table.facts,
+    scope: table.scope,
+    parameters: table.parameters,
+    field: (inner) => answerFrom(table, inner, scope)?.answer ?? table.outer?.field?.(inner),
+  };
+  const several = formulaOfAlternatives(table.members, path, table.placing.member, environment, at);
+  const formula = several ?? at(path.map((name) => name.text));
   return { answer: { formula, enum: enumOfField(found) }, member };
 }
 

@@ -148,7 +148,7 @@ function placeField(field: FieldDeclaration, from: Cursor, around: Around, place
         : placeSequence(members, from, inner, placement);
     return afterCondition(from, end, condition.own && moves);
   }
-  const name = fieldName(field, placement);
+  const name = fieldName(field, placement, around);
   const origin = originOf(clauses, name, around.encloser, facts.bag);
   table.placing = { member: field, user: name };
   const environment = environmentOf(table, "layout");
@@ -176,8 +176,9 @@ function placeMatch(match: MatchFields, from: Cursor, around: Around, placement:
   const { table } = placement;
   const { facts } = table;
   const clauses = readClauses(match.clauses, "a match", facts.bag);
-  const name = match.name?.text ?? freeName("body", match, placement);
-  if (match.name) noteName(name, match, placement);
+  const name = match.name
+    ? noteName(match.name.text, match, placement, around)
+    : freeName("body", match, placement);
   const origin = originOf(clauses, name, around.encloser, facts.bag);
   table.placing = { member: match, user: name };
   const environment = environmentOf(table, "layout");
@@ -193,7 +194,7 @@ function placeMatch(match: MatchFields, from: Cursor, around: Around, placement:
   const validTree = validClause && compileCondition(validClause.expression, environmentOf(table, "rule"));
   const meaning = {
     ...plainMeaning(name, shape.type, origin, match.documentation.join("\n")),
-    specName: clauses.names.get("as")?.name.text ?? name,
+    specName: clauses.names.get("as")?.name.text ?? match.name?.text ?? name,
     validTree: validTree ?? null,
   };
   return finishField(match, name, from, shape, sizedTree, meaning, clauses, around, placement, []);

@@ -1,6 +1,7 @@
 import type { FieldDeclaration } from "../language/syntax-tree.js";
 import type { FieldModel, Formula } from "./device-model.js";
 import type { ClauseHolder, ClauseTable } from "./clauses.js";
+import { alternativeName, areExclusive } from "./alternative-fields.js";
 import { fieldsOf, type NamedMember } from "./field-paths.js";
 import { environmentOf, type FieldTable } from "./field-table.js";
 import { bothConditions } from "./formula-building.js";
@@ -30,6 +31,8 @@ export interface Placement {
   readonly fields: FieldModel[];
   /** Declared names, for duplicates. */
   readonly names: Map<string, NamedMember>;
+  /** Conditions of the blocks around the fields with a name. */
+  readonly conditions: Map<string, readonly (Formula | null)[]>;
   /** How many fields without a name got a made up one, by its beginning. */
   readonly freeNames: Map<string, number>;
   /** How many unions without a name there are so far. */
@@ -49,7 +52,7 @@ export interface Around {
 
 /** Ready for `placeMembers`. */
 export function newPlacement(options: Pick<Placement, "table" | "place" | "owner" | "encloser">): Placement {
-  return { ...options, fields: [], names: new Map(), freeNames: new Map(), unions: 0, restIndex: null };
+  return { ...options, fields: [], names: new Map(), conditions: new Map(), freeNames: new Map(), unions: 0, restIndex: null };
 }
 
 export function ownCondition(
@@ -78,24 +81,34 @@ export function holderOf(placement: Placement): ClauseHolder {
 }
 
 /** The name of a field; reports a second field of that name. Fields without a name get one. */
-export function fieldName(field: FieldDeclaration, placement: Placement): string {
+export function fieldName(field: FieldDeclaration, placement: Placement, around: Around): string {
   if (!field.name || field.name.text === "") {
     const reserved = field.modifiers.some((modifier) => modifier.word === "reserved");
     return freeName(reserved ? "reserved" : "unnamed", field, placement);
   }
-  noteName(field.name.text, field, placement);
-  return field.name.text;
+  return noteName(field.name.text, field, placement, around);
 }
 
-export function noteName(name: string, member: NamedMember, placement: Placement): void {
+/** Notes a name that the author gave, and returns the name in the model. */
+export function noteName(name: string, member: NamedMember, placement: Placement, around: Around): string {
+  const earlier = placement.conditions.get(name) ?? [];
+  placement.conditions.set(name, [...earlier, around.condition]);
   const first = placement.names.get(name);
   if (!first) {
     placement.names.set(name, member);
-    return;
+    return name;
+  }
+  const { members } = placement.table;
+  const other = alternativeName(members, member);
+  const isFree = other !== name && !placement.names.has(other) && !fieldsOf(members).has(other);
+  if (isFree && earlier.every((condition) => areExclusive(condition, around.condition))) {
+    placement.names.set(other, member);
+    return other;
   }
   const span = member.name?.span ?? member.span;
   const labels = [{ span: first.name?.span ?? first.span, message: "declared here first" }];
   placement.table.facts.bag.report("duplicate-name", span, { what: "field", name }, { labels });
+  return name;
 }
 
 export function freeName(wanted: string, member: NamedMember, placement: Placement): string {
