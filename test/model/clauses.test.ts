@@ -34,7 +34,6 @@ describe("what a number stands for", () => {
   });
 
   it.each([
-    ["struct S { le32<signed> a : 3; le32 b : 29; }", "`signed` does not apply to a bit-field"],
     ["struct S { le32<signed * 2> a; }", "`*` does not apply to what is no address"],
     ["struct S { le32<address @ 2> a; }", "`@` does not apply to an address"],
     ["struct S { le32<address of Nowhere> a; }", "unknown protocol Nowhere"],
