@@ -149,7 +149,7 @@ export function join(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-function classOf(module: unknown, name: string): new (...values: unknown[]) => unknown {
+export function classOf(module: unknown, name: string): new (...values: unknown[]) => unknown {
   const found: unknown = Reflect.get(Object(module), name);
   if (!isConstructor(found)) throw new Error(`no class ${name}`);
   return found;

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "vitest";
 import { VirtioDevice, VirtioDriver } from "../../src/runtime/index.js";
 import { loopback } from "../../src/runtime/transport/loopback/index.js";
-import { call } from "../generated/message-pair.js";
+import { call, classOf } from "../generated/message-pair.js";
 import { LoadedModules, strangeDevice } from "./generated.js";
 
 /* A device and a driver of a definition that nobody has seen, over the loopback transport. */
@@ -17,7 +17,7 @@ interface Both {
 async function start(name: string, features: readonly string[], options: object): Promise<Both> {
   const module = Object(await modules.load(await strangeDevice(`${name}.virtio`))) as object;
   const prefix = name.charAt(0).toUpperCase() + name.slice(1);
-  const made: unknown = Reflect.construct(Reflect.get(module, `${prefix}Device`), [{ features, ...options }]);
+  const made: unknown = Reflect.construct(classOf(module, `${prefix}Device`), [{ features, ...options }]);
   if (!(made instanceof VirtioDevice)) throw new Error("no device");
   const driverClass: unknown = Reflect.get(module, `${prefix}Driver`);
   const driver: unknown = await call(Reflect.get(Object(driverClass), "start"), undefined, loopback(made), {

@@ -1,10 +1,9 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, type Code } from "./code.js";
 import { formulaContext, type CodecContext } from "./codec-parameters.js";
-import type { DeviceScope } from "./device-scope.js";
+import { referredFields, type DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
-import { referredFields } from "./read-fields.js";
 import { shapeOf } from "./shapes.js";
 import { isVisible } from "./struct-types.js";
 

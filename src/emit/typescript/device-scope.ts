@@ -152,6 +152,21 @@ function formulasOf(fields: readonly FieldModel[], withSubjects: boolean): Formu
   return formulas;
 }
 
+/** Names of fields that formulas of the same list refer to. */
+export function referredFields(
+  fields: readonly FieldModel[],
+  ...more: readonly (Formula | null)[]
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const formula of [...lengthFormulas(fields), ...more]) {
+    if (formula === null) continue;
+    visitFormula(formula, (part) => {
+      if (part.op === "field" && part.scope === "self") names.add(part.path[0] ?? "");
+    });
+  }
+  return names;
+}
+
 /** Names of the structs that fields contain directly. */
 export function containedStructs(fields: readonly FieldModel[]): string[] {
   const names: string[] = [];

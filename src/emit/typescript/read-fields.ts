@@ -1,18 +1,18 @@
-import type { FieldModel, Formula, ScalarType } from "../../model/device-model.js";
+import type { FieldModel, Formula } from "../../model/device-model.js";
 import { code, render, type Code } from "./code.js";
 import { codecArguments, type CodecContext } from "./codec-parameters.js";
-import { lengthFormulas, visitFormula } from "./device-scope.js";
+import { referredFields } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
 import { forwardFields, type ForwardField } from "./forward-fields.js";
 import { newWord, wordAt, wordCondition, type Word } from "./bit-fields.js";
 import { continuesOverlap, endOverlap, moveTo, overlapSize, type OpenOverlap } from "./overlaps.js";
-import { nameFunction } from "./enums.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { localName } from "./names.js";
 import { reservedBytes } from "./size-fields.js";
+import { interpret, readScalar } from "./read-scalars.js";
 import { readMatch } from "./read-match.js";
-import { fixedSize, isWide, minimumSize, scalarSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
+import { fixedSize, isWide, minimumSize, shapeOf, takesRest, type Length, type Shape } from "./shapes.js";
 import { elementType, isOptional, isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Statements that read fields one after the other, and the properties of the value made from them. */
@@ -203,21 +203,6 @@ export interface ReaderChange {
 function propertyOf(field: FieldModel, local: string): Code {
   const name = propertyName(field);
   return name === local ? code`${name}` : code`${name}: ${local}`;
-}
-
-/** Names of fields that formulas of the same list refer to. */
-export function referredFields(
-  fields: readonly FieldModel[],
-  ...more: readonly (Formula | null)[]
-): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const formula of [...lengthFormulas(fields), ...more]) {
-    if (formula === null) continue;
-    visitFormula(formula, (part) => {
-      if (part.op === "field" && part.scope === "self") names.add(part.path[0] ?? "");
-    });
-  }
-  return names;
 }
 
 /** Reads a field into a variable. */
@@ -450,53 +435,4 @@ function skip(field: FieldModel, shape: Shape, site: ReadSite): Code {
   const statement = code`${site.reader}.skip(${length});`;
   if (field.conditionTree === null || !field.moves) return statement;
   return code`if (${condition(field.conditionTree, site.formulas)}) ${statement}`;
-}
-
-const READERS: Readonly<Record<ScalarType, string>> = {
-  u8: "u8",
-  le16: "u16",
-  le32: "u32",
-  le64: "u64",
-  be16: "u16be",
-  be32: "u32be",
-  be64: "u64be",
-  u16: "u16",
-  u32: "u32",
-  u64: "u64",
-};
-
-/** Native numbers are little-endian here, as on every machine that runs JavaScript. */
-export function scalarMethod(scalar: ScalarType): string {
-  return READERS[scalar];
-}
-
-function readScalar(scalar: ScalarType, reader: string): Code {
-  return code`${reader}.${READERS[scalar]}()`;
-}
-
-/** What a number means. */
-export function interpret(
-  number: Code,
-  shape: Shape & { kind: "scalar" },
-  scope: CodecContext["scope"],
-  width = 8 * scalarSize(shape.scalar),
-): Code {
-  switch (shape.meaning.kind) {
-    case "number":
-    case "boolean":
-      return number;
-    case "signed":
-      return signed(number, width);
-    case "enum":
-      return code`${nameFunction(shape.meaning.enum, scope)}(${number})`;
-    default:
-      return unreachable(shape.meaning);
-  }
-}
-
-/** The number of two's complement that so many bits are. */
-function signed(bits: Code, width: number): Code {
-  if (width > 32) return code`BigInt.asIntN(${width}, ${bits})`;
-  if (width === 32) return code`${bits} | 0`;
-  return code`(${bits} << ${32 - width}) >> ${32 - width}`;
 }

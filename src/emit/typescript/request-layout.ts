@@ -1,13 +1,13 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, type Code } from "./code.js";
 import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
-import type { DeviceScope } from "./device-scope.js";
+import { referredFields, type DeviceScope } from "./device-scope.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
 import { memberName } from "./names.js";
 import { EmitError } from "./emit-error.js";
-import { readFields, referredFields } from "./read-fields.js";
+import { readFields } from "./read-fields.js";
 import { isTag, isWindow, type VariantShape } from "./request-shapes.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
 import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";

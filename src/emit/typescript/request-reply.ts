@@ -8,7 +8,7 @@ import { replyTagPrinter, replyTree } from "./reply-codec.js";
 import { commonPadding, fixedTotal } from "./reply-room.js";
 import { byteValue, isByte, runsOf, writeOptionalRun, writeRun, written, type Run } from "./reply-runs.js";
 import { bareTagType, isTagged } from "./reply-variants.js";
-import { interpret } from "./read-fields.js";
+import { interpret } from "./read-scalars.js";
 import { requestMember, slotContext } from "./request-layout.js";
 import {
   isOptionalReply,

@@ -5,7 +5,7 @@ import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
 import { condition, negation } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { interpret } from "./read-fields.js";
+import { interpret } from "./read-scalars.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
 import { completeMethods, replyToJson } from "./request-reply.js";
 import { commonReplySize, decodeWritable, roomCheck, type WritableLayout } from "./reply-room.js";

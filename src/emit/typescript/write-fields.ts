@@ -7,7 +7,7 @@ import { countedValue, memberAtPath, valueAtPath } from "./field-paths.js";
 import { asNumber, condition, count, type FormulaContext } from "./formulas.js";
 import { wordAt, wordCondition } from "./bit-fields.js";
 import { continuesOverlap, overlapMembers, overlapSize } from "./overlaps.js";
-import { scalarMethod } from "./read-fields.js";
+import { scalarMethod } from "./read-scalars.js";
 import { runtime } from "./imports.js";
 import { matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
