@@ -11,6 +11,9 @@ export interface QemuSurroundings {
 /** Nothing is known but what the connection says. */
 export const NOTHING_KNOWN: QemuSurroundings = { answerTimeout: 10_000, explain: (error) => Promise.resolve(error) };
 
+/** How long is looked for an answer once more when it is overdue: this process itself may have been busy for so long. */
+const GRACE = 250;
+
 interface Waiting<Answer> {
   readonly command: string;
   resolve(answer: Answer): void;
@@ -29,6 +32,7 @@ export class PendingAnswers<Answer> {
   #timer: NodeJS.Timeout | undefined;
   /** Since when the first one waits. */
   #since = 0;
+  #isLastLook = false;
   #ended: Promise<QemuError> | undefined;
 
   /**
@@ -61,6 +65,7 @@ export class PendingAnswers<Answer> {
   /** Takes the command that the next answer is for. */
   next(): Waiting<Answer> | undefined {
     this.#since = Date.now();
+    this.#isLastLook = false;
     return this.#waiting.shift();
   }
 
@@ -79,7 +84,11 @@ export class PendingAnswers<Answer> {
     this.#timer = undefined;
     const [first] = this.#waiting;
     if (first === undefined) return;
-    const left = this.#since + this.#around.answerTimeout - Date.now();
+    let left = this.#since + this.#around.answerTimeout - Date.now();
+    if (left <= 0 && !this.#isLastLook) {
+      this.#isLastLook = true;
+      left = GRACE;
+    }
     if (left > 0) {
       this.#timer = setTimeout(this.#look, left);
       return;
