@@ -42,7 +42,9 @@ export class AccountedQueue implements DeviceQueue {
 
   take(): DeviceChain | undefined {
     const chain = this.#queue.take();
-    if (chain !== undefined) this.#tracker?.taken(chain);
+    if (chain === undefined) return undefined;
+    this.#ring.taken = (this.#ring.taken + 1) | 0;
+    this.#tracker?.taken(chain);
     return chain;
   }
 
@@ -87,7 +89,6 @@ export class AccountedQueue implements DeviceQueue {
 
   #published(): void {
     this.#tracker?.published();
-    this.#ring.served = (this.#ring.served + 1) | 0;
     if (this.#log.isActive) this.#markRing();
   }
 

@@ -95,15 +95,15 @@ export class Vring {
       this.#polling = this.isPolled && this.isRunning;
       if (!this.#polling) return;
       this.onKick?.();
-      if (this.served !== seen) lastWork = performance.now();
-      seen = this.served;
+      if (this.taken !== seen) lastWork = performance.now();
+      seen = this.taken;
       if (performance.now() - lastWork < busyPolling) nextTurn(look);
       else setTimeout(look, 1);
     };
     nextTurn(look);
   }
-  /** Counts publications of used buffers: signs of life for {@link poll}. */
-  served = 0;
+  /** Counts buffers taken: signs of life for {@link poll}. */
+  taken = 0;
 
   /** It was stopped: the kick is over, and so is what was enabled by it. */
   stop(): void {
