@@ -73,7 +73,10 @@ async function startPasst(socket: string, hostPort: number): Promise<ChildProces
   process.once("exit", last);
   child.once("exit", () => process.removeListener("exit", last));
   for (const deadline = Date.now() + 20_000; !existsSync(socket);) {
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`passt does not start:\n${printed}`);
+    if (child.exitCode !== null || Date.now() > deadline) {
+      child.kill("SIGKILL");
+      throw new Error(`passt does not start:\n${printed}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return child;
