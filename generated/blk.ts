@@ -1273,7 +1273,7 @@ class BlkRequestSlot extends RequestSlot {
     this.data = undefined;
     this.segments = undefined;
     if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.type = blkTypeName(this.head.getUint32(0, true));
     switch (this.type) {
       case "IN":
@@ -1320,13 +1320,13 @@ class BlkRequestSlot extends RequestSlot {
 
   #decodeGetId(): CodecError | undefined {
     this.#kind = "GetId";
-    if (this.writable.length < 21) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 21) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   #decodeGetLifetime(): CodecError | undefined {
     this.#kind = "GetLifetime";
-    if (this.writable.length < 7) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 7) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -1345,7 +1345,7 @@ class BlkRequestSlot extends RequestSlot {
   #decodeZoneAppend(): CodecError | undefined {
     this.#kind = "ZoneAppend";
     this.data = this.#dataIn.window(this.readable, 16, this.readable.length - 16);
-    if (this.writable.length < 9) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 9) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -1374,10 +1374,7 @@ class BlkRequestSlot extends RequestSlot {
   }
 
   #completeStatus(reply: BlkStatus | number): Completion {
-    const { writable } = this;
-    const { length } = writable;
-    writable.setByte(length - 1, blkStatusValue(reply));
-    return this.finish(length);
+    return this.finishWithByte(blkStatusValue(reply));
   }
 
   #completeGetId(reply: BlkGetIdAnswer): Completion {

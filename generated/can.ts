@@ -419,7 +419,7 @@ class CanTransmitSlot extends RequestSlot {
     const out = readCanTxOut(reader);
     if (reader.error !== undefined) return reader.error;
     this.out = out;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -457,7 +457,7 @@ class CanControlSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

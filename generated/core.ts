@@ -4703,7 +4703,7 @@ class VirtioAdminCommandSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     this.commandSpecificData = undefined;
     if (this.headLength < 24) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     this.opcode = virtioAdminOpcodeName(this.head.getUint16(0, true));
     switch (this.opcode) {
       case "LIST_QUERY":

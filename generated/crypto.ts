@@ -4147,7 +4147,7 @@ class CryptoDataSlot extends RequestSlot {
     this.key = undefined;
     this.akcipherKey = undefined;
     if (this.headLength < 24) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.opcode = cryptoDataOpcodeName(this.head.getUint32(0, true));
     switch (this.opcode) {
       case "CIPHER_ENCRYPT":
@@ -4296,7 +4296,7 @@ class CryptoDataSlot extends RequestSlot {
       srcDataLength,
     );
     const dstDataLength = opTypeFlf.cipher.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4345,7 +4345,7 @@ class CryptoDataSlot extends RequestSlot {
     );
     const dstDataLength = opTypeFlf.chain.dstDataLen;
     const hashResultLength = opTypeFlf.chain.hashResultLen;
-    if (this.writable.length < 1 + dstDataLength + hashResultLength)
+    if (this.writableLength < 1 + dstDataLength + hashResultLength)
       return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     this.hashResult = this.#hashResultOut.window(this.writable, dstDataLength, hashResultLength);
@@ -4363,7 +4363,7 @@ class CryptoDataSlot extends RequestSlot {
     if (this.readable.length < 40 + srcDataLength) return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 40, srcDataLength);
     const hashResultLength = opFlf.hashResultLen;
-    if (this.writable.length < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
     this.hashResult = this.#hashResultOut.window(this.writable, 0, hashResultLength);
     return undefined;
   }
@@ -4383,7 +4383,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 40 + authKeyLength, srcDataLength);
     const hashResultLength = opFlf.hashResultLen;
-    if (this.writable.length < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
     this.hashResult = this.#hashResultOut.window(this.writable, 0, hashResultLength);
     return undefined;
   }
@@ -4410,7 +4410,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.aad = this.#aadIn.window(this.readable, 56 + keyLength + ivLength + srcDataLength, aadLength);
     const dstDataLength = opFlf.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4430,7 +4430,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 52 + akcipherKeyLength, srcDataLength);
     const dstDataLength = this.head.getUint32(0, true) === 1027 ? 0 : opFlf.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4465,7 +4465,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 24 + reader.offset + ivLength, srcDataLength);
     const dstDataLength = opTypeFlf.cipher.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4496,7 +4496,7 @@ class CryptoDataSlot extends RequestSlot {
     this.aad = this.#aadIn.window(this.readable, 24 + reader.offset + ivLength + srcDataLength, aadLength);
     const dstDataLength = opTypeFlf.chain.dstDataLen;
     const hashResultLength = opTypeFlf.chain.hashResultLen;
-    if (this.writable.length < 1 + dstDataLength + hashResultLength)
+    if (this.writableLength < 1 + dstDataLength + hashResultLength)
       return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     this.hashResult = this.#hashResultOut.window(this.writable, dstDataLength, hashResultLength);
@@ -4516,7 +4516,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 24 + reader.offset, srcDataLength);
     const hashResultLength = opFlf.hashResultLen;
-    if (this.writable.length < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
     this.hashResult = this.#hashResultOut.window(this.writable, 0, hashResultLength);
     return undefined;
   }
@@ -4534,7 +4534,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 24 + reader.offset, srcDataLength);
     const hashResultLength = opFlf.hdr.hashResultLen;
-    if (this.writable.length < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + hashResultLength) return new CodecError("too-small", this.writable.length);
     this.hashResult = this.#hashResultOut.window(this.writable, 0, hashResultLength);
     return undefined;
   }
@@ -4559,7 +4559,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.aad = this.#aadIn.window(this.readable, 24 + reader.offset + ivLength + srcDataLength, aadLength);
     const dstDataLength = opFlf.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4577,7 +4577,7 @@ class CryptoDataSlot extends RequestSlot {
       return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 24 + reader.offset, srcDataLength);
     const dstDataLength = this.head.getUint32(0, true) === 1027 ? 0 : opFlf.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4593,7 +4593,7 @@ class CryptoDataSlot extends RequestSlot {
     if (this.readable.length < 32 + srcDataLength) return new CodecError("truncated", this.readable.length);
     this.srcData = this.#srcDataIn.window(this.readable, 32, srcDataLength);
     const dstDataLength = opFlf.dstDataLen;
-    if (this.writable.length < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1 + dstDataLength) return new CodecError("too-small", this.writable.length);
     this.dstData = this.#dstDataOut.window(this.writable, 0, dstDataLength);
     return undefined;
   }
@@ -4606,10 +4606,7 @@ class CryptoDataSlot extends RequestSlot {
   }
 
   complete(reply: CryptoStatus | number): Completion {
-    const { writable } = this;
-    const { length } = writable;
-    writable.setByte(length - 1, cryptoStatusValue(reply));
-    return this.finish(length);
+    return this.finishWithByte(cryptoStatusValue(reply));
   }
 
   override toJSON(): object {
@@ -5014,7 +5011,7 @@ class CryptoControlSlot extends RequestSlot {
     const reader = this.readerFrom(72);
     reader.skip(Math.max((this.features.has(CryptoFeature.REVISION_1) ? 56 : 56) - 56, 0));
     if (reader.error !== undefined) return reader.error;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5033,7 +5030,7 @@ class CryptoControlSlot extends RequestSlot {
     this.opFlf = opFlf;
     this.opType = opType;
     this.opVlf = opVlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5060,7 +5057,7 @@ class CryptoControlSlot extends RequestSlot {
     this.opFlf = opFlf;
     this.opType = opType;
     this.opVlf = opVlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5075,7 +5072,7 @@ class CryptoControlSlot extends RequestSlot {
       72 + reader.offset,
       this.readable.length - (72 + reader.offset),
     );
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5087,7 +5084,7 @@ class CryptoControlSlot extends RequestSlot {
     if (opFlfBytes.error !== undefined) reader.fail(opFlfBytes.error.rule);
     if (reader.error !== undefined) return reader.error;
     this.opFlf = opFlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5101,7 +5098,7 @@ class CryptoControlSlot extends RequestSlot {
     if (reader.error !== undefined) return reader.error;
     this.opFlf = opFlf;
     this.opVlf = opVlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5115,7 +5112,7 @@ class CryptoControlSlot extends RequestSlot {
     if (reader.error !== undefined) return reader.error;
     this.opFlf = opFlf;
     this.opVlf = opVlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5129,7 +5126,7 @@ class CryptoControlSlot extends RequestSlot {
     if (reader.error !== undefined) return reader.error;
     this.opFlf = opFlf;
     this.opVlf = opVlf;
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -5141,7 +5138,7 @@ class CryptoControlSlot extends RequestSlot {
     if (opFlfBytes.error !== undefined) reader.fail(opFlfBytes.error.rule);
     if (reader.error !== undefined) return reader.error;
     this.opFlf = opFlf;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

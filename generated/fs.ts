@@ -257,7 +257,7 @@ class FsRequestSlot extends RequestSlot {
     if (this.headLength < 40) return new CodecError("truncated", this.headLength);
     this.in = this.headBytes.slice(0, 40);
     this.datain.window(this.readable, 40, this.readable.length - 40);
-    if (this.writable.length < 16) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 16) return new CodecError("too-small", this.writable.length);
     this.dataout.window(this.writable, 16, this.writable.length - 16);
     return undefined;
   }

@@ -513,7 +513,7 @@ class GpioRequestSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     this.value = undefined;
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.type = gpioMessageName(this.head.getUint16(0, true));
     switch (this.type) {
       case "GET_LINE_NAMES":
@@ -540,21 +540,21 @@ class GpioRequestSlot extends RequestSlot {
   #decodeSetDirection(): CodecError | undefined {
     this.#kind = "SetDirection";
     this.value = gpioDirectionName(this.head.getUint32(4, true));
-    if (this.writable.length < 2) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 2) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   #decodeSetValue(): CodecError | undefined {
     this.#kind = "SetValue";
     this.value = this.head.getUint32(4, true);
-    if (this.writable.length < 2) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 2) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   #decodeSetIrqType(): CodecError | undefined {
     this.#kind = "SetIrqType";
     this.value = gpioIrqTypeName(this.head.getUint32(4, true));
-    if (this.writable.length < 2) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 2) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -679,7 +679,7 @@ class GpioInterruptSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

@@ -1825,7 +1825,7 @@ class GpuControlSlot extends RequestSlot {
     this.height = undefined;
     this.offset = undefined;
     if (this.headLength < 24) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 24) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 24) return new CodecError("too-small", this.writable.length);
     this.type = gpuCtrlTypeName(this.head.getUint32(0, true));
     switch (this.type) {
       case "CMD_GET_DISPLAY_INFO":
@@ -2694,7 +2694,7 @@ class GpuCursorSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 56) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 24) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 24) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

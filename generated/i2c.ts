@@ -197,7 +197,7 @@ class I2cRequestSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
     this.buf.window(this.readable, 8, (this.outHdr.flags & 2) >>> 0 === 0 ? this.readable.length - 8 : 0);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.replyBuf.window(this.writable, 0, (this.outHdr.flags & 2) >>> 0 !== 0 ? this.writable.length - 1 : 0);
     return undefined;
   }

@@ -916,7 +916,7 @@ class IommuRequestSlot extends RequestSlot {
     this.endpoint = undefined;
     this.flags = undefined;
     if (this.headLength < 20) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 4) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 4) return new CodecError("too-small", this.writable.length);
     this.type = iommuRequestTypeName(this.head.getUint8(0));
     switch (this.type) {
       case "ATTACH":

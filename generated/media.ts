@@ -779,7 +779,7 @@ class MediaCommandSlot extends RequestSlot {
 
   #decodeOpen(): CodecError | undefined {
     this.#kind = "Open";
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -793,7 +793,7 @@ class MediaCommandSlot extends RequestSlot {
     this.#kind = "Ioctl";
     if (this.headLength < 16) return new CodecError("truncated", this.headLength);
     this.payload = this.#payloadIn.window(this.readable, 16, this.readable.length - 16);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     this.result = this.#resultOut.window(this.writable, 8, this.writable.length - 8);
     return undefined;
   }
@@ -801,14 +801,14 @@ class MediaCommandSlot extends RequestSlot {
   #decodeMmap(): CodecError | undefined {
     this.#kind = "Mmap";
     if (this.headLength < 20) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   #decodeMunmap(): CodecError | undefined {
     this.#kind = "Munmap";
     if (this.headLength < 16) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

@@ -545,7 +545,7 @@ class MemRequestSlot extends RequestSlot {
     this.unplug = undefined;
     this.state = undefined;
     if (this.headLength < 24) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 10) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 10) return new CodecError("too-small", this.writable.length);
     this.type = memRequestTypeName(this.head.getUint16(0, true));
     switch (this.type) {
       case "PLUG":

@@ -4630,7 +4630,7 @@ class NetControlSlot extends RequestSlot {
     this.queues = undefined;
     this.context = undefined;
     if (this.headLength < 2) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.class = netClassName(this.head.getUint8(0));
     switch (this.class) {
       case "RX":

@@ -213,7 +213,7 @@ class PmemRequestSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 4) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 4) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 4) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

@@ -547,7 +547,7 @@ class RpmbRequestSlot extends RequestSlot {
     this.keyMac = this.headBytes.slice(196, 228);
     this.data = this.headBytes.slice(228, 484);
     this.nonce = this.headBytes.slice(484, 500);
-    if (this.writable.length < 512) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 512) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 

@@ -715,7 +715,7 @@ class RtcRequestSlot extends RequestSlot {
     this.clockId = undefined;
     this.flags = undefined;
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     this.msgType = rtcRequestTypeName(this.head.getUint16(0, true));
     switch (this.msgType) {
       case "CFG":

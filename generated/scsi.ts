@@ -837,7 +837,7 @@ class ScsiControlSlot extends RequestSlot {
     const lun = readScsiLun(lunReader);
     if (lunReader.error !== undefined) return lunReader.error;
     this.lun = lun;
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -847,7 +847,7 @@ class ScsiControlSlot extends RequestSlot {
     const lun = readScsiLun(lunReader);
     if (lunReader.error !== undefined) return lunReader.error;
     this.lun = lun;
-    if (this.writable.length < 5) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 5) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -996,7 +996,7 @@ class ScsiCommandSlot extends RequestSlot {
     );
     const senseLength = this.#config.senseSize;
     const piInLength = this.features.has(ScsiFeature.T10_PI) ? (piBytesin ?? 0) : 0;
-    if (this.writable.length < 12 + senseLength + piInLength) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 12 + senseLength + piInLength) return new CodecError("too-small", this.writable.length);
     this.sense.window(this.writable, 12, senseLength);
     this.piIn.window(this.writable, 12 + senseLength, piInLength);
     this.datain.window(

@@ -2547,7 +2547,7 @@ class SoundControlSlot extends RequestSlot {
     this.value = undefined;
     this.tlv = undefined;
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 4) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 4) return new CodecError("too-small", this.writable.length);
     this.code = soundCodeName(this.head.getUint32(0, true));
     switch (this.code) {
       case "R_JACK_INFO":
@@ -2954,7 +2954,7 @@ class SoundOutputSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     if (this.headLength < 4) return new CodecError("truncated", this.headLength);
     this.frames.window(this.readable, 4, this.readable.length - 4);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -3000,7 +3000,7 @@ class SoundInputSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 4) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 8) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 8) return new CodecError("too-small", this.writable.length);
     this.frames.window(this.writable, 0, this.writable.length - 8);
     return undefined;
   }

@@ -548,7 +548,7 @@ class SpiTransferSlot extends RequestSlot {
   protected override decode(): CodecError | undefined {
     if (this.headLength < 32) return new CodecError("truncated", this.headLength);
     this.txBuf.window(this.readable, 32, this.readable.length - 32);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.rxBuf.window(this.writable, 0, this.writable.length - 1);
     return undefined;
   }

@@ -235,7 +235,7 @@ class ThermometerRequestSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 8) return new CodecError("truncated", this.headLength);
-    if (this.writable.length < 1) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 1) return new CodecError("too-small", this.writable.length);
     this.operation = thermometerOperationName(this.head.getUint32(0, true));
     switch (this.operation) {
       case "READ":
@@ -249,13 +249,13 @@ class ThermometerRequestSlot extends RequestSlot {
 
   #decodeRead(): CodecError | undefined {
     this.#kind = "Read";
-    if (this.writable.length < 5) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 5) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   #decodeName(): CodecError | undefined {
     this.#kind = "Name";
-    if (this.writable.length < 17) return new CodecError("too-small", this.writable.length);
+    if (this.writableLength < 17) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
@@ -278,10 +278,7 @@ class ThermometerRequestSlot extends RequestSlot {
   }
 
   #completeStatus(reply: ThermometerStatus | number): Completion {
-    const { writable } = this;
-    const { length } = writable;
-    writable.setByte(length - 1, thermometerStatusValue(reply));
-    return this.finish(length);
+    return this.finishWithByte(thermometerStatusValue(reply));
   }
 
   #completeRead(reply: ThermometerReadAnswer): Completion {

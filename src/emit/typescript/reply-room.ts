@@ -105,7 +105,7 @@ function layoutOf(
 /** Refuses a buffer that is too short for any reply. */
 export function roomCheck(needed: Size): Code {
   if (needed.fixed === 0 && needed.varying.length === 0) return nothing;
-  return code`if (this.writable.length < ${sizeCode(needed)}) return ${truncated("writable")};`;
+  return code`if (this.writableLength < ${sizeCode(needed)}) return ${truncated("writable")};`;
 }
 
 /** Bytes that every reply has. */

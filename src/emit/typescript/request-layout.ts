@@ -28,8 +28,8 @@ function headLimit(variant: VariantShape): number {
 /** Members of the runtime's request class, and of the generated one. */
 const SLOT_MEMBERS: ReadonlySet<string> = new Set(
   (
-    "slot head headBytes headLength readable writable queueIndex position features live serial load decode finish abandon " +
-    "toJSON replyToJSON complete readerFrom tooSmall"
+    "slot head headBytes headLength readable writable writableLength queueIndex position features live serial signal hold " +
+    "cancel load decode finish finishWithByte abandon toJSON replyToJSON complete readerFrom tooSmall"
   ).split(" "),
 );
 

@@ -182,11 +182,7 @@ function statusStatements(
   const at = atEnd ? code`this.writable.length - ${size}` : code`0`;
   const run: Run = { fields: ends, at, size, limit: 0 };
   if (atEnd && ends.length === 1 && isByte(run, scope)) {
-    // Each use of the getter would check anew that the request is live: the data path asks once.
-    return code`const { writable } = this;
-      const { length } = writable;
-      writable.setByte(length - 1, ${byteValue(status, code`reply`, scope)});
-      return this.finish(length);`;
+    return code`return this.finishWithByte(${byteValue(status, code`reply`, scope)});`;
   }
   const others = ends.map((field) => (field.name === status.name ? field : { ...field, reserved: true }));
   const padding = commonPadding(request, scope);

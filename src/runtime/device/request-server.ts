@@ -28,16 +28,12 @@ export interface RequestServerOptions<Slot extends RequestSlot> {
  */
 export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
   readonly position: number;
-  readonly #createSlot: (host: SlotHost, slot: number) => Slot;
-  readonly #handle: (request: Slot) => HandlerResult;
-  readonly #report: (error: Error) => void;
+  readonly #options: RequestServerOptions<Slot>;
   #session: ServerSession<Slot> | undefined;
 
   constructor(options: RequestServerOptions<Slot>) {
     this.position = options.position ?? 0;
-    this.#createSlot = (host, slot) => options.createSlot(host, slot);
-    this.#handle = (request) => options.handle(request);
-    this.#report = (error) => options.report(error);
+    this.#options = options;
     this.#session = undefined;
   }
 
@@ -47,11 +43,7 @@ export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
   }
 
   start(queue: DeviceQueue, features: FeatureSet, trace?: Trace): void {
-    this.#session = new ServerSession(queue, features, trace, this.position, {
-      createSlot: this.#createSlot,
-      handle: this.#handle,
-      report: this.#report,
-    });
+    this.#session = new ServerSession(queue, features, trace, this.position, this.#options);
   }
   notified(): boolean {
     return this.#session?.notified() ?? false;

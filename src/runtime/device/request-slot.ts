@@ -22,6 +22,10 @@ export interface SlotHost {
 /** Most bytes of a request that are copied to be decoded as structures. */
 const MOST_STRUCTURED = 1024 * 1024;
 
+/** What a slot shows before its first request arrives: nothing. */
+const noReadable = new ReadableBytes();
+const noWritable = new WritableBytes();
+
 /**
  * A request that the device is working on; generated classes add typed getters and `complete`. One object a slot of the
  * queue, used again and again: keep no reference to it after it has been completed.
@@ -42,11 +46,9 @@ export abstract class RequestSlot {
   #serial = 0;
   /** Made when somebody asks for the signal of the present request. */
   #abort: AbortController | undefined;
-  /** Empty before the first request arrives. */
-  #readable = new ReadableBytes();
-  /** What there is of a message that is shorter than its buffer. */
+  /** What there is of a message that is shorter than its buffer, and whether the present one is. */
   #message: ReadableBytes | undefined;
-  #writable = new WritableBytes();
+  #isNarrow = false;
 
   /** @param headSize bytes of the device-readable part to copy when a request arrives */
   constructor(host: SlotHost, slot: number, headSize: number) {
@@ -61,11 +63,11 @@ export abstract class RequestSlot {
 
   /** The device-readable bytes, head included. */
   get readable(): ReadableBytes {
-    return this.#readable;
+    return (this.#isNarrow ? this.#message : this.#chain?.readable) ?? noReadable;
   }
   /** The device-writable bytes. */
   get writable(): WritableBytes {
-    return this.#writable;
+    return this.#chain?.writable ?? noWritable;
   }
   get queueIndex(): number {
     return this.#host.queueIndex;
@@ -115,12 +117,12 @@ export abstract class RequestSlot {
   /** Points the slot at a chain and copies its head. Returns what is wrong with the message. Called by the server. */
   load(chain: DeviceChain): CodecError | undefined {
     this.#chain = chain;
-    this.#readable = chain.readable;
-    this.#writable = chain.writable;
+    this.#isNarrow = false;
     this.#serial = (this.#serial + 1) | 0;
     if (this.#abort !== undefined) this.#abort = undefined;
     const { headBytes } = this;
-    this.headLength = chain.readable.read(headBytes, 0, 0, headBytes.length);
+    const copied = chain.copyHead(headBytes);
+    this.headLength = copied < 0 ? chain.readable.read(headBytes, 0, 0, headBytes.length) : copied;
     if (this.headLength < headBytes.length) headBytes.fill(0, this.headLength);
     return this.decode();
   }
@@ -131,7 +133,8 @@ export abstract class RequestSlot {
   /** The message says itself that it ends here, whatever else is in the buffer. */
   protected narrow(length: number): void {
     this.#message ??= new ReadableBytes();
-    this.#readable = this.#message.window(this.#readable, 0, length);
+    this.#message.window(this.readable, 0, length);
+    this.#isNarrow = true;
   }
 
   /** Completes the request; `written` bytes from the start of the writable part are valid. */
@@ -142,6 +145,20 @@ export abstract class RequestSlot {
     // Over: whoever keeps the signal is not told of a reset that comes later.
     if (outcome === "completed" && this.#abort !== undefined) this.#abort = undefined;
     return outcome;
+  }
+
+  /** Completes the request with one byte at the very end of the writable part, all of which is valid: a status. */
+  protected finishWithByte(value: number): Completion {
+    const chain = this.#chain;
+    if (chain === undefined) return "stale";
+    const length = chain.writableLength;
+    chain.setLastByte(value);
+    return this.finish(length);
+  }
+
+  /** Bytes of the device-writable part, as `writable.length` says too: without making the window ready. */
+  protected get writableLength(): number {
+    return this.#chain?.writableLength ?? 0;
   }
 
   /** Completes the request without a written byte: what a driver gets for a message that makes no sense. */

@@ -84,6 +84,13 @@ export interface DeviceChain {
   readonly writableLength: number;
   readonly readable: ReadableBytes;
   readonly writable: WritableBytes;
+  /**
+   * Copies the first device-readable bytes, at most `target.length`, and returns how many. -1: they lie in several pieces, and
+   * have to be read through `readable`.
+   */
+  copyHead(target: Uint8Array): number;
+  /** Writes the last device-writable byte, if there is one. */
+  setLastByte(value: number): void;
   /** False once completed, or when its queue was disposed of or broke. */
   readonly live: boolean;
   /** Its segments as plain data, while it is live. Allocates. */

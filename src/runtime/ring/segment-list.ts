@@ -192,6 +192,33 @@ export class SegmentList {
     return true;
   }
 
+  /**
+   * Copies the first device-readable bytes, if they lie in one piece: as many as there are, at most `target.length`. -1: they
+   * are in several pieces, and nothing was copied. The way for short heads, as they mostly are, without a window.
+   */
+  copyHead(target: Uint8Array): number {
+    this.spread();
+    const length = this.readableLength < target.length ? this.readableLength : target.length;
+    if (length === 0) return 0;
+    const bytes = this.bytes[0];
+    if (bytes === undefined || (this.lengths[0] ?? 0) < length) return -1;
+    const offset = this.offsets[0] ?? 0;
+    for (let index = 0; index < length; index++) target[index] = bytes[offset + index] ?? 0;
+    return length;
+  }
+
+  /** Writes the last device-writable byte, if there is one. */
+  setLastByte(value: number): void {
+    const length = this.writableLength;
+    if (length === 0) return;
+    this.spread();
+    const last = this.count - 1;
+    const bytes = this.bytes[last];
+    if (bytes === undefined) return;
+    bytes[(this.offsets[last] ?? 0) + (this.lengths[last] ?? 0) - 1] = value;
+    this.furthestWritten = length;
+  }
+
   /** The segments as plain data. */
   save(): SavedSegment[] {
     this.spread();
