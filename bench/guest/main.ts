@@ -86,7 +86,12 @@ const devices = (): string[] => [
     "-device",
     "vhost-user-blk-pci,chardev=daemon",
   ],
-  ...["-chardev", `socket,id=gen,path=${pathOf("virtio-gen.sock")}`, "-device", "vhost-user-blk-pci,chardev=gen"],
+  ...[
+    "-chardev",
+    `socket,id=gen,path=${pathOf("virtio-gen.sock")}`,
+    "-device",
+    "vhost-user-blk-pci,chardev=gen,queue-size=256",
+  ],
 ];
 
 async function measure(guest: Guest, disk: Disk, load: Load): Promise<Measured> {

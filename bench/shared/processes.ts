@@ -62,7 +62,18 @@ export function serveImage(kind: DiskBackEnd, image: string, socket: string): Pr
     const words = ["--blockdev", `driver=file,node-name=n,filename=${image}`, "--export", exported];
     return startBackEnd("qemu-storage-daemon", words, socket);
   }
-  const words = [...process.execArgv, commandFile, "serve", "blk", "--image", image, "--socket", socket];
+  const words = [
+    ...process.execArgv,
+    commandFile,
+    "serve",
+    "blk",
+    "--image",
+    image,
+    "--socket",
+    socket,
+    "--queue-size",
+    "256",
+  ];
   return startBackEnd(process.execPath, words, socket);
 }
 

@@ -13,6 +13,13 @@ function numberFrom(least: number, most: number): (text: string) => number {
   };
 }
 
+/** The size of a split queue, as QEMU has it. */
+function powerOfTwo(text: string): number {
+  const size = numberFrom(4, 1024)(text);
+  if ((size & (size - 1)) === 0) return size;
+  throw new InvalidArgumentError("Write a power of two.");
+}
+
 const mostQueues = 64;
 
 /** Adds `serve` and what it can serve. */
@@ -53,10 +60,12 @@ Examples:
   add("blk", "a disk whose sectors are in a file; SIGHUP makes it look at the file's size again", (command) => {
     queues(command)
       .requiredOption("-i, --image <file>", "the file, or a block device")
+      .option("--queue-size <entries>", "entries of a queue, a power of two; QEMU has to know, too", powerOfTwo, 128)
       .option("--read-only", "refuse to write");
     return () => {
-      const flags = command.opts<{ image: string; readOnly?: boolean; queues: number }>();
-      return { kind: "blk", image: path(flags.image), readOnly: flags.readOnly ?? false, queues: flags.queues };
+      const flags = command.opts<{ image: string; readOnly?: boolean; queues: number; queueSize: number }>();
+      const { queues: count, queueSize, readOnly = false } = flags;
+      return { kind: "blk", image: path(flags.image), readOnly, queues: count, queueSize };
     };
   });
   add("net", "a network card whose wire is a stream socket, such as that of passt", (command) => {

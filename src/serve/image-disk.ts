@@ -6,7 +6,8 @@ import { type ServedDevice, ServeError } from "./served-device.js";
 
 /** The protocol counts in sectors of 512 bytes, whatever the block size. */
 const SECTOR = 512;
-const MOST_SEGMENTS = 126;
+/** QEMU's queues have so many entries unless it is told otherwise. */
+const QUEUE_SIZE = 128;
 /** Longest range of a discard or write-zeroes request, and how many of them a request may have. */
 const MOST_SECTORS = 1 << 22;
 const MOST_RANGES = 16;
@@ -18,7 +19,7 @@ export interface ImageDiskOptions {
   readonly queues?: number;
   /** What GET_ID answers, at most 20 bytes; the name of the file if absent. */
   readonly id?: string;
-  /** Entries of a queue; 256 if absent. */
+  /** Entries of a queue; 128 if absent. A request has two segments fewer. */
   readonly queueSize?: number;
   onError?(error: Error): void;
 }
@@ -32,7 +33,7 @@ export interface ImageDisk extends ServedDevice {
 
 /** @throws ServeError when the image cannot be used. */
 export function openImageDisk(options: ImageDiskOptions): ImageDisk {
-  const { path, readOnly = false, queues = 1 } = options;
+  const { path, readOnly = false, queues = 1, queueSize = QUEUE_SIZE } = options;
   const image = new ImageFile(path, readOnly);
   let sectors = Math.floor(image.size / SECTOR);
   if (sectors === 0) {
@@ -102,7 +103,8 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
     ],
     config: {
       capacity: BigInt(sectors),
-      segMax: MOST_SEGMENTS,
+      // Head and status are segments, too, and a chain is no longer than its queue.
+      segMax: queueSize - 2,
       blkSize: SECTOR,
       numQueues: queues,
       maxDiscardSectors: MOST_SECTORS,
@@ -113,7 +115,7 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
       writeZeroesMayUnmap: 0,
     },
     requestq: serve,
-    ...(options.queueSize === undefined ? {} : { queueSize: options.queueSize }),
+    queueSize,
     ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
 

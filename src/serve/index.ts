@@ -14,7 +14,13 @@ export { ServeError } from "./served-device.js";
 
 /** What to serve, and from what. */
 export type Wanted =
-  | { readonly kind: "blk"; readonly image: string; readonly readOnly: boolean; readonly queues: number }
+  | {
+      readonly kind: "blk";
+      readonly image: string;
+      readonly readOnly: boolean;
+      readonly queues: number;
+      readonly queueSize: number;
+    }
   | {
       readonly kind: "net";
       readonly peer: string;
@@ -100,10 +106,10 @@ export async function startServing(wanted: Wanted, options: ServingOptions): Pro
 async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened> {
   switch (wanted.kind) {
     case "blk": {
-      const { image, readOnly, queues } = wanted;
-      const disk = openImageDisk({ path: image, readOnly, queues, onError });
+      const { image, readOnly, queues, queueSize } = wanted;
+      const disk = openImageDisk({ path: image, readOnly, queues, queueSize, onError });
       return extend(disk, {
-        properties: queues > 1 ? [`num-queues=${queues}`] : [],
+        properties: [...(queues > 1 ? [`num-queues=${queues}`] : []), `queue-size=${queueSize}`],
         refresh: () => `${disk.resize()} sectors`,
       });
     }

@@ -47,7 +47,7 @@ describe.runIf(canServe)("virtio-gen serve", { timeout: 90_000 }, () => {
     const space = new Workspace({ "disk.img": new Uint8Array(64 * 512).fill(7) });
     const { child, printed, ended, says } = await start(space, ["blk", "--image", "disk.img", "--queues", "2"]);
     expect(printed.out).toContain(`-chardev socket,id=blk,path=${space.path("blk.sock")},reconnect=1`);
-    expect(printed.out).toContain("-device vhost-user-blk-pci,chardev=blk,num-queues=2");
+    expect(printed.out).toContain("-device vhost-user-blk-pci,chardev=blk,num-queues=2,queue-size=128");
     const transport = await connect(space.path("blk.sock"), { deviceId: BLK_DEVICE_ID });
     const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"] });
     expect((await driver.requestqs[1]?.submit({ type: "IN", sector: 63n, data: 512 }))?.data).toEqual(
