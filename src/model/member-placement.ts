@@ -176,9 +176,7 @@ function placeMatch(match: MatchFields, from: Cursor, around: Around, placement:
   const { table } = placement;
   const { facts } = table;
   const clauses = readClauses(match.clauses, "a match", facts.bag);
-  const name = match.name
-    ? noteName(match.name.text, match, placement, around)
-    : freeName("body", match, placement);
+  const name = match.name ? noteName(match.name.text, match, placement, around) : freeName("body", match, placement);
   const origin = originOf(clauses, name, around.encloser, facts.bag);
   table.placing = { member: match, user: name };
   const environment = environmentOf(table, "layout");

@@ -52,7 +52,15 @@ export interface Around {
 
 /** Ready for `placeMembers`. */
 export function newPlacement(options: Pick<Placement, "table" | "place" | "owner" | "encloser">): Placement {
-  return { ...options, fields: [], names: new Map(), conditions: new Map(), freeNames: new Map(), unions: 0, restIndex: null };
+  return {
+    ...options,
+    fields: [],
+    names: new Map(),
+    conditions: new Map(),
+    freeNames: new Map(),
+    unions: 0,
+    restIndex: null,
+  };
 }
 
 export function ownCondition(
