@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Guest } from "../../test/interop/linux/guest.js";
 import { median, serveNetwork, startPasst } from "../shared/processes.js";
+import { benchArguments } from "../shared/arguments.js";
 
 const usage = `Usage: npm run bench:guest-net [-- --json] [-- --mib N] [-- --rounds N]
 
@@ -28,26 +29,7 @@ interface Result {
   readonly ratioToQemu: number;
 }
 
-function parseArguments(words: readonly string[]): { json: boolean; mib: number; rounds: number } {
-  const options = { json: false, mib: 64, rounds: 5 };
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index];
-    if (word === "--json") options.json = true;
-    else if (word === "--mib") options.mib = Number(words[++index]);
-    else if (word === "--rounds") options.rounds = Number(words[++index]);
-    else fail(word === "--help" ? 0 : 2);
-  }
-  if (!Number.isInteger(options.mib) || options.mib < 1 || !Number.isInteger(options.rounds) || options.rounds < 1)
-    fail(2);
-  return options;
-}
-
-function fail(code: number): never {
-  (code === 0 ? process.stdout : process.stderr).write(usage);
-  process.exit(code);
-}
-
-const { json, mib, rounds } = parseArguments(process.argv.slice(2));
+const { json, mib, rounds } = benchArguments(usage, { mib: 64, rounds: 5 });
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
 const [wire, socket] = [join(folder, "passt.sock"), join(folder, "card.sock")];
 const server = createServer((connection) => {

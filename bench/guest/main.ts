@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Guest } from "../../test/interop/linux/guest.js";
 import { diskBackEnds, makeImage, median, processorTime, serveImage, type BackEnd } from "../shared/processes.js";
+import { benchArguments } from "../shared/arguments.js";
 
 const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rounds N]
 
@@ -48,25 +49,7 @@ interface Measured {
 const IMAGE_BYTES = 64 << 20;
 const SETTLE = 60;
 
-function parseArguments(words: readonly string[]): { json: boolean; seconds: number; rounds: number } {
-  const options = { json: false, seconds: 3, rounds: 3 };
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index];
-    if (word === "--json") options.json = true;
-    else if (word === "--seconds") options.seconds = Number(words[++index]);
-    else if (word === "--rounds") options.rounds = Number(words[++index]);
-    else fail(word === "--help" ? 0 : 2);
-  }
-  if (!(options.seconds > 0) || !Number.isInteger(options.rounds) || options.rounds < 1) fail(2);
-  return options;
-}
-
-function fail(code: number): never {
-  (code === 0 ? process.stdout : process.stderr).write(usage);
-  process.exit(code);
-}
-
-const { json, seconds, rounds } = parseArguments(process.argv.slice(2));
+const { json, seconds, rounds } = benchArguments(usage, { seconds: 3, rounds: 3 });
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
 const pathOf = (name: string): string => join(folder, name);
 const backEnds = new Map<Disk, BackEnd>();

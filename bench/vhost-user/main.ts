@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { BLK_DEVICE_ID, BlkDriver } from "../../generated/blk.js";
 import { connect } from "../../src/runtime/transport/vhost-user/index.js";
 import { diskBackEnds, makeImage, median, processorTime, serveImage, type DiskBackEnd } from "../shared/processes.js";
+import { benchArguments } from "../shared/arguments.js";
 
 const usage = `Usage: npm run bench:vhost-user [-- --json] [-- --seconds N] [-- --rounds N]
 
@@ -35,24 +36,6 @@ interface Measured {
   readonly iops: number;
   readonly driver: number;
   readonly backEnd: number;
-}
-
-function parseArguments(words: readonly string[]): { json: boolean; seconds: number; rounds: number } {
-  const options = { json: false, seconds: 2, rounds: 3 };
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index];
-    if (word === "--json") options.json = true;
-    else if (word === "--seconds") options.seconds = Number(words[++index]);
-    else if (word === "--rounds") options.rounds = Number(words[++index]);
-    else fail(word === "--help" ? 0 : 2);
-  }
-  if (!(options.seconds > 0) || !Number.isInteger(options.rounds) || options.rounds < 1) fail(2);
-  return options;
-}
-
-function fail(code: number): never {
-  (code === 0 ? process.stdout : process.stderr).write(usage);
-  process.exit(code);
 }
 
 /** Reads with so many lanes, each of which has one request under way. */
@@ -128,7 +111,7 @@ async function measureAll(): Promise<Result[]> {
   }
 }
 
-const { json, seconds, rounds } = parseArguments(process.argv.slice(2));
+const { json, seconds, rounds } = benchArguments(usage, { seconds: 2, rounds: 3 });
 const results = await measureAll();
 if (json) {
   console.log(JSON.stringify(results, undefined, 2));
