@@ -9,7 +9,6 @@ import type {
   FeaturesBlock,
   FieldDeclaration,
   MaskedEnum,
-  MatchArm,
   Name,
   RequestPart,
   StructDeclaration,
@@ -212,7 +211,7 @@ export function collectSymbols(options: {
           addMembers(part.members, "message", encloser);
           break;
         case "match-part":
-          for (const arm of part.arms) addParts(arm.body, armEncloser(arm, encloser));
+          for (const arm of part.arms) addParts(arm.body, quietEncloser(arm.clauses, encloser.label, encloser));
           break;
         case "struct-part":
           addParts(part.parts, quietEncloser(part.clauses, part.name.text, encloser));
@@ -405,8 +404,4 @@ export function collectSymbols(options: {
     }
   }
   return scope;
-}
-
-function armEncloser(arm: MatchArm<RequestPart>, encloser: Encloser): Encloser {
-  return quietEncloser(arm.clauses, encloser.label, encloser);
 }
