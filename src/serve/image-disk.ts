@@ -8,6 +8,8 @@ import { type ServedDevice, ServeError } from "./served-device.js";
 const SECTOR = 512;
 /** QEMU's queues have so many entries unless it is told otherwise. */
 const QUEUE_SIZE = 128;
+/** Front ends with larger queues than they were told of are served, too. */
+const LARGEST_USUAL = 256;
 /** Longest range of a discard or write-zeroes request, and how many of them a request may have. */
 const MOST_SECTORS = 1 << 22;
 const MOST_RANGES = 16;
@@ -19,7 +21,7 @@ export interface ImageDiskOptions {
   readonly queues?: number;
   /** What GET_ID answers, at most 20 bytes; the name of the file if absent. */
   readonly id?: string;
-  /** Entries of a queue; 128 if absent. A request has two segments fewer. */
+  /** Entries of the front end's queues; 128 if absent. A request has two segments fewer. Larger ones, up to 256, do as well. */
   readonly queueSize?: number;
   onError?(error: Error): void;
 }
@@ -115,7 +117,7 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
       writeZeroesMayUnmap: 0,
     },
     requestq: serve,
-    queueSize,
+    queueSize: Math.max(queueSize, LARGEST_USUAL),
     ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
 
