@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { BlkDevice, type BlkRequest } from "../../generated/blk.js";
 import type { Completion } from "../runtime/index.js";
 import { ImageFile } from "./image-file.js";
-import { type ServedDevice, ServeError } from "./served-device.js";
+import { type ServedDevice, ServeError, type ServedDeviceOptions } from "./served-device.js";
 
 /** The protocol counts in sectors of 512 bytes, whatever the block size. */
 const SECTOR = 512;
@@ -14,7 +14,7 @@ const LARGEST_USUAL = 256;
 const MOST_SECTORS = 1 << 22;
 const MOST_RANGES = 16;
 
-export interface ImageDiskOptions {
+export interface ImageDiskOptions extends ServedDeviceOptions {
   readonly path: string;
   readonly readOnly?: boolean;
   /** Request queues; 1 if absent. */
@@ -23,7 +23,6 @@ export interface ImageDiskOptions {
   readonly id?: string;
   /** Entries of the front end's queues; 128 if absent. A request has two segments fewer. Larger ones, up to 256, do as well. */
   readonly queueSize?: number;
-  onError?(error: Error): void;
 }
 
 /** A disk whose sectors are in a file. */
@@ -118,8 +117,8 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
     },
     requestq: serve,
     queueSize: Math.max(queueSize, LARGEST_USUAL),
-    ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
+  device.onProtocolError = options.onError;
 
   return {
     device,

@@ -23,7 +23,7 @@ const MOST_PIECES = 1024;
  */
 export class ImageFile {
   readonly #fd: number;
-  readonly #isOpen: { now: boolean } = { now: true };
+  #isOpen = true;
 
   /** @throws ServeError when the file cannot be opened, or is neither a regular file nor a block device. */
   constructor(path: string, readOnly: boolean) {
@@ -89,8 +89,8 @@ export class ImageFile {
   }
 
   close(): void {
-    if (!this.#isOpen.now) return;
-    this.#isOpen.now = false;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     closeSync(this.#fd);
   }
 

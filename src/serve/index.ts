@@ -9,9 +9,6 @@ import { ServeError, type ServedDevice } from "./served-device.js";
 import { openSharedDirectory } from "./shared-directory.js";
 import { openSocketBridge } from "./vsock/socket-bridge.js";
 
-export { servedKinds, type ServedKind } from "./qemu-line.js";
-export { ServeError } from "./served-device.js";
-
 /** What to serve, and from what. */
 export type Wanted =
   | {
@@ -60,10 +57,14 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-interface Opened extends ServedDevice {
+/** What was opened, and what QEMU is to know of it. */
+interface Opened {
+  readonly source: ServedDevice;
   readonly properties?: readonly string[];
   readonly pairs?: number;
-  refresh?(): string;
+  readonly refresh?: () => string;
+  /** Ends what feeds the device. */
+  readonly closing?: () => void;
 }
 
 /**
@@ -71,33 +72,27 @@ interface Opened extends ServedDevice {
  * @throws ServeError when what is to be served cannot be opened, or the socket cannot be made.
  */
 export async function startServing(wanted: Wanted, options: ServingOptions): Promise<Serving> {
-  const opened = await open(wanted, options);
+  const { source, properties = [], pairs = 1, refresh, closing } = await open(wanted, options);
+  const close = (): Promise<void> => {
+    closing?.();
+    return source.close();
+  };
   try {
-    const server = await serveVhostUser(opened.device, {
-      socket: options.socket,
-      onConnect: () => options.onConnect(),
-      onDisconnect: (error) => options.onDisconnect(error),
-      onError: (error) => options.onError(error),
-    });
+    const server = await serveVhostUser(source.device, options);
     return {
-      qemu: qemuCommand({
-        kind: wanted.kind,
-        socket: options.socket,
-        ...(opened.properties === undefined ? {} : { properties: opened.properties }),
-        ...(opened.pairs === undefined ? {} : { pairs: opened.pairs }),
-      }),
-      unit: opened.unit,
+      qemu: qemuCommand({ kind: wanted.kind, socket: options.socket, properties, pairs }),
+      unit: source.unit,
       get served() {
-        return opened.served;
+        return source.served;
       },
-      refresh: () => opened.refresh?.(),
+      refresh: () => refresh?.(),
       async close() {
         await server.close();
-        await opened.close();
+        await close();
       },
     };
   } catch (error) {
-    await opened.close();
+    await close();
     // No koffi, not Linux, or no socket: each says what it is.
     throw error instanceof Error ? new ServeError(error.message, { cause: error }) : error;
   }
@@ -108,14 +103,15 @@ async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened
     case "blk": {
       const { image, readOnly, queues, queueSize } = wanted;
       const disk = openImageDisk({ path: image, readOnly, queues, queueSize, onError });
-      return extend(disk, {
+      return {
+        source: disk,
         properties: [...(queues > 1 ? [`num-queues=${queues}`] : []), `queue-size=${queueSize}`],
         refresh: () => `${disk.resize()} sectors`,
-      });
+      };
     }
     case "net": {
       const { peer, mac, mtu, queues } = wanted;
-      const network = await openStreamNetwork({
+      const source = await openStreamNetwork({
         path: peer,
         mtu,
         pairs: queues,
@@ -123,45 +119,24 @@ async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened
         ...(mac === undefined ? {} : { mac: parseMac(mac) }),
       });
       // The address and the MTU are QEMU's to tell the guest: its card reads neither from the back end.
-      return extend(network, {
-        pairs: queues,
-        properties: [...(mac === undefined ? [] : [`mac=${mac}`]), `host_mtu=${mtu}`],
-      });
+      return { source, pairs: queues, properties: [...(mac === undefined ? [] : [`mac=${mac}`]), `host_mtu=${mtu}`] };
     }
     case "rng":
-      return openRandomSource({ onError, ...(wanted.from === undefined ? {} : { path: wanted.from }) });
+      return { source: openRandomSource({ onError, ...(wanted.from === undefined ? {} : { path: wanted.from }) }) };
     case "input": {
       const keyboard = openKeyboard({ onError });
       const over = new AbortController();
       feedKeyboard(keyboard, wanted.events, onError, over.signal).catch(onError);
-      return extend(keyboard, {
-        close: () => {
-          over.abort();
-          return keyboard.close();
-        },
-      });
+      return { source: keyboard, closing: () => over.abort() };
     }
     case "vsock":
-      return openSocketBridge({ path: wanted.path, guestCid: wanted.cid, onError });
+      return { source: await openSocketBridge({ path: wanted.path, guestCid: wanted.cid, onError }) };
     case "fs": {
       const { directory, tag, readOnly, queues } = wanted;
-      const shared = openSharedDirectory({ path: directory, tag, readOnly, queues, onError });
-      return extend(shared, { properties: [`tag=${tag}`, ...(queues > 1 ? [`num-request-queues=${queues}`] : [])] });
+      const source = openSharedDirectory({ path: directory, tag, readOnly, queues, onError });
+      return { source, properties: [`tag=${tag}`, ...(queues > 1 ? [`num-request-queues=${queues}`] : [])] };
     }
   }
-}
-
-/** What is served, with more to it. */
-function extend(device: ServedDevice, more: Partial<Opened>): Opened {
-  return {
-    device: device.device,
-    unit: device.unit,
-    get served() {
-      return device.served;
-    },
-    close: () => device.close(),
-    ...more,
-  };
 }
 
 function parseMac(text: string): Uint8Array {

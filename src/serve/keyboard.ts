@@ -1,5 +1,5 @@
 import { InputDevice, type InputConfigAnswers, type InputEvent } from "../../generated/input.js";
-import type { ServedDevice } from "./served-device.js";
+import type { ServedDevice, ServedDeviceOptions } from "./served-device.js";
 
 // Numbers of Linux's evdev (linux/input-event-codes.h).
 const EV_SYN = 0;
@@ -20,12 +20,11 @@ const BUS_VIRTUAL = 6;
 /** Events kept while the driver has posted no buffers. */
 const MOST_WAITING = 4096;
 
-export interface KeyboardOptions {
+export interface KeyboardOptions extends ServedDeviceOptions {
   /** What the guest calls it. */
   readonly name?: string;
   /** Told of what the driver sends back, such as LEDs. */
   feedback?(event: InputEvent): void;
-  onError?(error: Error): void;
 }
 
 /** A keyboard with the buttons and axes of a mouse. */
@@ -80,8 +79,8 @@ export function openKeyboard(options: KeyboardOptions = {}): Keyboard {
       options.feedback?.({ type, code, value });
       return buffer.complete();
     },
-    ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
+  device.onProtocolError = options.onError;
   device.eventq.onAvailable = drain;
 
   /** Sends what waits, as far as there are buffers. */

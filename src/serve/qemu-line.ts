@@ -1,20 +1,14 @@
 import { resolve } from "node:path";
 
-/** What QEMU calls the front end of a device, and what else the device needs on its command line. */
-interface FrontEnd {
-  readonly device: string;
-  /** The front end is a network device of its own kind. */
-  readonly isNetwork?: boolean;
-}
-
+/** What QEMU calls the front end of a device. */
 const FRONT_ENDS = {
-  blk: { device: "vhost-user-blk-pci" },
-  net: { device: "virtio-net-pci", isNetwork: true },
-  rng: { device: "vhost-user-rng-pci" },
-  input: { device: "vhost-user-input-pci" },
-  vsock: { device: "vhost-user-vsock-pci" },
-  fs: { device: "vhost-user-fs-pci" },
-} as const satisfies Readonly<Record<string, FrontEnd>>;
+  blk: "vhost-user-blk-pci",
+  net: "virtio-net-pci",
+  rng: "vhost-user-rng-pci",
+  input: "vhost-user-input-pci",
+  vsock: "vhost-user-vsock-pci",
+  fs: "vhost-user-fs-pci",
+} as const;
 
 /** What `virtio-gen serve` can serve. */
 export type ServedKind = keyof typeof FRONT_ENDS;
@@ -34,18 +28,17 @@ export interface QemuLineOptions {
 /** Arguments for QEMU that attach it to a served device, grouped as they belong together. */
 export function qemuArguments(options: QemuLineOptions): string[][] {
   const { kind, socket, properties = [], pairs = 1, memory = 512 } = options;
-  const front: FrontEnd = FRONT_ENDS[kind];
+  const device = FRONT_ENDS[kind];
   const size = `${memory}M`;
   const shared = [
     ["-m", size],
     ["-object", `memory-backend-memfd,id=mem,size=${size},share=on`, "-numa", "node,memdev=mem"],
     ["-chardev", `socket,id=${kind},path=${escaped(resolve(socket))},reconnect=1`],
   ];
-  if (front.isNetwork !== true)
-    return [...shared, ["-device", [front.device, `chardev=${kind}`, ...properties].join(",")]];
+  if (kind !== "net") return [...shared, ["-device", [device, `chardev=${kind}`, ...properties].join(",")]];
   const many = pairs > 1 ? [`queues=${pairs}`] : [];
   // Without KVM, QEMU 7.2 crashes on a vhost-user card with message-signalled interrupts, and on one with a boot ROM.
-  const card = [front.device, "netdev=n", ...(pairs > 1 ? ["mq=on"] : []), "vectors=0", "romfile=", ...properties];
+  const card = [device, "netdev=n", ...(pairs > 1 ? ["mq=on"] : []), "vectors=0", "romfile=", ...properties];
   return [
     ...shared,
     ["-netdev", ["vhost-user", "id=n", `chardev=${kind}`, ...many].join(",")],

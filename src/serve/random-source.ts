@@ -1,12 +1,11 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { randomFillSync } from "node:crypto";
 import { EntropyDevice } from "../../generated/entropy.js";
-import { fileProblem, type ServedDevice } from "./served-device.js";
+import { fileProblem, type ServedDevice, type ServedDeviceOptions } from "./served-device.js";
 
-export interface RandomSourceOptions {
+export interface RandomSourceOptions extends ServedDeviceOptions {
   /** Where bytes come from; the system's generator if absent. At the end of the file requests wait for ever. */
   readonly path?: string;
-  onError?(error: Error): void;
 }
 
 /** Most bytes given to one request. */
@@ -36,8 +35,8 @@ export function openRandomSource(options: RandomSourceOptions = {}): ServedDevic
       // A device gives one byte at least (VIRTIO 1.4, 5.4.6.2).
       return length === 0 ? undefined : request.complete();
     },
-    ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
+  device.onProtocolError = options.onError;
   return {
     device,
     unit: "bytes",

@@ -11,6 +11,12 @@ export interface ServedDevice {
   close(): Promise<void>;
 }
 
+/** What all of them can be told. */
+export interface ServedDeviceOptions {
+  /** Told of what the guest does wrong, and of what fails on the host. */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
 /** Something on the host that cannot be served: a file that is not there, a socket that nobody listens on. */
 export class ServeError extends Error {
   override readonly name = "ServeError";
@@ -28,5 +34,6 @@ const FILE_PROBLEMS: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ENOTDIR: "it is not a directory",
   ECONNREFUSED: "nobody listens there",
+  EADDRINUSE: "it is in use",
   EROFS: "the file system is read-only",
 };

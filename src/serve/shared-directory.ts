@@ -4,21 +4,20 @@ import { ReadableBytes, type Completion } from "../runtime/index.js";
 import { FileSystem } from "./fuse/file-system.js";
 import { Arguments, outHeader, readHeader, writeOut, type FuseHeader } from "./fuse/messages.js";
 import { Errno, FuseError, Opcode } from "./fuse/numbers.js";
-import { fileProblem, type ServedDevice } from "./served-device.js";
+import { fileProblem, type ServedDevice, type ServedDeviceOptions } from "./served-device.js";
 
 /** READ and WRITE have 40 bytes of arguments; the data of WRITE is behind them. */
 const TRANSFER_ARGUMENTS = 40;
 /** Longest arguments of any other request. Linux needs two names and some numbers, and long lists in BATCH_FORGET. */
 const MOST_ARGUMENTS = 1 << 16;
 
-export interface SharedDirectoryOptions {
+export interface SharedDirectoryOptions extends ServedDeviceOptions {
   readonly path: string;
   /** What the guest mounts; `virtio-gen` if absent. At most 36 bytes. */
   readonly tag?: string;
   readonly readOnly?: boolean;
   /** Request queues; 1 if absent. */
   readonly queues?: number;
-  onError?(error: Error): void;
 }
 
 /**
@@ -130,8 +129,8 @@ export function openSharedDirectory(options: SharedDirectoryOptions): ServedDevi
     config: { tag: options.tag ?? "virtio-gen", numRequestQueues: options.queues ?? 1, notifyBufSize: 0 },
     hiprio: urgent,
     requestQueue: serve,
-    ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
   });
+  device.onProtocolError = options.onError;
   return {
     device,
     unit: "requests",

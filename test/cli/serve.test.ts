@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -122,6 +122,9 @@ describe.runIf(canServe)("virtio-gen serve", { timeout: 90_000 }, () => {
     const words = ["serve", "blk", "--image", space.path("disk.img")];
     const busy = await space.run([...words, "--socket", space.path("rng.sock")]);
     expect([busy.code, busy.err]).toEqual([2, expect.stringMatching(/in use|EADDRINUSE/)]);
+    const image = await space.run([...words, "--socket", space.path("disk.img")]);
+    expect([image.code, image.err]).toEqual([2, expect.stringMatching(/in use|EADDRINUSE/)]);
+    expect(statSync(space.path("disk.img")).size).toBe(512);
     const nowhere = await space.run([...words, "--socket", space.path("no/blk.sock")]);
     expect([nowhere.code, nowhere.err]).toEqual([2, expect.stringMatching(/no such|ENOENT/)]);
   });

@@ -1,3 +1,4 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -201,4 +202,19 @@ test("an odd context id is refused", async () => {
   await expect(openSocketBridge({ path: join(temporaryFolder(), "none", "v"), guestCid: 3 })).rejects.toThrow(
     "there is no such folder",
   );
+});
+
+test("a socket that was left behind is replaced; one in use, and any other file, is not", async () => {
+  const path = join(temporaryFolder(), "vsock");
+  const first = await openSocketBridge({ path, guestCid: 3 });
+  await expect(openSocketBridge({ path, guestCid: 4 })).rejects.toThrow("it is in use");
+  // As after a program that was killed.
+  renameSync(path, `${path}.old`);
+  await first.close();
+  renameSync(`${path}.old`, path);
+  const second = await openSocketBridge({ path, guestCid: 3 });
+  await second.close();
+  writeFileSync(path, "precious");
+  await expect(openSocketBridge({ path, guestCid: 3 })).rejects.toThrow("it is in use");
+  expect(readFileSync(path, "utf8")).toBe("precious");
 });

@@ -8,7 +8,7 @@ import {
   type NetPacketBuffer,
 } from "../../../generated/net.js";
 import type { Completion } from "../../runtime/index.js";
-import { fileProblem, type ServedDevice } from "../served-device.js";
+import { fileProblem, type ServedDevice, type ServedDeviceOptions } from "../served-device.js";
 import { FrameSocket } from "./frame-socket.js";
 import { completeChecksum, flowOf, segmentTcp } from "./offloads.js";
 
@@ -18,7 +18,7 @@ const ETHERNET = 14;
 const PLAIN = { flags: 0, gsoType: 0, hdrLen: 0, gsoSize: 0, csumStart: 0, csumOffset: 0, numBuffers: 1 };
 const FLOWS = 256;
 
-export interface StreamNetworkOptions {
+export interface StreamNetworkOptions extends ServedDeviceOptions {
   /** Unix socket of the other side: of passt, of QEMU's `-netdev stream`, and so on. */
   readonly path: string;
   /** Six bytes; a random local address if absent. */
@@ -27,7 +27,6 @@ export interface StreamNetworkOptions {
   readonly mtu?: number;
   /** Pairs of queues; 1 if absent. */
   readonly pairs?: number;
-  onError?(error: Error): void;
 }
 
 /** A network card whose wire is a stream socket. */
@@ -88,8 +87,8 @@ class Network implements StreamNetwork {
       queueReset: () => {
         this.#pairs = 1;
       },
-      ...(options.onError === undefined ? {} : { onProtocolError: this.#onError }),
     });
+    this.device.onProtocolError = options.onError;
     for (const queue of this.device.receiveqs) queue.onAvailable = () => this.#wire.resume();
     this.#wire = new FrameSocket({
       path,

@@ -84,7 +84,7 @@ export class Connection implements ConnectionPlace {
   }
   /** The host's socket answers the guest's call. */
   accept(): void {
-    this.#state = "open";
+    this.#open();
     this.#owesAnswer = true;
     this.#socket.resume();
     this.flush();
@@ -92,14 +92,19 @@ export class Connection implements ConnectionPlace {
   /** The guest answers the host's call. */
   accepted(): void {
     if (this.#state !== "calling") return;
-    this.#state = "open";
+    this.#open();
     this.onAccepted?.();
     this.#socket.resume();
   }
 
-  /** It was open, or still is. */
+  #open(): void {
+    this.#state = "open";
+    this.#wasOpen = true;
+  }
+
+  /** It is open, or was. */
   get wasOpen(): boolean {
-    return this.#state === "open" || this.#wasOpen;
+    return this.#wasOpen;
   }
 
   /** Every packet tells what the guest has taken and how much it has room for. */
@@ -157,7 +162,6 @@ export class Connection implements ConnectionPlace {
 
   #shutDown(flags: number): void {
     if (this.#state === "closing") return;
-    this.#wasOpen = this.wasOpen;
     if (flags === BOTH) this.#state = "closing";
     if (!this.#wasOpen) return;
     this.#owesShutdown |= flags;

@@ -2,7 +2,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { existsSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { VsockDevice, type VsockHdr, type VsockPacketBuffer } from "../../../generated/vsock.js";
-import { fileProblem, ServeError, type ServedDevice } from "../served-device.js";
+import { isSocketFile } from "../../runtime/transport/posix/index.js";
+import { fileProblem, ServeError, type ServedDevice, type ServedDeviceOptions } from "../served-device.js";
 import { Connection, packetHeader, type ConnectionPlace, type PacketSink } from "./connection.js";
 
 const HOST = 2n;
@@ -16,12 +17,11 @@ const PATIENCE = 8000;
 /** Ports of the host for calls: above those that programs choose themselves. */
 const FIRST_HOST_PORT = 2 ** 30;
 
-export interface SocketBridgeOptions {
+export interface SocketBridgeOptions extends ServedDeviceOptions {
   /** Where programs of the host call the guest: they connect and send `CONNECT <port>` and a line feed. */
   readonly path: string;
   /** The guest's context id, 3 or more. */
   readonly guestCid: number;
-  onError?(error: Error): void;
 }
 
 /**
@@ -59,27 +59,32 @@ class Bridge implements ServedDevice, PacketSink {
       config: { guestCid: this.guestCid },
       tx: (buffer) => this.#receive(buffer),
       queueReset: () => this.#forgetAll(),
-      ...(options.onError === undefined ? {} : { onProtocolError: (error: Error) => options.onError?.(error) }),
     });
+    this.device.onProtocolError = options.onError;
     this.device.rx.onAvailable = () => this.#flush();
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#answerCall(socket));
   }
 
   async listen(): Promise<void> {
     const { path } = this.#options;
+    // Node says EACCES when there is no such folder.
+    if (!existsSync(dirname(path))) throw new ServeError(`${path}: there is no such folder`);
     try {
+      await this.#bind(path);
+    } catch (error) {
+      if (!(await isAbandoned(path))) throw fileProblem(path, error);
       unlinkSync(path);
-    } catch {
-      // It was not there.
+      await this.#bind(path);
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error) => {
-        // Node says EACCES when there is no such folder.
-        reject(
-          existsSync(dirname(path)) ? fileProblem(path, error) : new ServeError(`${path}: there is no such folder`),
-        );
+  }
+
+  #bind(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(path, () => {
+        this.#server.off("error", reject);
+        resolve();
       });
-      this.#server.listen(path, resolve);
     });
   }
 
@@ -263,4 +268,17 @@ function keyOf({ guestPort, hostPort }: ConnectionPlace): string {
 function readByte(socket: Socket): string | undefined {
   const byte: unknown = socket.read(1);
   return byte instanceof Uint8Array ? String.fromCharCode(byte[0] ?? 0) : undefined;
+}
+
+/** Is it a socket that a program left behind, so that nobody listens there? */
+function isAbandoned(path: string): Promise<boolean> {
+  if (!isSocketFile(path)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
 }

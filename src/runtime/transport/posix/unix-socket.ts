@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import type { NativeBlock, SystemCalls } from "./system-calls.js";
 import { SystemCallError } from "./system-error.js";
 
@@ -184,6 +185,11 @@ export class UnixListener {
     this.#system.close(this.#fd);
     this.#fd = -1;
   }
+}
+
+/** Is there a socket at this path? Nothing else may be taken away to make room for one. */
+export function isSocketFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
 }
 
 function socketAddress(path: string): Uint8Array {

@@ -1,8 +1,9 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import type { VirtioDevice } from "../../../device/index.js";
 import { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
 import {
+  isSocketFile,
   loadSystemCalls,
   SystemCallError,
   UnixListener,
@@ -217,7 +218,8 @@ function listen(system: SystemCalls, path: string): UnixListener {
 /** Is it anything but a socket that nobody listens on? */
 function isInUse(system: SystemCalls, path: string): boolean {
   try {
-    if (!lstatSync(path).isSocket()) return true;
+    // Linux refuses a connection to any other file like one to an abandoned socket.
+    if (!isSocketFile(path)) return true;
     UnixSocket.connect(system, path).close();
     return true;
   } catch (error) {
