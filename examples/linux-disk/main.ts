@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Guest } from "../../test/interop/linux/guest.js";
-import { guestImage } from "../../test/interop/linux/guest-image.js";
 import { prompt, say } from "./terminal.js";
 import { serveDisk } from "./disk.js";
 
@@ -12,9 +11,7 @@ const socket = join(folder, "disk.sock");
 const sectors = new Uint8Array(16 << 20);
 const disk = await serveDisk(socket, sectors);
 try {
-  say("Making a guest of Debian's kernel and busybox (only the first time: some 70 MB to fetch)");
-  await guestImage();
-  say("Starting Linux in QEMU, with the disk of disk.ts");
+  say("Starting Linux in QEMU, with the disk of disk.ts (the first time, some 70 MB are fetched for it)");
   const devices = ["-chardev", `socket,id=disk,path=${socket}`, "-device", "vhost-user-blk-pci,chardev=disk"];
   const guest = await Guest.start({ devices, modules: ["virtio_blk", "ext4"] });
   try {

@@ -16,3 +16,4 @@ export type {
 } from "./queue-types.js";
 export { RingError, ringErrorRules, type RingRule, type RuleText } from "./ring-errors.js";
 export { largestQueueSize, legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";
+export { WrappedDeviceQueue } from "./wrapped-device-queue.js";

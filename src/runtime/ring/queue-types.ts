@@ -85,8 +85,8 @@ export interface DeviceChain {
   readonly readable: ReadableBytes;
   readonly writable: WritableBytes;
   /**
-   * Copies the first device-readable bytes, at most `target.length`, and returns how many. -1: they lie in several pieces, and
-   * have to be read through `readable`.
+   * Copies the first device-readable bytes, at most `target.length`, and returns how many. -1: they are
+   * many, or lie in several pieces, and have to be read through `readable`.
    */
   copyHead(target: Uint8Array): number;
   /** Writes the last device-writable byte, if there is one. */

@@ -1,23 +1,11 @@
-import type { GuestMemory } from "../../../memory/index.js";
-import type {
-  DeviceChain,
-  DeviceQueue,
-  InFlightChain,
-  QueueAddresses,
-  QueuePosition,
-  RingError,
-} from "../../../ring/index.js";
+import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQueue } from "../../../ring/index.js";
 import { VRING_LOG } from "../protocol/index.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightTracker } from "./inflight-region.js";
 import type { Vring } from "./vring.js";
 
 /** A device queue whose transport keeps account of what is in flight (inflight region) and what was written (dirty log). */
-export class AccountedQueue implements DeviceQueue {
-  readonly index: number;
-  readonly size: number;
-  readonly memory: GuestMemory;
-  readonly #queue: DeviceQueue;
+export class AccountedQueue extends WrappedDeviceQueue {
   readonly #addresses: QueueAddresses;
   readonly #ring: Vring;
   readonly #log: DirtyLog;
@@ -30,61 +18,39 @@ export class AccountedQueue implements DeviceQueue {
     log: DirtyLog,
     tracker: InflightTracker | undefined,
   ) {
-    this.index = queue.index;
-    this.size = queue.size;
-    this.memory = queue.memory;
-    this.#queue = queue;
+    super(queue);
     this.#addresses = addresses;
     this.#ring = ring;
     this.#log = log;
     this.#tracker = tracker;
   }
 
-  take(): DeviceChain | undefined {
-    const chain = this.#queue.take();
+  override take(): DeviceChain | undefined {
+    const chain = super.take();
     if (chain === undefined) return undefined;
     this.#ring.taken = (this.#ring.taken + 1) | 0;
     this.#tracker?.taken(chain);
     return chain;
   }
 
-  complete(chain: DeviceChain, written: number): "completed" | "stale" {
+  override complete(chain: DeviceChain, written: number): "completed" | "stale" {
     // After completion its segments are nobody's any more.
     if (this.#log.isActive && chain.live) this.#markWritten(chain, written);
     const { id, slot, entries } = chain;
-    const outcome = this.#queue.complete(chain, written);
+    const outcome = super.complete(chain, written);
     if (outcome === "completed") this.#tracker?.used(slot, id, entries);
     return outcome;
   }
 
-  flush(): void {
+  override flush(): void {
     this.#tracker?.publishing();
-    this.#queue.flush();
+    super.flush();
     this.#published();
   }
-  publish(): void {
+  override publish(): void {
     this.#tracker?.publishing();
-    this.#queue.publish();
+    super.publish();
     this.#published();
-  }
-
-  get broken(): RingError | undefined {
-    return this.#queue.broken;
-  }
-  get position(): QueuePosition {
-    return this.#queue.position;
-  }
-  inFlight(): InFlightChain[] {
-    return this.#queue.inFlight();
-  }
-  enableNotifications(): boolean {
-    return this.#queue.enableNotifications();
-  }
-  disableNotifications(): void {
-    this.#queue.disableNotifications();
-  }
-  dispose(): void {
-    this.#queue.dispose();
   }
 
   #published(): void {

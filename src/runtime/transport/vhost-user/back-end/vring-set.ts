@@ -2,12 +2,12 @@ import type { VirtioDevice } from "../../../device/index.js";
 import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
 import type { Watcher } from "../../posix/index.js";
-import { VhostUserError, type VringAddress } from "../protocol/index.js";
+import { baseOf, positionOf, VhostUserError, type VringAddress } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
 import type { SharedRegions } from "./shared-regions.js";
-import { baseOf, positionOf, Vring } from "./vring.js";
+import { Vring } from "./vring.js";
 
 /** Ids of devices whose number of queues is counted in pairs. */
 const NET_DEVICE = 1;

@@ -1,8 +1,10 @@
 import { GuestMemory, MemoryAllocator } from "../../../memory/index.js";
 import { CommonFeature } from "../../../negotiation/common-feature.js";
+import { DeviceStatus } from "../../../negotiation/device-status.js";
 import { Clause, ProtocolError } from "../../../negotiation/errors.js";
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../../ring/index.js";
+import { beginning } from "../../../ring/queue-position.js";
 import {
   createMemoryFile,
   EventFd,
@@ -15,7 +17,14 @@ import {
   type Watcher,
 } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
-import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index.js";
+import {
+  baseOf,
+  decodePayload,
+  encodePayload,
+  ProtocolFeature,
+  VhostFeature,
+  VhostUserError,
+} from "../protocol/index.js";
 import { BackEndRequests } from "./back-end-requests.js";
 import { FrontEndChannel } from "./front-end-channel.js";
 
@@ -60,9 +69,6 @@ const UNSUPPORTED = FeatureSet.of([
   CommonFeature.ADMIN_VQ,
   CommonFeature.SUSPEND,
 ]);
-/** Where a packed ring begins: both wrap counters are 1. */
-const PACKED_START = 0x8000_8000;
-const NEEDS_RESET = 0x40;
 
 interface Ring {
   readonly kick: EventFd;
@@ -146,7 +152,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async getStatus(): Promise<number> {
-    if (!this.connected) return this.#status | NEEDS_RESET;
+    if (!this.connected) return this.#status | DeviceStatus.NEEDS_RESET;
     if (!this.#has(ProtocolFeature.STATUS)) return this.#status;
     return Number((await this.#channel.askFor("u64", "GET_STATUS")) & 0xffn);
   }
@@ -207,7 +213,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#rings.set(index, { kick, call, watch });
     const channel = this.#channel;
     const { size, descriptor, device, driver } = addresses;
-    const start = this.#accepted.has(CommonFeature.RING_PACKED) ? PACKED_START : 0;
+    const start = baseOf(beginning, this.#accepted.has(CommonFeature.RING_PACKED));
     await channel.tell("SET_VRING_NUM", { index, num: size });
     await channel.tell("SET_VRING_BASE", { index, num: start });
     const places = { descriptor, used: device, available: driver };

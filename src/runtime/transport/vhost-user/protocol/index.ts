@@ -26,3 +26,4 @@ export {
   type PayloadKind,
   type RequestShape,
 } from "./requests.js";
+export { baseOf, positionOf } from "./vring-base.js";
