@@ -10,7 +10,8 @@ import {
   type Message,
   type MessageChannel,
 } from "../protocol/index.js";
-import type { Reply, Session } from "./session.js";
+import type { Reply } from "./reply.js";
+import type { Session } from "./session.js";
 
 /** Bit of a payload that says that there is no file descriptor. */
 const noDescriptor = 0x100n;

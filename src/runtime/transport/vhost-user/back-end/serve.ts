@@ -15,7 +15,8 @@ import {
 import type { Trace } from "../../trace.js";
 import { frontEndTable, MessageChannel, type VhostUserError } from "../protocol/index.js";
 import { Connection } from "./connection.js";
-import { Session, type SessionOptions } from "./session.js";
+import { Session } from "./session.js";
+import type { SessionOptions } from "./session-options.js";
 
 export interface ServeOptions {
   /** Path of the socket to listen on. A socket that is left over from a program that has ended is replaced. */

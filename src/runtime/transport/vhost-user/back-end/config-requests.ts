@@ -1,0 +1,108 @@
+import type { VirtioDevice } from "../../../device/index.js";
+import { SystemCallError, UnixSocket, type SystemCalls } from "../../posix/index.js";
+import {
+  backEndTable,
+  CONFIG_MIGRATION,
+  decodePayload,
+  encodePayload,
+  MessageChannel,
+  VhostUserError,
+  type BackEndRequest,
+  type FrontEndRequest,
+  type Message,
+} from "../protocol/index.js";
+import type { Reply } from "./reply.js";
+import type { SessionOptions } from "./session-options.js";
+
+const mostWrites = 64;
+
+/** The configuration as a front end reads and writes it, and is told of its changes over a channel of its own. */
+export class ConfigRequests {
+  readonly #device: VirtioDevice;
+  readonly #system: SystemCalls;
+  readonly #report: (error: Error) => void;
+  #channel: MessageChannel<BackEndRequest> | undefined;
+  /** Writes that came before the features; in order. */
+  #writes: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  /** Generation of the configuration that the front end has read. */
+  #seen: number;
+
+  constructor(device: VirtioDevice, { system, report }: SessionOptions) {
+    this.#device = device;
+    this.#system = system;
+    this.#report = report;
+    this.#channel = undefined;
+    this.#seen = device.configGeneration;
+  }
+
+  read(message: Message<FrontEndRequest>): Reply {
+    const { offset, flags, bytes } = decodePayload("config", message);
+    const { configSize } = this.#device.definition;
+    // An empty payload says that it cannot be read.
+    if (offset > configSize) return { payload: new Uint8Array(0) };
+    const found = new Uint8Array(bytes.length);
+    this.#device.readConfig(offset, found);
+    this.#seen = this.#device.configGeneration;
+    return { payload: encodePayload("config", { offset, flags, bytes: found }) };
+  }
+
+  /** `isRunning`: the device knows its features, so that it can be written to. */
+  write(message: Message<FrontEndRequest>, isRunning: boolean): void {
+    const { offset, flags, bytes } = decodePayload("config", message);
+    const { configSize } = this.#device.definition;
+    if (flags > CONFIG_MIGRATION) throw new VhostUserError("config-range", `flags ${flags}`);
+    if (offset + bytes.length > configSize) {
+      throw new VhostUserError("config-range", `${bytes.length} bytes at ${offset} of ${configSize}`);
+    }
+    // After a migration the fields that the driver cannot write are this device's own.
+    if (flags === CONFIG_MIGRATION) return;
+    if (isRunning) this.#device.writeConfig(offset, bytes);
+    else if (this.#writes.length < mostWrites) this.#writes.push({ offset, bytes });
+    else throw new VhostUserError("config-range", "too many writes before the device is started");
+  }
+
+  /** The device knows its features: what was written before gets to it. */
+  writeKept(): void {
+    for (const { offset, bytes } of this.#writes) this.#device.writeConfig(offset, bytes);
+    this.#writes = [];
+  }
+
+  /** Takes the descriptor of the channel out of `fds`. */
+  setChannel(fds: number[]): void {
+    const [fd] = fds;
+    if (fd === undefined) return;
+    this.#channel?.close();
+    try {
+      this.#system.setNonBlocking(fd);
+      this.#channel = new MessageChannel(new UnixSocket(this.#system, fd), backEndTable, "replies");
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new VhostUserError("descriptor", error.message, { cause: error });
+    }
+    fds.shift();
+  }
+
+  /** Tells the front end that the configuration changed, if there is a way to. */
+  notify(): void {
+    if (this.#channel === undefined) return;
+    try {
+      this.#channel.request("CONFIG_CHANGE_MSG", encodePayload("none", undefined));
+    } catch (error) {
+      this.#report(error instanceof Error ? error : new Error(String(error)));
+      this.close();
+    }
+  }
+
+  /** Has it changed since the front end has read it, or was told of it here? */
+  takeChange(): boolean {
+    const { configGeneration } = this.#device;
+    const isChanged = this.#seen !== configGeneration;
+    this.#seen = configGeneration;
+    return isChanged;
+  }
+
+  close(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}
