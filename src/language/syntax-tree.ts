@@ -1,5 +1,7 @@
 import type { Span } from "../diagnostics/source.js";
-import type { Located, Name, Documentation, PathExpression, Expression } from "./expression-tree.js";
+import type { Clause } from "./clause-syntax.js";
+import type { Located, Name, Documentation, Expression } from "./expression-tree.js";
+import type { AnswersBlock, ProtocolBlock } from "./protocol-syntax.js";
 
 export type {
   Name,
@@ -17,84 +19,14 @@ export type {
   MissingExpression,
   Expression,
 } from "./expression-tree.js";
+export type * from "./clause-syntax.js";
+export type * from "./protocol-syntax.js";
 
 /**
  * The syntax tree of a `.virtio` file: plain data, one `kind` a node. It holds what the author wrote (number radix,
- * clause order, documentation) and says nothing about whether it makes sense; `model/` decides that. Expressions are in a
- * file of their own.
+ * clause order, documentation) and says nothing about whether it makes sense; `model/` decides that. Expressions, clauses
+ * and protocols are in files of their own.
  */
-
-// ---- clauses ----
-
-/**
- * What may follow a declaration, in any order: `if MQ`, `since 1.3`, `as VIRTIO_BLK_T_*`, `@ 0x20`. One shape for all,
- * so that a new clause is one word in the grammar and one rule in the model.
- */
-export interface ExpressionClause extends Located {
-  readonly kind: "clause";
-  readonly word:
-    | "if" // a field or queue exists / may be read only under this condition
-    | "valid" // `valid if C`: always there, but means something only under this condition
-    | "requires" // a feature needs these to be negotiated too
-    | "offers" // a device that offers the feature offers these too
-    | "at" // `@ offset` of a field (asserted), index of a queue, bit of a flag
-    | "where" // what values are allowed
-    | "default" // value after reset
-    | "sized" // how many bytes the struct or field occupies, whatever is in it
-    | "stride" // how many bytes each element of an array occupies
-    | "ends" // an array ends after the first element for which this holds
-    | "merged" // `merged by hdr.num_buffers`: one message may span this many buffers
-    | "holds" // `holds N`: the smallest buffer that the driver may post
-    | "posted" // `posted N`: the most buffers that may be posted at a time
-    | "per" // for each value of this field: how many buffers, which state, which order
-    | "learnt" // length or type of the field: what a protocol has learnt from an earlier message
-    | "implied" // `implied if C`: the feature counts as negotiated under this condition
-    | "native"; // `native if C`: native numbers have the byte order in which this holds
-  readonly expression: Expression;
-}
-export interface VersionClause extends Located {
-  readonly kind: "clause";
-  readonly word: "since" | "until";
-  /** `1.3`. */
-  readonly version: string;
-}
-export interface NameClause extends Located {
-  readonly kind: "clause";
-  /**
-   * `as`: the identifier that the spec uses, `*` for the member's own name. `was`: its name in earlier versions.
-   * `phase`: from when on a config field may be written (`any`, `features_ok`, `driver_ok`); `before`: until when.
-   * `only`: on which transport. `by`: which side does it. `members`: pattern of the members' names.
-   */
-  readonly word: "as" | "was" | "phase" | "before" | "only" | "by" | "members";
-  readonly name: Name;
-  /** Behind `was name`: the last release that had that name. */
-  readonly until?: VersionClause;
-}
-export interface TextClause extends Located {
-  readonly kind: "clause";
-  /** `spec "5.2.6"`, `unit "512-byte sectors"`. */
-  readonly word: "spec" | "unit";
-  readonly text: string;
-}
-export interface WordClause extends Located {
-  readonly kind: "clause";
-  /**
-   * `mandatory`: offered and accepted always. `persists`: survives a device reset. `terminated`: the text ends with NUL.
-   * `strings`: a list of NUL-terminated texts. `expected`: the device may refuse a driver without it. `constant`: never
-   * changes. `unannounced`: changes without a notification. `alias`: another name for a value. `unnamed`: has no
-   * identifier in the specification.
-   */
-  readonly word:
-    "mandatory" | "expected" | "persists" | "constant" | "unannounced" | "terminated" | "strings" | "alias" | "unnamed";
-}
-export interface NamesClause extends Located {
-  readonly kind: "clause";
-  /** `window select, subsel`: what the config holds depends on what was last written to these fields. */
-  readonly word: "window";
-  readonly names: readonly Name[];
-}
-export type Clause = ExpressionClause | VersionClause | NameClause | TextClause | WordClause | NamesClause;
-export type ClauseWord = Clause["word"];
 
 // ---- fields and layouts ----
 
@@ -353,86 +285,6 @@ export interface RequestDeclaration extends Located {
   readonly name: Name;
   readonly clauses: readonly Clause[];
   readonly parts: readonly RequestPart[];
-}
-
-// ---- protocols and answers ----
-
-/** `Control.PCM_START`, `config.status`, `"the line rises"`. */
-export type ProtocolEvent =
-  | (Located & { readonly kind: "path-event"; readonly path: PathExpression })
-  | (Located & { readonly kind: "text-event"; readonly text: string });
-/** A state that an object, or the device, may be in. The first one is where it begins. */
-export interface StateDeclaration extends Located {
-  readonly kind: "state";
-  readonly documentation: Documentation;
-  readonly name: Name;
-  readonly clauses: readonly Clause[];
-}
-/** `on Control.PCM_START by driver if C : PREPARED, STOPPED => RUNNING;`. Without `=>` the state stays. */
-export interface TransitionDeclaration extends Located {
-  readonly kind: "transition";
-  readonly documentation: Documentation;
-  readonly events: readonly ProtocolEvent[];
-  readonly clauses: readonly Clause[];
-  readonly from: readonly Name[];
-  readonly to: Name | undefined;
-}
-/** `counter sent : le32 = sent + hdr.len on Packet;`. */
-export interface CounterDeclaration extends Located {
-  readonly kind: "counter";
-  readonly documentation: Documentation;
-  readonly name: Name;
-  readonly type: NamedType | undefined;
-  readonly value: Expression;
-  readonly events: readonly ProtocolEvent[];
-  readonly clauses: readonly Clause[];
-}
-/** `keep sent <= allowed;`. */
-export interface InvariantDeclaration extends Located {
-  readonly kind: "invariant";
-  readonly documentation: Documentation;
-  readonly condition: Expression;
-}
-/** `learns type, count on Control.CTL_INFO;`. */
-export interface LessonDeclaration extends Located {
-  readonly kind: "lesson";
-  readonly documentation: Documentation;
-  readonly fields: readonly Name[];
-  readonly events: readonly ProtocolEvent[];
-}
-export type ProtocolMember =
-  StateDeclaration | TransitionDeclaration | CounterDeclaration | InvariantDeclaration | LessonDeclaration;
-/** `protocol PcmStream per stream_id { ... }`: what holds over several messages. */
-export interface ProtocolBlock extends Located {
-  readonly kind: "protocol";
-  readonly documentation: Documentation;
-  readonly name: Name;
-  readonly clauses: readonly Clause[];
-  readonly members: readonly ProtocolMember[];
-}
-/**
- * `status`: a field of the answer has this value. `echo`: it has the value of a field of the request. `late`: the answer may
- * wait. `ordered`: answers come in the order of the requests. `used`: what the used length means. `short`: what happens if
- * there is not enough room. `only`: nothing behind the field is written.
- */
-export interface AnswerRule extends Located {
-  readonly kind: "answer-rule";
-  readonly documentation: Documentation;
-  readonly strength: "must" | "should" | "may";
-  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only";
-  readonly target: PathExpression | undefined;
-  readonly value: Expression | undefined;
-  /** Which requests it is about; all of them if there are none. */
-  readonly kinds: readonly PathExpression[];
-  readonly clauses: readonly Clause[];
-}
-/** `answers Control { status = INVAL if reserved != 0; }`. */
-export interface AnswersBlock extends Located {
-  readonly kind: "answers";
-  readonly documentation: Documentation;
-  readonly message: Name;
-  readonly clauses: readonly Clause[];
-  readonly rules: readonly AnswerRule[];
 }
 
 // ---- files ----
