@@ -2,8 +2,6 @@ import type { Span } from "../diagnostics/source.js";
 import type {
   ConditionalFields,
   ConditionalPart,
-  Expression,
-  MatchArm,
   MatchPart,
   RequestPart,
   StreamPart,
@@ -12,18 +10,15 @@ import type {
 } from "../language/syntax-tree.js";
 import type { Formula } from "./device-model.js";
 import { readClauses } from "./clauses.js";
-import { reportUnknown, type Facts } from "./facts.js";
-import { fieldsOf, findPath, type FoundField } from "./field-paths.js";
-import { environmentOf, newFieldTable } from "./field-table.js";
-import { largestValue } from "./field-types.js";
+import type { Facts } from "./facts.js";
 import { bothConditions, notFormula } from "./formula-building.js";
-import { compileCondition, type FormulaEnvironment } from "./formulas.js";
+import { compileCondition } from "./formulas.js";
 import { armName, checkArms, type CheckedArm } from "./match-arms.js";
-import { intersection, type NumberRange, without } from "./number-ranges.js";
 import type { ReplyPath, RequestPath, StructSpan } from "./request-path.js";
-import { narrowedTag, remainingTag, withTag, type Tag } from "./request-tags.js";
+import { remainingTag, withTag, type Tag } from "./request-tags.js";
 import { isSpecStyle } from "./spec-names.js";
 import type { RequestSymbol } from "./symbols.js";
+import { environmentAt, subjectOf, takenArms, type Subject, type Walk } from "./request-walk.js";
 import { originOf, type Encloser } from "./versions.js";
 
 /** Fields that matches look at, with the place of the first such match. */
@@ -44,15 +39,6 @@ const emptyReply: ReplyPath = {
 };
 
 const described: RequestPath["unknownAt"] = { readable: null, writable: null };
-
-interface Walk {
-  readonly facts: Facts;
-  readonly request: RequestSymbol;
-  readonly subjects: Map<string, Span>;
-  /** Arms that were met, and whether any path can take them. */
-  readonly arms: Map<MatchArm<RequestPart>, { reached: boolean; readonly subject: string }>;
-  tooMany: boolean;
-}
 
 /** All ways through a request. Matches in a row and in each other multiply; a tag that is known selects its arm. */
 export function requestPaths(
@@ -208,13 +194,6 @@ function withConditionalStreams(part: ConditionalPart, path: RequestPath, walk: 
 
 // ---- match ----
 
-interface Subject {
-  readonly field: string;
-  readonly writable: boolean;
-  readonly highest: bigint;
-  readonly environment: FormulaEnvironment;
-}
-
 function throughMatch(part: MatchPart, path: RequestPath, walk: Walk): readonly RequestPath[] {
   const subject = subjectOf(part.subject, path, walk);
   if (!subject) return [path];
@@ -223,34 +202,6 @@ function throughMatch(part: MatchPart, path: RequestPath, walk: Walk): readonly 
     if (!walk.arms.has(arm)) walk.arms.set(arm, { reached: false, subject: subject.field });
   }
   return subject.writable ? [throughReplies(arms, subject, path, walk)] : throughArms(arms, subject, path, walk);
-}
-
-/** The arms that the values which are still possible lead to, and the values for which there is no arm. */
-function takenArms(
-  arms: readonly CheckedArm<RequestPart>[],
-  subject: Subject,
-  known: Tag | undefined,
-  walk: Walk,
-): {
-  readonly taken: readonly { readonly arm: CheckedArm<RequestPart>; readonly tag: Tag }[];
-  readonly left: readonly NumberRange[];
-} {
-  const possible = known?.ranges ?? [{ low: 0n, high: subject.highest }];
-  const left = without(
-    possible,
-    arms.flatMap((arm) => arm.ranges),
-  );
-  const taken = arms.flatMap((arm) => {
-    const ranges = arm.isDefault ? left : intersection(possible, arm.ranges);
-    const noted = walk.arms.get(arm.arm);
-    if (noted && (ranges.length > 0 || arm.isDefault)) noted.reached = true;
-    if (ranges.length === 0) return [];
-    const tag = arm.isDefault
-      ? remainingTag(subject.field, left, known)
-      : narrowedTag(subject.field, ranges, arm, known);
-    return [{ arm, tag }];
-  });
-  return { taken, left };
 }
 
 function throughArms(
@@ -391,49 +342,4 @@ function intoReply(reply: ReplyPath, arm: CheckedArm<RequestPart>, path: Request
     encloser: { label: request.name, ...origin },
     condition: bothConditions(reply.condition, own ?? null),
   };
-}
-
-/** What formulas between the parts see: everything so far. */
-function environmentAt(path: RequestPath, walk: Walk): FormulaEnvironment {
-  const { facts, request } = walk;
-  const before = newFieldTable({ facts, scope: request.scope, members: path.readable });
-  const members = path.replies[0]?.members ?? [];
-  return environmentOf(newFieldTable({ facts, scope: request.scope, members, before }), "rule");
-}
-
-function subjectOf(expression: Expression, path: RequestPath, walk: Walk): Subject | undefined {
-  const { facts, request } = walk;
-  if (expression.kind === "missing") return undefined;
-  const environment = environmentAt(path, walk);
-  const unusable = (reason: string): undefined => {
-    const name = expression.span.source.text.slice(expression.span.start, expression.span.end);
-    facts.bag.report("unusable-tag", expression.span, { name, reason });
-    return undefined;
-  };
-  if (expression.kind !== "path") {
-    unusable("only a field can tell the variants of a request apart");
-    return;
-  }
-  const [first] = expression.segments;
-  if (!first) return undefined;
-  const writableMembers = path.replies[0]?.members ?? [];
-  // As for other formulas: what stands nearer goes first, which behind a writable part is what the device writes.
-  let found: FoundField | "broken" | undefined = findPath(writableMembers, expression.segments, request.scope, facts);
-  const writable = found !== undefined;
-  found ??= findPath(path.readable, expression.segments, request.scope, facts);
-  if (found === undefined) {
-    reportUnknown(facts, request.scope, "field", first, function* () {
-      yield* fieldsOf(writableMembers).keys();
-      yield* fieldsOf(path.readable).keys();
-    });
-    return undefined;
-  }
-  if (found === "broken" || (found.type.kind === "broken" && found.member.kind === "field")) return undefined;
-  if (found.member.kind !== "field" || found.type.kind !== "scalar" || found.member.dimensions.length > 0) {
-    unusable("it is not a number");
-    return;
-  }
-  const field = expression.segments.map((segment) => segment.text).join(".");
-  if (!writable && !walk.subjects.has(field)) walk.subjects.set(field, expression.span);
-  return { field, writable, highest: largestValue(found.type.scalar), environment };
 }
