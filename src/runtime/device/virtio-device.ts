@@ -4,16 +4,16 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
 import { hasLegacyInterface, legacyFeatures } from "../negotiation/legacy.js";
 import { ringFeatures } from "../negotiation/ring-features.js";
-import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
-import { largestQueueSize, type RingFeatures } from "../ring/index.js";
+import type { RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
 import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
-import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
+import type { DeviceQueueControl, QueueOwner } from "./device-queue-control.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
-import { DEVICE_STATE_VERSION, DeviceStateError, parseDeviceState, type DeviceState } from "./device-state.js";
-import { restoreQueues } from "./restore-queues.js";
+import { DEVICE_STATE_VERSION, DeviceStateError, type DeviceState } from "./device-state.js";
+import { PlannedQueues } from "./planned-queues.js";
+import { fittingState, restoreQueues } from "./restoring.js";
 import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
 import type { VirtioDeviceOptions } from "./device-options.js";
 import { allDone } from "./pending-work.js";
@@ -39,9 +39,8 @@ export abstract class VirtioDevice {
 
   readonly #features: FeatureSet;
   readonly #config: ConfigSpace;
-  readonly #queueSize: number;
-  readonly #numbering: QueueNumbering;
   readonly #owner: QueueOwner;
+  readonly #queues: PlannedQueues;
   readonly #complaints: Complaints;
   #transport: DeviceTransport | undefined;
   #status = 0;
@@ -49,7 +48,6 @@ export abstract class VirtioDevice {
   #negotiated = FeatureSet.none;
   /** Negotiation is over: FEATURES_OK is set or, on a legacy interface, a queue was used or DRIVER_OK set. */
   #featuresFixed = false;
-  #queues: Map<number, DeviceQueueControl> | undefined;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
   /** Counts resets, so that what was begun before one does nothing after it. */
@@ -78,10 +76,9 @@ export abstract class VirtioDevice {
     this.onProtocolError = undefined;
     this.#complaints = new Complaints(definition.name);
     this.#config = new ConfigSpace(configBytes, definition.writableConfig, definition.configParts);
-    this.#queueSize = queueSize;
-    this.#numbering = options.queueNumbering ?? "specification";
     this.#owner = this.#makeOwner(options);
-    this.#queues = undefined;
+    const numbering = options.queueNumbering ?? "specification";
+    this.#queues = new PlannedQueues(this.#owner, numbering, queueSize, () => this.#plan());
     this.#ending = undefined;
   }
 
@@ -178,7 +175,7 @@ export abstract class VirtioDevice {
   setMemoryAccess(isAllowed: boolean): void {
     if (isAllowed === this.#memoryAccess) return;
     this.#memoryAccess = isAllowed;
-    for (const queue of this.#queues?.values() ?? []) queue.memoryAccessChanged();
+    for (const queue of this.#queues.kept) queue.memoryAccessChanged();
   }
 
   /**
@@ -189,8 +186,8 @@ export abstract class VirtioDevice {
   reset(): void {
     if (this.resetting) return;
     this.#epoch++;
-    const queues = [...(this.#queues?.values() ?? [])];
-    this.#queues = undefined;
+    const queues = this.#queues.kept;
+    this.#queues.forget();
     this.#suspending = false;
     this.#owesConfigChange = false;
     this.#driverFeatures = FeatureSet.none;
@@ -222,8 +219,8 @@ export abstract class VirtioDevice {
 
   /** As {@link save}; `registers` says what the transport has to add, and is called once the device stands still. */
   async saveWith<Extra>(registers: () => Extra): Promise<{ readonly device: DeviceState; readonly registers: Extra }> {
-    for (const queue of this.#planned().values()) await queue.settled?.catch(() => undefined);
-    const resetting = [...this.#planned().values()].some((queue) => queue.resetting);
+    for (const queue of this.queues()) await queue.settled?.catch(() => undefined);
+    const resetting = this.queues().some((queue) => queue.resetting);
     if (this.resetting || this.#suspending || resetting) {
       throw new DeviceStateError("busy", "a reset or a suspension is under way");
     }
@@ -248,22 +245,16 @@ export abstract class VirtioDevice {
    * the device reset, if the state is malformed or does not fit.
    */
   restore(value: unknown): void {
-    const state = parseDeviceState(value);
     const transport = this.#transport;
     if (transport === undefined) throw new DeviceStateError("not-attached", "the device has no transport");
     if (this.#status !== 0 || this.resetting) throw new DeviceStateError("not-reset", "the device is in use");
     const { bytes } = this.#config;
-    if (state.deviceId !== this.definition.id) {
-      throw new DeviceStateError("device-id", `${String(state.deviceId)}, not ${String(this.definition.id)}`);
-    }
-    if (state.config.length !== bytes.length) {
-      throw new DeviceStateError("config-size", `${String(state.config.length)}, not ${String(bytes.length)}`);
-    }
-    const accepted = FeatureSet.of(state.driverFeatures);
-    const legacy = transport.legacy === true;
-    const featuresOk = legacy ? state.queues.length > 0 : (state.status & DeviceStatus.FEATURES_OK) !== 0;
-    const refused = featuresOk ? refusal(this.definition, this.offered, accepted, legacy) : undefined;
-    if (refused !== undefined) throw new DeviceStateError("features", refused.message, { cause: refused });
+    const { state, accepted, featuresOk } = fittingState(value, {
+      definition: this.definition,
+      offered: this.offered,
+      configSize: bytes.length,
+      legacy: transport.legacy === true,
+    });
     const config = bytes.slice();
     try {
       bytes.set(state.config);
@@ -353,11 +344,11 @@ export abstract class VirtioDevice {
    * offered, so that a transport can tell their sizes.
    */
   queue(index: number): DeviceQueueControl | undefined {
-    return this.#planned().get(index);
+    return this.#queues.get().get(index);
   }
   /** All queues, by index. */
   queues(): readonly DeviceQueueControl[] {
-    return [...this.#planned().values()];
+    return [...this.#queues.get().values()];
   }
 
   /**
@@ -376,7 +367,7 @@ export abstract class VirtioDevice {
   #fixFeatures(features: FeatureSet): void {
     this.#negotiated = features;
     this.#featuresFixed = true;
-    this.#queues = undefined;
+    this.#queues.forget();
   }
 
   #advance(written: number): void {
@@ -394,7 +385,7 @@ export abstract class VirtioDevice {
     if (action === "suspend") this.#suspend();
     else if (action === "resume") this.#resume();
     if ((added & DRIVER_OK) === 0 || !this.live) return;
-    for (const queue of this.#planned().values()) if (queue.enabled) queue.start();
+    for (const queue of this.queues()) if (queue.enabled) queue.start();
     this.#guard("driverReady", () => this.driverReady?.());
     // It could not be told before.
     if ((before & DeviceStatus.NEEDS_RESET) !== 0) this.#notifyConfig();
@@ -407,7 +398,7 @@ export abstract class VirtioDevice {
     const epoch = this.#epoch;
     const isPresent = (): boolean => this.#epoch === epoch;
     const suspended = async (): Promise<void> => {
-      await allDone([...this.#planned().values()].map((queue) => queue.pause()));
+      await allDone(this.queues().map((queue) => queue.pause()));
       if (isPresent()) await this.deviceSuspend?.();
     };
     suspended().then(
@@ -431,7 +422,7 @@ export abstract class VirtioDevice {
     } catch (error) {
       this.needsReset(new HandlerError("deviceResume", error));
     }
-    for (const queue of this.#planned().values()) if (queue.enabled) queue.resume();
+    for (const queue of this.queues()) if (queue.enabled) queue.resume();
     if (this.#owesConfigChange) this.#notifyConfig();
   }
 
@@ -455,21 +446,13 @@ export abstract class VirtioDevice {
     return why === undefined ? undefined : new ProtocolError("feature-rule", Clause.features, why);
   }
 
-  #planned(): Map<number, DeviceQueueControl> {
-    if (this.#queues !== undefined) return this.#queues;
-    const { featuresOk } = this.#owner;
-    const queues = new Map<number, DeviceQueueControl>();
+  #plan(): { readonly features: FeatureSet; readonly queues: readonly QueuePlan[] } {
+    const features = this.#owner.featuresOk ? this.#negotiated : this.offered;
+    let queues: readonly QueuePlan[] = [];
     this.#guard("queuePlan", () => {
-      const features = featuresOk ? this.#negotiated : this.offered;
-      const packed = features.has(CommonFeature.RING_PACKED);
-      for (const plan of numberedQueues(this.queuePlan(features), this.#numbering)) {
-        const maxSize = largestQueueSize(plan.maxSize ?? this.#queueSize, packed);
-        queues.set(plan.index, new DeviceQueueControl(this.#owner, plan, maxSize));
-      }
+      queues = this.queuePlan(features);
     });
-    // Before negotiation is complete the configuration may still change what there is.
-    if (featuresOk) this.#queues = queues;
-    return queues;
+    return { features, queues };
   }
 
   /** Tells the driver, if it is ready; when the device is suspended, it does so when it is resumed (3.4.2). */
