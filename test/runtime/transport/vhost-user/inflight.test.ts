@@ -1,24 +1,15 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { decodePayload, type InflightArea } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { doneBy, startMortalBackEnd } from "./mortal-process.js";
 import { PACKED, pause, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
 import { answer, requireVhostUser, serveDisk, type BlkRequest } from "./served-disk.js";
 
-const program = fileURLToPath(new URL("mortal-back-end.ts", import.meta.url));
 const REQUESTS = 1000;
 const SIZE = 4096;
 
-function startBackEnd(socket: string, log: string, slowness: number): ChildProcess {
-  const options = ["--import", "tsx", "--conditions=virtio-gen-source", program, socket, log, String(slowness)];
-  const child = spawn(process.execPath, options, { stdio: ["ignore", "inherit", "inherit"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  return child;
-}
 async function connected(socket: string, memoryFile?: number): Promise<ScriptedFrontEnd> {
   for (const end = performance.now() + 20_000; ;) {
     try {
@@ -29,13 +20,6 @@ async function connected(socket: string, memoryFile?: number): Promise<ScriptedF
     }
   }
 }
-const doneBy = (log: string): number[] => {
-  try {
-    return readFileSync(log, "utf8").trim().split("\n").map(Number);
-  } catch {
-    return [];
-  }
-};
 
 async function inflightOf(front: ScriptedFrontEnd, queueSize: number): Promise<{ area: InflightArea; fd: number }> {
   const reply = await front.ask("GET_INFLIGHT_FD", "inflight", { size: 0, offset: 0, queues: 1, queueSize });
@@ -61,7 +45,7 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
       const folder = mkdtempSync(join(tmpdir(), "virtio-gen-inflight-"));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       const socket = join(folder, "socket");
-      let back = startBackEnd(socket, join(folder, "log0"), 1);
+      let back = startMortalBackEnd(socket, join(folder, "log0"), 1);
       let front = await connected(socket);
       const first = front;
       await front.setUp(wanted);
@@ -90,14 +74,12 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
         }, `life ${life}: ${completed.size} of ${wantedNow}`);
         if (life === 3) break;
         if (life === 1) submit(REQUESTS / 2);
-        const killed = once(back, "exit");
-        back.kill("SIGKILL");
-        await killed;
+        await back.kill();
         collect();
         const before = new Set(completed);
         front.channel.close();
         const log = join(folder, `log${life + 1}`);
-        back = startBackEnd(socket, log, life === 2 ? 0 : 1);
+        back = startMortalBackEnd(socket, log, life === 2 ? 0 : 1);
         front = await connected(socket, first.memoryFile);
         ring.front = front;
         await front.setUp(wanted);

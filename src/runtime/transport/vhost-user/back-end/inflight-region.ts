@@ -2,9 +2,9 @@ import { closeSync } from "node:fs";
 import type { GuestMemory } from "../../../memory/index.js";
 import type { DeviceChain, InFlightChain, QueueAddresses, QueuePosition } from "../../../ring/index.js";
 import { createMemoryFile, SharedMapping, SystemCallError, type SystemCalls } from "../../posix/index.js";
-import { VhostUserError, type InflightArea } from "../protocol/index.js";
-import { PackedInflight, packedRegionBytes } from "./packed-inflight.js";
-import { SplitInflight, splitRegionBytes } from "./split-inflight.js";
+import { inflightBytes, inflightPartBytes, VhostUserError, type InflightArea } from "../protocol/index.js";
+import { PackedInflight } from "./packed-inflight.js";
+import { SplitInflight } from "./split-inflight.js";
 
 /** Writes down, where it survives this process, which buffers of a ring are in flight. */
 export interface InflightTracker {
@@ -42,7 +42,7 @@ export class InflightRegion {
     queueSize: number,
     isPacked: boolean,
   ): { region: InflightRegion; area: InflightArea; fd: number } {
-    const size = areaBytes(queues, queueSize, isPacked);
+    const size = inflightBytes(queues, queueSize, isPacked);
     const area = { size, offset: 0, queues, queueSize };
     const fd = createMemoryFile(system, "virtio-inflight", size);
     try {
@@ -55,7 +55,7 @@ export class InflightRegion {
 
   /** One that the front end has kept. @throws VhostUserError when its size is not that of such a region. */
   static open(system: SystemCalls, area: InflightArea, fd: number, isPacked: boolean): InflightRegion {
-    const needed = areaBytes(area.queues, area.queueSize, isPacked);
+    const needed = inflightBytes(area.queues, area.queueSize, isPacked);
     if (area.size < needed) throw new VhostUserError("inflight-size", `${area.size} bytes, ${needed} are needed`);
     try {
       return new InflightRegion(new SharedMapping(system, fd, area.offset, area.size), area, isPacked);
@@ -75,7 +75,7 @@ export class InflightRegion {
       const text = `ring ${index} of ${addresses.size}, in a region for ${this.#queues} of ${this.#queueSize}`;
       throw new VhostUserError("inflight-size", text);
     }
-    const bytes = regionBytes(this.#queueSize, this.#isPacked);
+    const bytes = inflightPartBytes(this.#queueSize, this.#isPacked);
     const view = this.#mapping.view(index * bytes, bytes);
     const part = new DataView(view.buffer, view.byteOffset, view.length);
     return this.#isPacked
@@ -85,7 +85,7 @@ export class InflightRegion {
 
   /** Forgets what is in flight: the driver has started anew, and its buffers are its own again. */
   discard(): void {
-    const bytes = regionBytes(this.#queueSize, this.#isPacked);
+    const bytes = inflightPartBytes(this.#queueSize, this.#isPacked);
     for (let index = 0; index < this.#queues; index++) {
       this.#mapping.view(index * bytes + versionAt, 2).fill(0);
     }
@@ -98,17 +98,3 @@ export class InflightRegion {
 
 /** Where the version of a part is, in both formats; 0 says that there is nothing in it. */
 const versionAt = 8;
-/** Parts begin at multiples of this. */
-const alignment = 64;
-
-function regionBytes(queueSize: number, isPacked: boolean): number {
-  const bytes = isPacked ? packedRegionBytes(queueSize) : splitRegionBytes(queueSize);
-  return Math.ceil(bytes / alignment) * alignment;
-}
-
-function areaBytes(queues: number, queueSize: number, isPacked: boolean): number {
-  if (queues < 1 || queueSize < 1 || queueSize > 32768) {
-    throw new VhostUserError("inflight-size", `${queues} rings of ${queueSize}`);
-  }
-  return queues * regionBytes(queueSize, isPacked);
-}

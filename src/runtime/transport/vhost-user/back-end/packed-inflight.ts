@@ -23,10 +23,6 @@ const version = 1;
 const descriptorBytes = 16;
 const flag = { next: 1, write: 2, indirect: 4, available: 0x80, used: 0x8000 };
 
-export function packedRegionBytes(size: number): number {
-  return at.entries + entryBytes * size;
-}
-
 /**
  * Buffers in flight of a packed ring, in memory that outlives this process. Their descriptors are copied to entries from a
  * list of free ones, as used descriptors overwrite those in the ring. A batch of used buffers goes to the free list and
@@ -71,22 +67,18 @@ export class PackedInflight implements InflightTracker {
     }
     this.#settle();
     this.resubmit = this.#inFlight(memory);
-    if (this.resubmit.length === 0) {
-      // Where it is, the front end knows: the ring was stopped in good order, or is a new one.
-      this.#initialize(position);
-      this.position = position;
-    } else {
-      const used = Math.min(view.getUint16(at.usedIndex, true), size - 1);
-      const usedWrap = view.getUint8(at.usedWrap) === 0 ? 0 : 1;
-      const taken = this.resubmit.reduce((sum, { entries }) => sum + entries, 0);
-      const end = used + taken;
-      this.position = {
-        used,
-        usedWrap,
-        available: end < size ? end : end - size,
-        availableWrap: end < size ? usedWrap : usedWrap === 0 ? 1 : 0,
-      };
-    }
+    // The region knows better than the front end, which cannot tell where a ring was whose back end is lost.
+    const used = Math.min(view.getUint16(at.usedIndex, true), size - 1);
+    const usedWrap = view.getUint8(at.usedWrap) === 0 ? 0 : 1;
+    const taken = this.resubmit.reduce((sum, { entries }) => sum + entries, 0);
+    const end = used + taken;
+    this.position = {
+      used,
+      usedWrap,
+      available: end < size ? end : end - size,
+      availableWrap: end < size ? usedWrap : usedWrap === 0 ? 1 : 0,
+    };
+    if (taken === 0) this.#initialize(this.position);
     this.#next = this.position.available;
   }
 

@@ -8,10 +8,6 @@ const entryBytes = 16;
 const entry = { inflight: 0, next: 6, counter: 8 };
 const version = 1;
 
-export function splitRegionBytes(size: number): number {
-  return at.entries + entryBytes * size;
-}
-
 /**
  * Buffers in flight of a split ring, in memory that outlives this process. Each store leaves it in a state from which the
  * next process can tell what was published: a batch of used buffers is linked first, then published, then marked as done.

@@ -19,6 +19,8 @@ interface Waiting {
   readonly name: FrontEndRequest;
   resolve(message: Message<FrontEndRequest>): void;
   reject(error: Error): void;
+  /** Descriptors that the answer has. */
+  readonly fds: number;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -54,10 +56,11 @@ export class FrontEndChannel {
 
   /**
    * Sends a request that has an answer of its own.
+   * @param fds how many descriptors the answer has; they are the caller's to close
    * @throws VhostUserError when the back end is gone or does not answer.
    */
-  async ask(name: FrontEndRequest, payload: Uint8Array): Promise<Message<FrontEndRequest>> {
-    return await this.#exchange(name, payload, []);
+  async ask(name: FrontEndRequest, payload: Uint8Array, fds = 0): Promise<Message<FrontEndRequest>> {
+    return await this.#exchange(name, payload, { answered: fds });
   }
 
   /** The same for an answer in a layout that is known. */
@@ -89,7 +92,7 @@ export class FrontEndChannel {
       this.#send(name, payload, fds, false);
       return;
     }
-    const answer = await this.#exchange(name, payload, fds, true);
+    const answer = await this.#exchange(name, payload, { fds, needReply: true });
     if (decodePayload("u64", answer) !== 0n) throw new VhostUserError("refused", name);
   }
 
@@ -110,14 +113,17 @@ export class FrontEndChannel {
   #exchange(
     name: FrontEndRequest,
     payload: Uint8Array,
-    fds: readonly number[],
-    needReply = false,
+    {
+      fds = [],
+      needReply = false,
+      answered = 0,
+    }: { readonly fds?: readonly number[]; readonly needReply?: boolean; readonly answered?: number },
   ): Promise<Message<FrontEndRequest>> {
     return new Promise((resolve, reject) => {
       this.#send(name, payload, fds, needReply);
       const { patience } = this.#options;
       const late = (): void => void this.end(new VhostUserError("unanswered", `${name}, for ${patience} ms`));
-      this.#waiting.push({ name, resolve, reject, timer: setTimeout(late, patience) });
+      this.#waiting.push({ name, resolve, reject, fds: answered, timer: setTimeout(late, patience) });
     });
   }
 
@@ -143,10 +149,15 @@ export class FrontEndChannel {
   }
 
   #take(message: Message<FrontEndRequest>): void {
-    // No answer that is asked for here has descriptors.
-    closeAll(message.fds);
     const [waiting] = this.#waiting;
-    if (waiting?.name !== message.name) throw new VhostUserError("unexpected-reply", message.name);
+    if (waiting?.name !== message.name || waiting.fds !== message.fds.length) {
+      closeAll(message.fds);
+      if (waiting?.name !== message.name) throw new VhostUserError("unexpected-reply", message.name);
+      // Descriptors that nobody asked for do no harm.
+      if (waiting.fds > 0) {
+        throw new VhostUserError("descriptor-count", `${message.name} with ${message.fds.length}, not ${waiting.fds}`);
+      }
+    }
     this.#waiting.shift();
     clearTimeout(waiting.timer);
     waiting.resolve(message);

@@ -1,1 +1,2 @@
 export { connect, VhostUserDriverTransport, type ConnectOptions } from "./vhost-user-driver-transport.js";
+export type { ReconnectOptions } from "./return-of-back-end.js";

@@ -7,13 +7,11 @@ import type { QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
 import {
   createMemoryFile,
-  EventFd,
   loadSystemCalls,
   SharedMapping,
   UnixSocket,
   watcherOf,
   type SystemCalls,
-  type Watch,
   type Watcher,
 } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
@@ -25,8 +23,12 @@ import {
   VhostFeature,
   VhostUserError,
 } from "../protocol/index.js";
-import { BackEndRequests } from "./back-end-requests.js";
-import { FrontEndChannel } from "./front-end-channel.js";
+import { BackEndLink } from "./back-end-link.js";
+import { FrontEndRing } from "./front-end-ring.js";
+import { KeptInflight } from "./kept-inflight.js";
+import { KnownConfig } from "./known-config.js";
+import { LastingLink } from "./lasting-link.js";
+import type { ReconnectOptions } from "./return-of-back-end.js";
 
 export interface ConnectOptions {
   /** Number of the type of device behind the socket; the protocol has no question for it. */
@@ -41,12 +43,18 @@ export interface ConnectOptions {
   readonly config?: Uint8Array;
   /** For how long the back end may think about a request, in milliseconds; 10,000 if absent. */
   readonly patience?: number;
-  /** Told once, when the back end is gone or does not keep to the protocol. The device needs a reset then. */
+  /**
+   * Whether a back end that dies is to be replaced by the next one that listens at the same path, while the driver goes on:
+   * with an inflight region, if the back end has such a thing. False if absent.
+   */
+  readonly reconnect?: boolean | ReconnectOptions;
+  /** Told once, when the back end is gone for good or does not keep to the protocol. The device needs a reset then. */
   readonly onEnd?: (error: VhostUserError) => void;
 }
 
 /** First address of the memory, so that 0 is no address. */
 const MEMORY_START = 0x10_0000;
+const NET_DEVICE = 1;
 const DEFAULTS = { memorySize: 64 * 1024 * 1024, queueSize: 256, queues: 16, patience: 10_000 } as const;
 
 const WANTED = FeatureSet.of([
@@ -70,12 +78,6 @@ const UNSUPPORTED = FeatureSet.of([
   CommonFeature.SUSPEND,
 ]);
 
-interface Ring {
-  readonly kick: EventFd;
-  readonly call: EventFd;
-  readonly watch: Watch;
-}
-
 /** Driver side of vhost-user: a back end in another process, which is given memory and rings. */
 export class VhostUserDriverTransport implements DriverTransport {
   readonly deviceId: number;
@@ -86,32 +88,56 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly #system: SystemCalls;
   readonly #watcher: Watcher;
   readonly #options: ConnectOptions;
+  readonly #memoryFile: number;
   readonly #mapping: SharedMapping;
-  readonly #channel: FrontEndChannel;
-  readonly #rings = new Map<number, Ring>();
+  readonly #links: LastingLink;
+  readonly #config: KnownConfig;
+  #rings = new Map<number, FrontEndRing>();
+  /** What the driver accepted; undefined before it did. */
+  #accepted: FeatureSet | undefined;
+  /** As the first back end had it. */
   #protocolFeatures = FeatureSet.none;
   #offered = FeatureSet.none;
-  #accepted = FeatureSet.none;
   #queues: number;
   #status = 0;
   #generation = 0;
-  #requests: BackEndRequests | undefined;
+  #inflight: KeptInflight | undefined;
+  /** A back end was lost, and with it what it had in flight. */
+  #isLost = false;
+  #isOpen = false;
+  #isClosed = false;
 
-  private constructor(system: SystemCalls, socket: UnixSocket, mapping: SharedMapping, options: ConnectOptions) {
+  private constructor(system: SystemCalls, path: string, memoryFile: number, options: ConnectOptions) {
     this.deviceId = options.deviceId;
     this.#system = system;
     this.#watcher = watcherOf(system);
     this.#options = options;
-    this.#mapping = mapping;
-    this.memory = new GuestMemory([{ start: MEMORY_START, bytes: mapping.view(0, mapping.length) }]);
-    this.allocator = new MemoryAllocator(this.memory, MEMORY_START, mapping.length);
+    this.#memoryFile = memoryFile;
+    this.#mapping = new SharedMapping(system, memoryFile, 0, options.memorySize ?? DEFAULTS.memorySize);
+    this.memory = new GuestMemory([{ start: MEMORY_START, bytes: this.#mapping.view(0, this.#mapping.length) }]);
+    this.allocator = new MemoryAllocator(this.memory, MEMORY_START, this.#mapping.length);
     this.onQueueUsed = undefined;
     this.onConfigChange = undefined;
+    this.#config = new KnownConfig(options.config);
+    this.#accepted = undefined;
     this.#queues = options.queues ?? DEFAULTS.queues;
-    this.#requests = undefined;
-    this.#channel = new FrontEndChannel(socket, {
-      watcher: this.#watcher,
-      patience: options.patience ?? DEFAULTS.patience,
+    this.#inflight = undefined;
+    const { reconnect = false } = options;
+    const reconnects = reconnect !== false;
+    this.#links = new LastingLink({
+      reconnect: reconnects ? (reconnect === true ? {} : reconnect) : undefined,
+      dial: (onEnd) =>
+        new BackEndLink(UnixSocket.connect(system, path), {
+          system,
+          watcher: this.#watcher,
+          patience: options.patience ?? DEFAULTS.patience,
+          wanted: reconnects ? WANTED.or(FeatureSet.of([ProtocolFeature.INFLIGHT_SHMFD])) : WANTED,
+          onConfigChange: () => this.#configChanged(),
+          onEnd,
+        }),
+      greet: (link) => link.greet({ start: MEMORY_START, size: this.#mapping.length, fd: memoryFile }),
+      resume: (link) => this.#resume(link),
+      resumed: () => this.#resumed(),
       onEnd: (error) => this.#ended(error),
     });
   }
@@ -119,108 +145,95 @@ export class VhostUserDriverTransport implements DriverTransport {
   /** See {@link connect}. */
   static async open(path: string, options: ConnectOptions): Promise<VhostUserDriverTransport> {
     const system = await loadSystemCalls();
-    const size = options.memorySize ?? DEFAULTS.memorySize;
-    const memoryFile = createMemoryFile(system, "virtio-gen", size);
-    let transport: VhostUserDriverTransport | undefined;
+    const memoryFile = createMemoryFile(system, "virtio-gen", options.memorySize ?? DEFAULTS.memorySize);
+    let transport;
     try {
-      const mapping = new SharedMapping(system, memoryFile, 0, size);
-      try {
-        transport = new VhostUserDriverTransport(system, UnixSocket.connect(system, path), mapping, options);
-      } catch (error) {
-        mapping.release();
-        throw error;
-      }
-      await transport.#greet(memoryFile);
+      transport = new VhostUserDriverTransport(system, path, memoryFile, options);
+    } catch (error) {
+      system.close(memoryFile);
+      throw error;
+    }
+    try {
+      await transport.#open();
       return transport;
     } catch (error) {
-      transport?.close();
+      transport.close();
       throw error;
-    } finally {
-      system.close(memoryFile);
     }
   }
 
   /** Ends the connection and frees memory and descriptors. The driver should have stopped before. Safe to call twice. */
   close(): void {
-    this.#channel.end(new VhostUserError("peer-gone", "it was closed on this side"));
+    this.#links.end(new VhostUserError("peer-gone", "it was closed on this side"));
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#mapping.release();
+    this.#system.close(this.#memoryFile);
   }
 
-  /** Is it still connected? */
+  /** Is there a back end? */
   get connected(): boolean {
-    return this.#channel.ended === undefined;
+    return this.#links.current !== undefined;
   }
 
   async getStatus(): Promise<number> {
-    if (!this.connected) return this.#status | DeviceStatus.NEEDS_RESET;
-    if (!this.#has(ProtocolFeature.STATUS)) return this.#status;
-    return Number((await this.#channel.askFor("u64", "GET_STATUS")) & 0xffn);
+    const needsReset = this.#isLost || this.#links.ended !== undefined ? DeviceStatus.NEEDS_RESET : 0;
+    // While one is waited for, all is as it was.
+    if (!this.connected || !this.#has(ProtocolFeature.STATUS)) return this.#status | needsReset;
+    const status = await this.#links.ask((link) => link.channel.askFor("u64", "GET_STATUS"));
+    return Number(status & 0xffn) | needsReset;
   }
   async setStatus(status: number): Promise<void> {
-    this.#status = status;
-    if (status === 0) {
-      // A reset of what is gone is done.
-      if (!this.connected) return;
-      for (const index of [...this.#rings.keys()]) await this.#stopRing(index);
-      if (this.#has(ProtocolFeature.RESET_DEVICE)) await this.#channel.tell("RESET_DEVICE", undefined);
+    if (status !== 0 && this.#links.ended === undefined) {
+      await this.#links.tell((link) => {
+        this.#status = status;
+        return this.#tellStatus(link);
+      });
+      return;
     }
-    if (this.#has(ProtocolFeature.STATUS)) await this.#channel.tell("SET_STATUS", BigInt(status));
+    this.#status = status;
+    if (status === 0) await this.#reset();
   }
   getFeatures(): FeatureSet {
     return this.#offered.without(UNSUPPORTED);
   }
   async setFeatures(features: FeatureSet): Promise<void> {
-    this.#accepted = features;
-    const own = FeatureSet.of([VhostFeature.PROTOCOL_FEATURES]).and(this.#offered);
-    await this.#channel.tell("SET_FEATURES", bitsOf(features.or(own)));
+    await this.#links.tell((link) => {
+      this.#accepted = features;
+      return link.setFeatures(features);
+    });
   }
 
   async readConfig(offset: number, length: number): Promise<Uint8Array> {
-    const { config } = this.#options;
-    if (config !== undefined) return config.slice(offset, offset + length);
-    if (!this.#has(ProtocolFeature.CONFIG)) return new Uint8Array(0);
-    // From the start on: there are back ends that take the offset for 0.
-    const end = offset + length;
-    const wanted = encodePayload("config", { offset: 0, flags: 0, bytes: new Uint8Array(end) });
-    const answer = await this.#channel.ask("GET_CONFIG", wanted);
-    // Nothing at all is how a back end refuses.
-    if (answer.payload.length === 0) return new Uint8Array(0);
-    return decodePayload("config", answer).bytes.slice(offset, end);
+    return await this.#config.read(offset, length, (bytes) => this.#links.ask((link) => readConfig(link, bytes)));
   }
   async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
     if (!this.#has(ProtocolFeature.CONFIG)) return;
-    await this.#channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
+    await this.#links.tell((link) => {
+      this.#config.written(offset, bytes);
+      return link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
+    });
   }
   configGeneration(): number {
     return this.#generation;
   }
 
   queueMaxSize(index: number): number {
-    return index < this.#queues ? (this.#options.queueSize ?? DEFAULTS.queueSize) : 0;
+    return index < this.#queues ? this.#queueSize : 0;
   }
 
   async enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
     if (this.#rings.has(index)) {
       throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
     }
-    const kick = EventFd.create(this.#system);
-    const call = EventFd.create(this.#system);
-    const watch = this.#watcher.watch(call.fd, () => {
-      call.drain();
-      this.onQueueUsed?.(index);
+    await this.#links.tell(async (link) => {
+      const place = { index, addresses };
+      const ring = new FrontEndRing(this.#system, this.#watcher, place, () => this.onQueueUsed?.(index));
+      // From here on, whoever ends the connection closes it.
+      this.#rings.set(index, ring);
+      await this.#giveInflight(link, false);
+      await ring.start(link, baseOf(beginning, this.#isPacked), false);
     });
-    // From here on, whoever ends the connection closes them.
-    this.#rings.set(index, { kick, call, watch });
-    const channel = this.#channel;
-    const { size, descriptor, device, driver } = addresses;
-    const start = baseOf(beginning, this.#accepted.has(CommonFeature.RING_PACKED));
-    await channel.tell("SET_VRING_NUM", { index, num: size });
-    await channel.tell("SET_VRING_BASE", { index, num: start });
-    const places = { descriptor, used: device, available: driver };
-    await channel.tell("SET_VRING_ADDR", { index, flags: 0, ...places, log: undefined });
-    await channel.tell("SET_VRING_CALL", BigInt(index), [call.fd]);
-    await channel.tell("SET_VRING_KICK", BigInt(index), [kick.fd]);
-    if (this.#hasProtocolFeatures) await channel.tell("SET_VRING_ENABLE", { index, num: 1 });
   }
   queueEnabled(index: number): boolean {
     return this.#rings.has(index);
@@ -234,70 +247,137 @@ export class VhostUserDriverTransport implements DriverTransport {
     return false;
   }
   notify(index: number): void {
-    this.#rings.get(index)?.kick.signal();
+    this.#rings.get(index)?.kick();
   }
 
-  /** Agrees with the back end on what the protocol can do, and hands it the memory. */
-  async #greet(memoryFile: number): Promise<void> {
-    const channel = this.#channel;
-    await channel.tell("SET_OWNER", undefined);
-    this.#offered = featuresOf(await channel.askFor("u64", "GET_FEATURES"));
-    if (this.#hasProtocolFeatures) {
-      const offered = featuresOf(await channel.askFor("u64", "GET_PROTOCOL_FEATURES"));
-      this.#protocolFeatures = offered.and(WANTED);
-      await channel.tell("SET_PROTOCOL_FEATURES", bitsOf(this.#protocolFeatures));
-    }
-    channel.acknowledges = this.#has(ProtocolFeature.REPLY_ACK);
-    if (this.#has(ProtocolFeature.MQ)) this.#queues = Number(await channel.askFor("u64", "GET_QUEUE_NUM"));
-    if (this.#has(ProtocolFeature.BACKEND_REQ)) {
-      const requests = new BackEndRequests(this.#system, this.#watcher, () => this.#configChanged());
-      this.#requests = requests;
-      await channel.tell("SET_BACKEND_REQ_FD", undefined, [requests.theirs.fd]);
-      requests.theirs.close();
-    }
-    const place = { guestAddress: MEMORY_START, userAddress: MEMORY_START, fileOffset: 0 };
-    await channel.tell("SET_MEM_TABLE", [{ ...place, size: this.#mapping.length }], [memoryFile]);
+  async #open(): Promise<void> {
+    await this.#links.open();
+    const link = this.#links.current;
+    if (link === undefined) throw this.#links.ended ?? new VhostUserError("peer-gone", "at once");
+    this.#offered = link.offered;
+    this.#protocolFeatures = link.protocolFeatures;
+    this.#queues = this.#queuesOf(link);
+    this.#isOpen = true;
   }
 
-  /** Done when the back end does not touch the ring any more. */
-  async #stopRing(index: number): Promise<void> {
-    if (this.#hasProtocolFeatures) await this.#channel.tell("SET_VRING_ENABLE", { index, num: 0 });
-    await this.#channel.askFor("vringState", "GET_VRING_BASE", encodePayload("vringState", { index, num: 0 }));
-    this.#closeRing(index);
+  /** Done when the back end does not touch memory any more. */
+  async #reset(): Promise<void> {
+    const rings = [...this.#rings.values()];
+    this.#rings = new Map();
+    this.#accepted = undefined;
+    this.#isLost = false;
+    this.#config.reset();
+    try {
+      // A reset of what is gone is done.
+      await this.#links.tellPresent(async (link) => {
+        for (const ring of rings) await ring.stop(link);
+        if (link.has(ProtocolFeature.RESET_DEVICE)) await link.channel.tell("RESET_DEVICE", undefined);
+        await this.#tellStatus(link);
+      });
+    } finally {
+      for (const ring of rings) ring.close();
+      this.#inflight?.close();
+      this.#inflight = undefined;
+    }
   }
-  #closeRing(index: number): void {
-    const ring = this.#rings.get(index);
-    this.#rings.delete(index);
-    ring?.watch.close();
-    ring?.kick.close();
-    ring?.call.close();
+
+  // ---- another back end ----
+
+  /** Tells a back end all that the one before it was told. */
+  async #resume(link: BackEndLink): Promise<void> {
+    const missing = (this.#accepted ?? FeatureSet.none).without(link.offered);
+    const unspoken = this.#protocolFeatures.without(link.protocolFeatures);
+    if (!missing.isEmpty) throw notTheSame(`features ${missing.bits().join(", ")} are gone`);
+    if (!unspoken.isEmpty) throw notTheSame(`protocol features ${unspoken.bits().join(", ")} are gone`);
+    if (this.#queuesOf(link) < this.#queues) throw notTheSame(`${this.#queuesOf(link)} queues, not ${this.#queues}`);
+    if (this.#accepted !== undefined) await link.setFeatures(this.#accepted);
+    if (this.#has(ProtocolFeature.CONFIG)) {
+      const difference = await this.#config.difference((bytes) => readConfig(link, bytes));
+      if (difference !== undefined) throw notTheSame(difference);
+      for (const [offset, bytes] of this.#config.writes) {
+        await link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
+      }
+    }
+    await this.#tellStatus(link);
+    if (this.#rings.size === 0) return;
+    if (this.#inflight === undefined && !link.has(ProtocolFeature.INFLIGHT_SHMFD)) {
+      // Nobody knows what was in flight.
+      this.#isLost = true;
+      for (const ring of this.#rings.values()) ring.close();
+      this.#rings.clear();
+      return;
+    }
+    await this.#giveInflight(link, true);
+    for (const ring of [...this.#rings.values()]) {
+      await ring.start(link, ring.lostBase(this.memory, this.#isPacked), false);
+    }
+  }
+
+  #resumed(): void {
+    if (this.#isLost) this.onConfigChange?.();
+    for (const [index, ring] of [...this.#rings]) {
+      // The one that is gone may have seen a kick and not the buffers, or used buffers and not told it.
+      ring.kick();
+      this.onQueueUsed?.(index);
+    }
+  }
+
+  /** Sees to it that a back end has the inflight region before rings are started. */
+  async #giveInflight(link: BackEndLink, isNew: boolean): Promise<void> {
+    if (!link.has(ProtocolFeature.INFLIGHT_SHMFD) || (this.#inflight !== undefined && !isNew)) return;
+    this.#inflight ??= await KeptInflight.ask(link, this.#queues, this.#queueSize, this.#isPacked);
+    await this.#inflight.give(link);
+  }
+
+  async #tellStatus(link: BackEndLink): Promise<void> {
+    if (link.has(ProtocolFeature.STATUS)) await link.channel.tell("SET_STATUS", BigInt(this.#status));
   }
 
   #configChanged(): void {
     this.#generation++;
+    this.#config.changed();
     this.onConfigChange?.();
   }
   #ended(error: VhostUserError): void {
-    for (const index of [...this.#rings.keys()]) this.#closeRing(index);
-    this.#requests?.close();
-    this.#options.onEnd?.(error);
+    for (const ring of this.#rings.values()) ring.close();
+    this.#rings.clear();
+    this.#inflight?.close();
+    this.#inflight = undefined;
+    // Before that, whoever connects is told.
+    if (this.#isOpen) this.#options.onEnd?.(error);
     // The driver reads the status then, and finds that the device needs a reset.
     this.onConfigChange?.();
   }
 
-  get #hasProtocolFeatures(): boolean {
-    return this.#offered.has(VhostFeature.PROTOCOL_FEATURES);
+  get #isPacked(): boolean {
+    return this.#accepted?.has(CommonFeature.RING_PACKED) ?? false;
+  }
+  get #queueSize(): number {
+    return this.#options.queueSize ?? DEFAULTS.queueSize;
+  }
+  #queuesOf({ queues }: BackEndLink): number {
+    if (queues === undefined) return this.#options.queues ?? DEFAULTS.queues;
+    // Those of a network device are counted in pairs, and the control queue is not one of them.
+    return this.deviceId === NET_DEVICE ? 2 * queues + 1 : queues;
   }
   #has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);
   }
 }
 
-function featuresOf(bits: bigint): FeatureSet {
-  return FeatureSet.fromWords([Number(bits & 0xffff_ffffn), Number(bits >> 32n)]);
+/** The first bytes of the configuration. */
+async function readConfig(link: BackEndLink, length: number): Promise<Uint8Array> {
+  if (!link.has(ProtocolFeature.CONFIG)) return new Uint8Array(0);
+  // From the start on: there are back ends that take the offset for 0.
+  const wanted = encodePayload("config", { offset: 0, flags: 0, bytes: new Uint8Array(length) });
+  const answer = await link.channel.ask("GET_CONFIG", wanted);
+  // Nothing at all is how a back end refuses.
+  if (answer.payload.length === 0) return new Uint8Array(0);
+  return decodePayload("config", answer).bytes;
 }
-function bitsOf(features: FeatureSet): bigint {
-  return (BigInt(features.word(1)) << 32n) | BigInt(features.word(0));
+
+function notTheSame(detail: string): VhostUserError {
+  return new VhostUserError("same-device", detail);
 }
 
 /**

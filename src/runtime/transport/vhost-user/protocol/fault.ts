@@ -25,6 +25,7 @@ const rules = {
   "inflight-size": "the inflight region has the size that its numbers make",
   "config-range": "an access to the configuration is within it",
   "unexpected-reply": "a reply is one to what was asked",
+  "same-device": "a back end that takes the place of another offers what that one did",
   refused: "the peer did what it was asked to",
   "peer-gone": "the peer is there",
   "peer-slow": "the peer reads what it is sent",

@@ -1,5 +1,6 @@
 export { VhostUserError, type VhostUserRule } from "./fault.js";
 export { ProtocolFeature, VhostFeature, type ProtocolFeatureName } from "./features.js";
+export { inflightBytes, inflightPartBytes } from "./inflight-layout.js";
 export { closeAll, decodePayload, encodePayload, MessageChannel, type Message } from "./message-channel.js";
 export {
   CONFIG_MIGRATION,

@@ -1,0 +1,80 @@
+import type { GuestMemory } from "../../../memory/index.js";
+import type { QueueAddresses } from "../../../ring/index.js";
+import { beginning } from "../../../ring/queue-position.js";
+import { EventFd, type SystemCalls, type Watch, type Watcher } from "../../posix/index.js";
+import { baseOf, encodePayload, VRING_LOG } from "../protocol/index.js";
+import type { BackEndLink } from "./back-end-link.js";
+
+/** A ring of the driver, and the two eventfds that go with it. It stays when its back end dies. */
+export class FrontEndRing {
+  readonly index: number;
+  readonly addresses: QueueAddresses;
+  readonly #kick: EventFd;
+  readonly #call: EventFd;
+  readonly #watch: Watch;
+
+  constructor(
+    system: SystemCalls,
+    watcher: Watcher,
+    place: { readonly index: number; readonly addresses: QueueAddresses },
+    onUsed: () => void,
+  ) {
+    this.index = place.index;
+    this.addresses = place.addresses;
+    this.#kick = EventFd.create(system);
+    const call = EventFd.create(system);
+    this.#call = call;
+    this.#watch = watcher.watch(call.fd, () => {
+      call.drain();
+      onUsed();
+    });
+  }
+
+  kick(): void {
+    this.#kick.signal();
+  }
+
+  /** Lets the back end at the ring, from `base` on. */
+  async start(link: BackEndLink, base: number, isLogged: boolean): Promise<void> {
+    const { index, addresses } = this;
+    const { channel } = link;
+    await channel.tell("SET_VRING_NUM", { index, num: addresses.size });
+    await channel.tell("SET_VRING_BASE", { index, num: base });
+    await this.setAddress(link, isLogged);
+    await channel.tell("SET_VRING_CALL", BigInt(index), [this.#call.fd]);
+    await channel.tell("SET_VRING_KICK", BigInt(index), [this.#kick.fd]);
+    if (link.hasProtocolFeatures) await channel.tell("SET_VRING_ENABLE", { index, num: 1 });
+  }
+
+  /** Where the ring is, and whether what is written to it is logged: that may change while it runs. */
+  async setAddress(link: BackEndLink, isLogged: boolean): Promise<void> {
+    const { descriptor, device, driver } = this.addresses;
+    const places = { descriptor, used: device, available: driver };
+    const logging = { flags: isLogged ? VRING_LOG : 0, log: isLogged ? device : undefined };
+    await link.channel.tell("SET_VRING_ADDR", { index: this.index, ...places, ...logging });
+  }
+
+  /** Done when the back end does not touch the ring any more. */
+  async stop(link: BackEndLink): Promise<void> {
+    const { index } = this;
+    if (link.hasProtocolFeatures) await link.channel.tell("SET_VRING_ENABLE", { index, num: 0 });
+    await link.channel.askFor("vringState", "GET_VRING_BASE", encodePayload("vringState", { index, num: 0 }));
+  }
+
+  /**
+   * Where a ring goes on whose back end is lost: behind what was used. Of a packed ring only the inflight region knows it,
+   * so that the number is that of a new one.
+   */
+  lostBase(memory: GuestMemory, isPacked: boolean): number {
+    if (isPacked) return baseOf(beginning, true);
+    const { device } = this.addresses;
+    const region = memory.locate(device, 4);
+    return region === undefined ? 0 : region.view.getUint16(device - region.start + 2, true);
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#kick.close();
+    this.#call.close();
+  }
+}
