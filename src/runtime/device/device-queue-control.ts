@@ -1,4 +1,5 @@
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
+import type { GuestMemory } from "../memory/index.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import {
   createDeviceQueue,
@@ -125,7 +126,16 @@ export class DeviceQueueControl implements QueueIdentity {
     return this.#open(start, resubmit);
   }
 
-  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[]): boolean {
+  /**
+   * Enables the queue with a ring that is not in guest memory but in memory of the transport's own: for requests that reach
+   * the device by another way than a ring of the driver's.
+   */
+  enableIn(memory: GuestMemory): boolean {
+    if (!this.#mayBeSetUp()) return false;
+    return this.#open(undefined, [], memory);
+  }
+
+  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[], ownMemory?: GuestMemory): boolean {
     const { transport } = this.#owner;
     const addresses = this.#addresses;
     if (addresses === undefined || transport === undefined) {
@@ -135,7 +145,7 @@ export class DeviceQueueControl implements QueueIdentity {
     try {
       const queue = createDeviceQueue({
         index: this.index,
-        memory: transport.memory,
+        memory: ownMemory ?? transport.memory,
         addresses,
         features: this.#owner.ringFeatures,
         notifyDriver: () => {

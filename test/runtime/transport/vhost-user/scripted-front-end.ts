@@ -178,6 +178,8 @@ export interface ScriptedRingOptions {
   readonly base?: number;
   /** The back end is to poll. */
   readonly polled?: boolean;
+  /** It is not enabled, as QEMU does not with a crypto device. */
+  readonly withoutEnable?: boolean;
   readonly flags?: number;
 }
 
@@ -253,7 +255,9 @@ export class ScriptedRing {
     front.send("SET_VRING_CALL", "u64", BigInt(index), { fds: [this.call.fd] });
     if (this.#options.polled === true) front.send("SET_VRING_KICK", "u64", BigInt(index) | 0x100n);
     else front.send("SET_VRING_KICK", "u64", BigInt(index), { fds: [this.kick.fd] });
-    if (!(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index, num: 1 }))) throw new Error("refused");
+    if (this.#options.withoutEnable === true) await front.askNumber("GET_QUEUE_NUM");
+    else if (!(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index, num: 1 })))
+      throw new Error("refused");
   }
 
   /** The number that the ring goes on with. */

@@ -1,10 +1,11 @@
 import type { VirtioDevice } from "../../../device/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
 import { ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index.js";
+import { keepsSessions } from "./crypto-sessions.js";
 import { withKept } from "./kept-features.js";
 
-/** Protocol features that are offered. */
-export const offeredProtocolFeatures = FeatureSet.of([
+/** Protocol features that are offered with any device. */
+const commonProtocolFeatures = FeatureSet.of([
   ProtocolFeature.MQ,
   ProtocolFeature.LOG_SHMFD,
   ProtocolFeature.REPLY_ACK,
@@ -16,11 +17,14 @@ export const offeredProtocolFeatures = FeatureSet.of([
   ProtocolFeature.STATUS,
 ]);
 
+const cryptoProtocolFeatures = FeatureSet.of([ProtocolFeature.CRYPTO_SESSION]);
 const vhostFeatures = FeatureSet.of([VhostFeature.LOG_ALL, VhostFeature.PROTOCOL_FEATURES]);
 const negotiating = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
 /** What the front end and the device have agreed upon, and the device's way from a reset to its features and DRIVER_OK. */
 export class Negotiation {
+  /** Protocol features that are offered. */
+  readonly offeredProtocolFeatures: FeatureSet;
   protocolFeatures = FeatureSet.none;
   readonly #device: VirtioDevice;
   readonly #stopTimeout: number;
@@ -34,6 +38,8 @@ export class Negotiation {
     this.#stopTimeout = stopTimeout;
     this.#features = undefined;
     this.#running = undefined;
+    const more = keepsSessions(device) ? cryptoProtocolFeatures : FeatureSet.none;
+    this.offeredProtocolFeatures = commonProtocolFeatures.or(more);
   }
 
   /** Features as GET_FEATURES says them. */
@@ -74,7 +80,7 @@ export class Negotiation {
   }
 
   setProtocolFeatures(features: FeatureSet): void {
-    const foreign = features.without(offeredProtocolFeatures);
+    const foreign = features.without(this.offeredProtocolFeatures);
     if (!foreign.isEmpty) {
       throw new VhostUserError("features", `protocol features ${foreign.bits().join(", ")} are not offered`);
     }
@@ -88,7 +94,7 @@ export class Negotiation {
     await this.reset();
     const device = this.#device;
     device.writeStatus(negotiating);
-    device.setDriverFeatures(withKept(features, device.definition.requires, this.offered));
+    device.setDriverFeatures(withKept(features, device.definition, this.offered));
     device.writeStatus(negotiating | DeviceStatus.FEATURES_OK);
     if ((device.status & DeviceStatus.FEATURES_OK) === 0) {
       throw new VhostUserError("features", `the device does not work with bits ${features.bits().join(", ")}`);

@@ -149,7 +149,7 @@ class Server implements ServedDevice {
       unsupported,
       notifyDriver: (queue) => {
         trace?.({ kind: "interrupt", queue });
-        session()?.rings.call(queue);
+        session()?.used(queue);
       },
       notifyConfig: () => session()?.notifyConfig(),
       statusChanged: (status) => {

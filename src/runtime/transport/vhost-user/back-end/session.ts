@@ -11,9 +11,10 @@ import {
   type Message,
 } from "../protocol/index.js";
 import { ConfigRequests } from "./config-requests.js";
+import { CryptoSessions } from "./crypto-sessions.js";
 import { DirtyLog } from "./dirty-log.js";
 import { InflightRequests } from "./inflight-requests.js";
-import { Negotiation, offeredProtocolFeatures } from "./negotiation.js";
+import { Negotiation } from "./negotiation.js";
 import { u64, type Reply } from "./reply.js";
 import type { SessionOptions } from "./session-options.js";
 import { mostRegions, SharedRegions } from "./shared-regions.js";
@@ -30,6 +31,7 @@ export class Session {
   readonly #config: ConfigRequests;
   readonly #inflight: InflightRequests;
   readonly #log: DirtyLog;
+  readonly #crypto: CryptoSessions;
   #status = 0;
 
   constructor(device: VirtioDevice, options: SessionOptions) {
@@ -40,11 +42,18 @@ export class Session {
     this.#config = new ConfigRequests(device, options);
     this.#inflight = new InflightRequests(options.system);
     this.#log = new DirtyLog(options.system);
+    this.#crypto = new CryptoSessions(device, options.stopTimeout, options.report);
     this.rings = new VringSet(device, options.watcher, this.regions, this.#log, options.stopTimeout);
   }
 
   get protocolFeatures(): FeatureSet {
     return this.#negotiation.protocolFeatures;
+  }
+
+  /** The device has used buffers of a queue. */
+  used(queue: number): void {
+    this.rings.call(queue);
+    this.#crypto.used(queue);
   }
 
   /** Tells the front end that the configuration changed. */
@@ -72,7 +81,7 @@ export class Session {
       case "SET_FEATURES":
         return this.#setFeatures(featuresOf(decodePayload("u64", message)));
       case "GET_PROTOCOL_FEATURES":
-        return u64(offeredProtocolFeatures.toBigInt());
+        return u64(this.#negotiation.offeredProtocolFeatures.toBigInt());
       case "SET_PROTOCOL_FEATURES":
         this.#negotiation.setProtocolFeatures(featuresOf(decodePayload("u64", message)));
         return undefined;
@@ -146,6 +155,13 @@ export class Session {
       case "SET_LOG_FD":
         this.#log.setEvent(this.#takeEventFd(fds));
         return undefined;
+      case "CREATE_CRYPTO_SESSION": {
+        const created = await this.#crypto.create(decodePayload("cryptoSession", message));
+        return { payload: encodePayload("cryptoSession", created) };
+      }
+      case "CLOSE_CRYPTO_SESSION":
+        await this.#crypto.close(decodePayload("u64", message), message.needReply);
+        return undefined;
       case "GET_INFLIGHT_FD":
         return this.#inflight.create(message, this.#negotiation.isPacked);
       case "SET_INFLIGHT_FD":
@@ -195,7 +211,7 @@ export class Session {
 
   /** Before the first ring runs: the device takes over what the front end has negotiated, or goes on where it was. */
   async #begin(): Promise<void> {
-    if (this.#negotiation.isUnchanged && this.rings.goOn) return;
+    if (this.#negotiation.isUnchanged && this.rings.goOn(this.#crypto.isInUse)) return;
     // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
     if (this.#negotiation.isRunning) this.#inflight.discard();
     await this.#negotiation.begin();

@@ -4,6 +4,7 @@ import { beginning } from "../../../ring/queue-position.js";
 import type { Watcher } from "../../posix/index.js";
 import { baseOf, positionOf, VhostUserError, type VringAddress } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
+import { keepsSessions } from "./crypto-sessions.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
 import type { SharedRegions } from "./shared-regions.js";
@@ -25,6 +26,8 @@ export class VringSet {
   readonly #trackers = new Map<number, InflightTracker>();
   /** Rings that there are with all features: front ends speak of those that were not negotiated, too. */
   readonly #ringCount: number;
+  /** See {@link keepsSessions}. */
+  readonly #startEnabled: boolean;
   /** What {@link wrap} is to use, while a queue is being enabled. */
   #starting: Vring | undefined;
 
@@ -35,6 +38,7 @@ export class VringSet {
     this.#log = log;
     this.#stopTimeout = stopTimeout;
     this.#starting = undefined;
+    this.#startEnabled = keepsSessions(device);
     const highest = device.queues().reduce((most, { index }) => Math.max(most, index), -1);
     this.#ringCount = Math.min(mostRings, highest + 1);
   }
@@ -50,9 +54,12 @@ export class VringSet {
     return false;
   }
 
-  /** The rings are to start where they stopped, and have been in use: the driver is the same as before. */
-  get goOn(): boolean {
-    let used = false;
+  /**
+   * The rings are to start where they stopped, and have been in use: the driver is the same as before.
+   * @param inUse the device has been used in another way
+   */
+  goOn(inUse: boolean): boolean {
+    let used = inUse;
     for (const { stoppedAt, base, isPacked } of this.#rings.values()) {
       if (stoppedAt === undefined) continue;
       if (stoppedAt !== base) return false;
@@ -69,6 +76,7 @@ export class VringSet {
       throw new VhostUserError("ring-index", `${index}, there are ${this.#ringCount}`);
     }
     ring = new Vring(index, this.#watcher);
+    ring.isEnabled = this.#startEnabled;
     this.#rings.set(index, ring);
     return ring;
   }
@@ -160,7 +168,7 @@ export class VringSet {
   reset(): void {
     for (const ring of this.#rings.values()) {
       ring.stop();
-      ring.isEnabled = false;
+      ring.isEnabled = this.#startEnabled;
       ring.base = 0;
       ring.stoppedAt = undefined;
     }

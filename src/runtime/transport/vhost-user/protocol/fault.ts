@@ -24,6 +24,7 @@ const rules = {
   "log-range": "the log is in its file and covers all memory",
   "inflight-size": "the inflight region has the size that its numbers make",
   "config-range": "an access to the configuration is within it",
+  "crypto-session": "a crypto session is of a kind that there is, and its keys fit into the message",
   "unexpected-reply": "a reply is one to what was asked",
   "same-device": "a back end that takes the place of another offers what that one did",
   refused: "the peer did what it was asked to",

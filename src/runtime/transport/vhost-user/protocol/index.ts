@@ -1,3 +1,10 @@
+export {
+  CryptoOpcode,
+  type AsymmetricSession,
+  type CryptoSession,
+  type CryptoSessionMessage,
+  type SymmetricSession,
+} from "./crypto-session.js";
 export { VhostUserError, type VhostUserRule } from "./fault.js";
 export { ProtocolFeature, VhostFeature, type ProtocolFeatureName } from "./features.js";
 export { inflightBytes, inflightPartBytes } from "./inflight-layout.js";

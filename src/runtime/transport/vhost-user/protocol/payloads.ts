@@ -1,3 +1,4 @@
+import { cryptoSessionLayout, type CryptoSessionMessage } from "./crypto-session.js";
 import { VhostUserError } from "./fault.js";
 import type { PayloadKind } from "./requests.js";
 
@@ -65,6 +66,7 @@ export interface Payloads {
   readonly log: LogArea;
   readonly config: ConfigAccess;
   readonly inflight: InflightArea;
+  readonly cryptoSession: CryptoSessionMessage;
 }
 
 /** Most regions in one memory table. */
@@ -216,6 +218,7 @@ export const layouts: { readonly [Kind in PayloadKind]: Layout<Payloads[Kind]> }
       };
     },
   },
+  cryptoSession: cryptoSessionLayout,
 };
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -2,7 +2,16 @@ import type { ProtocolFeatureName } from "./features.js";
 
 /** The layouts that a payload can have; see payloads.ts. */
 export type PayloadKind =
-  "none" | "u64" | "vringState" | "vringAddress" | "memoryTable" | "memoryRegion" | "log" | "config" | "inflight";
+  | "none"
+  | "u64"
+  | "vringState"
+  | "vringAddress"
+  | "memoryTable"
+  | "memoryRegion"
+  | "log"
+  | "config"
+  | "inflight"
+  | "cryptoSession";
 
 /** What goes with a request. */
 export interface RequestShape {
@@ -47,6 +56,14 @@ export const frontEndRequests = shapes({
   SET_BACKEND_REQ_FD: { number: 21, payload: "none", fds: 1, needs: "BACKEND_REQ" },
   GET_CONFIG: { number: 24, payload: "config", reply: "config", fds: 0, needs: "CONFIG" },
   SET_CONFIG: { number: 25, payload: "config", fds: 0, needs: "CONFIG" },
+  CREATE_CRYPTO_SESSION: {
+    number: 26,
+    payload: "cryptoSession",
+    reply: "cryptoSession",
+    fds: 0,
+    needs: "CRYPTO_SESSION",
+  },
+  CLOSE_CRYPTO_SESSION: { number: 27, payload: "u64", fds: 0, needs: "CRYPTO_SESSION" },
   GET_INFLIGHT_FD: { number: 31, payload: "inflight", reply: "inflight", fds: 0, needs: "INFLIGHT_SHMFD" },
   SET_INFLIGHT_FD: { number: 32, payload: "inflight", fds: 1, needs: "INFLIGHT_SHMFD" },
   RESET_DEVICE: { number: 34, payload: "none", fds: 0, needs: "RESET_DEVICE" },

@@ -7,8 +7,8 @@ const requires = [
   { feature: 17, anyOf: [3, 4] },
   { feature: 9, anyOf: [8] },
 ];
-const kept = (features: number[], offered: number[]): number[] =>
-  withKept(FeatureSet.of(features), requires, FeatureSet.of(offered)).bits();
+const kept = (features: number[], offered: number[], id = 1): number[] =>
+  withKept(FeatureSet.of(features), { id, requires }, FeatureSet.of(offered)).bits();
 
 it("takes what is needed to be there, step by step, if it was offered", () => {
   expect(kept([22, 32], [22, 17, 4, 32])).toEqual([4, 17, 22, 32]);
@@ -19,4 +19,9 @@ it("adds nothing that was not offered, nor what is not needed", () => {
   expect(kept([9, 32], [9, 32])).toEqual([9, 32]);
   expect(kept([22], [22, 17])).toEqual([17, 22]);
   expect(kept([32], [22, 17, 3, 32])).toEqual([32]);
+});
+
+it("takes the driver of a crypto device for a modern one, whatever the front end passes on", () => {
+  expect(kept([], [9, 32], 20)).toEqual([32]);
+  expect(kept([22], [22, 17, 32], 20)).toEqual([17, 22, 32]);
 });

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CryptoDriver } from "../../../generated/crypto.js";
+import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
+import { openCryptoEngine } from "../../../src/serve/crypto/crypto-engine.js";
+import { exerciseAes } from "./aes-sessions.js";
+import { onPc, requireQemu, withFolder } from "./machine.js";
+import { until } from "./until.js";
+
+/** QEMU tells the back end nothing of the driver's features: a ring with anything but the plain layout would be misread. */
+const frontEnd = (socket: string): string[] => [
+  ...["-chardev", `socket,id=c,path=${socket}`, "-object", "cryptodev-vhost-user,id=engine,chardev=c"],
+  ...["-device", "virtio-crypto-pci,cryptodev=engine,event_idx=off,indirect_desc=off,vectors=0"],
+];
+
+describe.runIf(await requireQemu())("a generated crypto device behind QEMU's cryptodev-vhost-user", () => {
+  it("has the sessions that QEMU sends as messages", { timeout: 60_000 }, async () => {
+    await withFolder(async (folder) => {
+      const errors: Error[] = [];
+      const note = (error: Error | undefined): void => {
+        if (error !== undefined) errors.push(error);
+      };
+      const engine = openCryptoEngine({ onError: note });
+      const socket = join(folder, "s");
+      const served = await serve(engine.device, { socket, onError: note, onDisconnect: note });
+      for (let machines = 0; machines < 2; machines++) {
+        await onPc(frontEnd(socket), async (machine) => {
+          const driver = await CryptoDriver.start(await machine.open(20));
+          for (const length of [16, 24, 32]) {
+            const [opened, requests] = [engine.opened, engine.served];
+            await exerciseAes(driver, length);
+            expect([engine.opened - opened, engine.served - requests]).toEqual([2, 14]);
+            await until(() => engine.sessions === 0);
+            // The ring goes on where it was, and the device with it.
+            await machine.qemu.qmp.execute("stop");
+            await machine.qemu.qmp.execute("cont");
+          }
+          await driver.stop();
+        });
+        await until(() => !served.connected);
+      }
+      await served.close();
+      expect(errors).toEqual([]);
+    });
+  });
+});
