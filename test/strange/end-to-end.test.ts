@@ -75,6 +75,11 @@ test("the shorter form, with another part in it", async () => {
   ]);
   await call(Reflect.get(driver, "writeConfig"), driver, { threshold: 9 });
   expect(configBytes(device, 24).slice(22)).toEqual([9, 0]);
+  await call(Reflect.get(driver, "writeConfig"), driver, { enabled: false });
+  expect(configBytes(device, 4).slice(2)).toEqual([100, 0x20]);
+  // A driver that writes the whole word changes the one bit that is its own.
+  device.writeConfig(2, Uint8Array.of(0xff, 0xff));
+  expect(configBytes(device, 4).slice(2)).toEqual([100, 0xa0]);
   await driver.stop();
 });
 

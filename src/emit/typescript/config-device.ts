@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
+import { code, hexadecimal, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import {
   configContext,
@@ -298,9 +298,18 @@ export function writableConfig(scope: DeviceScope): Code {
       const size = configFieldSize(field, scope);
       const gate = field.conditionTree ?? field.validTree;
       const allowed = gate === null ? code`() => true` : code`(features) => ${condition(gate, context)}`;
-      return code`{ offset: ${configOffset(field, scope)}, size: ${size}, phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
+      const mask = field.bits === null ? nothing : code`mask: [${joined(bitMask(field, size), ", ")}], `;
+      return code`{ offset: ${configOffset(field, scope)}, size: ${size}, ${mask}phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
     });
   return code`[${ranges}]`;
+}
+
+/** The bits of a bit-field, in the order of its bytes. */
+function bitMask({ type, bits }: FieldModel, size: number): Code[] {
+  const { shift, width } = bits ?? { shift: 0, width: 0 };
+  const word = ((1n << BigInt(width)) - 1n) << BigInt(shift);
+  const bytes = Array.from({ length: size }, (_, i) => hexadecimal(Number((word >> BigInt(8 * i)) & 0xffn)));
+  return typeof type === "string" && type.startsWith("be") ? bytes.reverse() : bytes;
 }
 
 /** Is there a rule that a new configuration has to meet? */

@@ -72,8 +72,8 @@ export class ConfigSpace {
     for (let i = 0; i < length; i++) {
       const stretch = stretches.find((each) => offset + i >= each.offset && offset + i < each.offset + each.size);
       const position = stretch === undefined ? -1 : stretch.place + offset + i - stretch.offset;
-      const range = this.#rangeAt(position, features);
-      if (range === undefined) {
+      const bits = this.#writableBits(position, features, status);
+      if (bits === "read-only") {
         error ??= new ProtocolError(
           "config-read-only",
           Clause.config,
@@ -81,11 +81,12 @@ export class ConfigSpace {
         );
         continue;
       }
-      if (!phaseReached(range.phase, status)) {
+      if (bits === 0) {
         error ??= new ProtocolError("config-phase", Clause.initialization, `${at(offset + i)} is written too early`);
         continue;
       }
-      this.bytes[position] = source[i] ?? 0;
+      // Bits that are not the driver's may have changed since it read them, so it is not blamed for what it writes there.
+      this.bytes[position] = ((this.bytes[position] ?? 0) & ~bits) | ((source[i] ?? 0) & bits);
       const last = changed.at(-1);
       if (last !== undefined && last.offset + last.length === position) last.length++;
       else changed.push({ offset: position, length: 1 });
@@ -93,11 +94,16 @@ export class ConfigSpace {
     return { changed, error };
   }
 
-  #rangeAt(position: number, features: FeatureSet): WritableConfigRange | undefined {
+  /** Bits of this byte that the driver may write now: 0 if it is only too early. */
+  #writableBits(position: number, features: FeatureSet, status: number): number | "read-only" {
+    let bits: number | "read-only" = "read-only";
     for (const range of this.#writable) {
-      if (position >= range.offset && position < range.offset + range.size && range.allowed(features)) return range;
+      const { offset, size, mask, phase } = range;
+      if (position < offset || position >= offset + size || !range.allowed(features)) continue;
+      const own = phaseReached(phase, status) ? (mask?.[position - offset] ?? 0xff) : 0;
+      bits = own | (bits === "read-only" ? 0 : bits);
     }
-    return undefined;
+    return bits;
   }
 }
 

@@ -12,6 +12,8 @@ export interface WritableConfigRange {
   /** In memory, if the layout depends on features. */
   readonly offset: number;
   readonly size: number;
+  /** Bits of each byte that belong to the field, if it shares its bytes with others; the rest of them stays. */
+  readonly mask?: readonly number[];
   readonly phase: ConfigPhase;
   /** Is the field there under these features? Before FEATURES_OK they are the offered ones. */
   allowed(features: FeatureSet): boolean;
