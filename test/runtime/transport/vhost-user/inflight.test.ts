@@ -131,6 +131,30 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
     front.close();
   });
 
+  it("makes a ring call when it starts, and when it is told how: the last answers may not have been called for", async () => {
+    const { path, ends } = await serveDisk(answer);
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp();
+    const { area, fd } = await inflightOf(front, 16);
+    front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    const ring = await front.startRing(0);
+    ring.submit(7);
+    await ring.completions(1);
+    front.channel.close();
+    await until(() => ends.length === 1);
+    ring.call.drain();
+    const second = await ScriptedFrontEnd.connect(path, front.memoryFile);
+    ring.front = second;
+    await second.setUp();
+    second.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    await ring.start(1);
+    expect(ring.call.drain()).toBe(true);
+    second.send("SET_VRING_CALL", "u64", 0n, { fds: [ring.call.fd] });
+    await until(() => ring.call.drain(), "a call");
+    second.close();
+    front.close();
+  });
+
   it("is forgotten when a driver starts anew, although a request was never answered", async () => {
     let taken = 0;
     const { path } = await serveDisk((request, disk) => {

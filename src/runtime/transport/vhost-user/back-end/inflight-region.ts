@@ -12,7 +12,7 @@ export interface InflightTracker {
   readonly position: QueuePosition;
   /** What is to be taken again, oldest first. */
   readonly resubmit: readonly InFlightChain[];
-  taken(chain: DeviceChain): void;
+  taken(chain: Pick<DeviceChain, "slot" | "id" | "entries">): void;
   /** A buffer was used, and will be published with others. */
   used(slot: number, id: number, entries: number): void;
   publishing(): void;

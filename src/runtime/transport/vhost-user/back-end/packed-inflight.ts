@@ -82,7 +82,7 @@ export class PackedInflight implements InflightTracker {
     this.#next = this.position.available;
   }
 
-  taken({ slot, id, entries }: DeviceChain): void {
+  taken({ slot, id, entries }: Pick<DeviceChain, "slot" | "id" | "entries">): void {
     const again = this.#again.shift();
     if (again !== undefined) {
       this.#heads[slot] = again;
@@ -178,8 +178,9 @@ export class PackedInflight implements InflightTracker {
     const batch = Math.max(0, used - old + (wrapped ? this.#size : 0));
     if (batch > 0) {
       const flags = this.#ring.getUint16(descriptorBytes * old + 14, true);
-      const wanted = oldWrap === 1 ? flag.available | flag.used : 0;
-      if ((flags & (flag.available | flag.used)) === wanted) {
+      // Of a ring that was full the driver may have made this descriptor available again, once it had seen it used.
+      const unpublished = oldWrap === 1 ? flag.available : flag.used;
+      if ((flags & (flag.available | flag.used)) !== unpublished) {
         let free = view.getUint16(at.freeHead, true);
         for (let entries = 0; entries < batch; entries++) {
           view.setUint8(this.#placeOf(free) + entry.inflight, 0);

@@ -132,6 +132,8 @@ export class VringSet {
     ring.isRunning = true;
     ring.onKick = () => queue.notify();
     ring.poll();
+    // A back end that was killed may have published an answer and not have called for it any more.
+    if (tracker !== undefined) ring.call();
   }
 
   /** Puts the account of what is in flight and what was written in front of a queue. Called by the device. */

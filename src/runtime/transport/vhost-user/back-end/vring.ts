@@ -67,10 +67,14 @@ export class Vring {
     }
   }
 
-  /** Undefined: the front end polls the used ring. */
+  /**
+   * Undefined: the front end polls the used ring. A ring that runs may have called in vain before: QEMU starts a ring first and
+   * says how to call afterwards.
+   */
   setCall(call: EventFd | undefined): void {
     this.#call?.close();
     this.#call = call;
+    if (this.isRunning) this.call();
   }
   setError(error: EventFd | undefined): void {
     this.#error?.close();

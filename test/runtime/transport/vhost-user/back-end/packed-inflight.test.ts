@@ -1,0 +1,54 @@
+import { expect, it } from "vitest";
+import { GuestMemory } from "../../../../../src/runtime/index.js";
+import {
+  PackedInflight,
+  packedRegionBytes,
+} from "../../../../../src/runtime/transport/vhost-user/back-end/packed-inflight.js";
+
+const SIZE = 4;
+const addresses = { size: SIZE, descriptor: 0, driver: 256, device: 260 };
+const start = { available: 0, used: 0, availableWrap: 1, usedWrap: 1 } as const;
+const [AVAIL, USED, WRITE] = [0x80, 0x8000, 2];
+
+/** A full ring of single buffers: the device has used one of them, and is gone before it has written down that this is published. */
+function crashed() {
+  const bytes = new Uint8Array(4096);
+  const memory = new GuestMemory([{ start: 0, bytes }]);
+  const ring = new DataView(bytes.buffer);
+  const put = (slot: number, id: number, flags: number): void => {
+    ring.setBigUint64(16 * slot, BigInt(1024 + 16 * id), true);
+    ring.setUint32(16 * slot + 8, 16, true);
+    ring.setUint16(16 * slot + 12, id, true);
+    ring.setUint16(16 * slot + 14, flags, true);
+  };
+  for (let slot = 0; slot < SIZE; slot++) put(slot, slot, AVAIL | WRITE);
+  const region = new DataView(new ArrayBuffer(packedRegionBytes(SIZE)));
+  const lost = new PackedInflight(region, memory, addresses, start);
+  for (let slot = 0; slot < SIZE; slot++) lost.taken({ slot, id: slot, entries: 1 });
+  lost.used(2, 2, 1);
+  lost.publishing();
+  const next = (): PackedInflight => new PackedInflight(region, memory, addresses, start);
+  return { put, next };
+}
+const ids = ({ resubmit }: PackedInflight): number[] => resubmit.map(({ id }) => id);
+
+it("takes all of a batch again that was not published", () => {
+  const next = crashed().next();
+  expect(ids(next)).toEqual([0, 1, 2, 3]);
+  expect(next.position).toEqual({ available: 0, availableWrap: 0, used: 0, usedWrap: 1 });
+});
+
+it("takes nothing again that was published", () => {
+  const { put, next } = crashed();
+  put(0, 2, AVAIL | USED);
+  expect(ids(next())).toEqual([0, 1, 3]);
+});
+
+it("takes nothing again that was published, although the driver has filled the ring anew since", () => {
+  const { put, next } = crashed();
+  // The next lap.
+  put(0, 2, USED | WRITE);
+  const found = next();
+  expect(ids(found)).toEqual([0, 1, 3]);
+  expect(found.position).toEqual({ available: 0, availableWrap: 0, used: 1, usedWrap: 1 });
+});
