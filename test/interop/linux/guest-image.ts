@@ -160,7 +160,7 @@ async function make(work: string, kernelFile: string, busyboxFile: string, sourc
     if (file.endsWith(".c")) {
       const program = join(root, "bin", file.slice(0, -2));
       await command("gcc", ["-O2", "-static", "-s", "-Wall", "-Werror", "-pthread", "-o", program, source]);
-    } else {
+    } else if (!file.endsWith(".h")) {
       await copyFile(source, join(root, file));
       await chmod(join(root, file), 0o755);
     }
