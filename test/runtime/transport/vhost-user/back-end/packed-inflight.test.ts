@@ -1,9 +1,6 @@
 import { expect, it } from "vitest";
 import { GuestMemory } from "../../../../../src/runtime/index.js";
-import {
-  PackedInflight,
-  packedRegionBytes,
-} from "../../../../../src/runtime/transport/vhost-user/back-end/packed-inflight.js";
+import { PackedInflight } from "../../../../../src/runtime/transport/vhost-user/back-end/packed-inflight.js";
 
 const SIZE = 4;
 const addresses = { size: SIZE, descriptor: 0, driver: 256, device: 260 };
@@ -22,7 +19,7 @@ function crashed() {
     ring.setUint16(16 * slot + 14, flags, true);
   };
   for (let slot = 0; slot < SIZE; slot++) put(slot, slot, AVAIL | WRITE);
-  const region = new DataView(new ArrayBuffer(packedRegionBytes(SIZE)));
+  const region = new DataView(new ArrayBuffer(32 + 32 * SIZE));
   const lost = new PackedInflight(region, memory, addresses, start);
   for (let slot = 0; slot < SIZE; slot++) lost.taken({ slot, id: slot, entries: 1 });
   lost.used(2, 2, 1);
