@@ -22,11 +22,22 @@ export class DebianPackages {
       .find((found) => found?.startsWith(prefix));
   }
 
-  /** Path of the newest version of a package, which is downloaded if it is not there. */
-  async file(name: string): Promise<string> {
+  /** The version of a package that apt would install; undefined without lists. */
+  async version(name: string): Promise<string | undefined> {
+    const text = await command("apt-cache", [...this.#own, "policy", name]).catch(() => "");
+    const version = /^\s*Candidate: (\S+)$/m.exec(text)?.[1];
+    return version === "(none)" ? undefined : version;
+  }
+
+  /**
+   * Path of a package, which is downloaded if it is not there.
+   * @param version The one that apt has now; any that is there will do if absent.
+   */
+  async file(name: string, version?: string): Promise<string> {
     await mkdir(this.#folder, { recursive: true });
+    const start = `${name}_${version === undefined ? "" : `${version.replaceAll(":", "%3a")}_`}`;
     const there = async (): Promise<string | undefined> =>
-      (await readdir(this.#folder)).find((file) => file.startsWith(`${name}_`) && file.endsWith(".deb"));
+      (await readdir(this.#folder)).find((file) => file.startsWith(start) && file.endsWith(".deb"));
     const found = await there();
     if (found !== undefined) return join(this.#folder, found);
     await command("apt-get", [...this.#own, "download", name], { cwd: this.#folder });

@@ -6,8 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
 import { requirePeer } from "../peers.js";
-import { AgentConnection, type CommandResult } from "./agent-connection.js";
-import { guestImage, GuestUnavailable, type GuestImage } from "./guest-image.js";
+import { AgentConnection } from "./agent-connection.js";
+import { GuestCommands } from "./guest-commands.js";
+import { guestImage, type GuestImage } from "./guest-image.js";
+import { GuestUnavailable } from "./initramfs.js";
+import { within } from "./within.js";
 
 export interface GuestOptions {
   /** Devices and back ends, as on QEMU's command line. The guest's memory is shared; its object is called `memory`. */
@@ -22,8 +25,6 @@ export interface GuestOptions {
   readonly extraKernelArguments?: string;
 }
 
-/** For how long a command may run, in seconds. */
-const PATIENCE = 30;
 /** For how long a guest may take to start, in seconds: it needs about 5, on a machine that does nothing else. */
 const BOOT_PATIENCE = 120;
 
@@ -61,14 +62,13 @@ export async function withGuest<T>(options: GuestOptions, work: (guest: Guest) =
 }
 
 /** A Linux that runs in QEMU, in which a test runs commands. */
-export class Guest {
+export class Guest extends GuestCommands {
   readonly qmp: QmpClient;
   readonly #qemu: QemuRun;
-  readonly #agent: AgentConnection;
 
   private constructor(qemu: QemuRun, agent: AgentConnection, qmp: QmpClient) {
+    super(agent, qemu);
     this.#qemu = qemu;
-    this.#agent = agent;
     this.qmp = qmp;
   }
 
@@ -93,41 +93,9 @@ export class Guest {
     }
   }
 
-  /**
-   * Runs a command of the shell and gives what it printed.
-   * @param seconds How long it may take; 30 if absent.
-   * @throws Error when it fails or takes longer.
-   */
-  async run(command: string, seconds: number = PATIENCE): Promise<string> {
-    const { status, output } = await this.attempt(command, seconds);
-    if (status !== 0) throw new Error(`in the guest, \`${command}\` ended with status ${status}:\n${output}`);
-    return output;
-  }
-
-  /**
-   * Runs a command of the shell, whatever its status.
-   * @param seconds How long it may take; 30 if absent.
-   * @throws Error when it takes longer.
-   */
-  async attempt(command: string, seconds: number = PATIENCE): Promise<CommandResult> {
-    const complaint = `in the guest, \`${command}\` did not end within ${seconds} s`;
-    return await within(seconds, complaint, Promise.race([this.#agent.run(command), this.#qemu.ended]));
-  }
-
-  /** Waits until a command succeeds, trying again and again. */
-  async until(command: string, seconds: number = PATIENCE): Promise<string> {
-    return await this.run(`while ! { ${command}\n}; do usleep 20000; done`, seconds);
-  }
-
-  /** Shuts the machine down as its own kernel does it, devices included, and waits for its end. */
-  async powerOff(seconds: number = PATIENCE): Promise<void> {
-    void this.#agent.run("sync; poweroff -f").catch(() => undefined);
-    await within(seconds, "the guest does not power off", this.#qemu.exited);
-  }
-
   /** Ends the guest at once. Safe to call twice. */
   async close(): Promise<void> {
-    this.#agent.close();
+    this.hangUp();
     this.qmp.close();
     await this.#qemu.close();
   }
@@ -236,17 +204,4 @@ function commandLine(image: GuestImage, folder: string, options: GuestOptions): 
     "-chardev", `socket,id=qmp,path=${join(folder, "qmp")}`, "-mon", "chardev=qmp,mode=control",
     ...options.devices,
   ]; // prettier-ignore
-}
-
-/** Waits for `promise`, at most so many seconds. */
-async function within<T>(seconds: number, complaint: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(complaint)), 1000 * seconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

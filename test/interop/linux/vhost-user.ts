@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import type { VirtioDevice } from "../../../src/runtime/index.js";
 import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
+import type { GuestCommands } from "./guest-commands.js";
 import { Guest, type GuestOptions } from "./guest.js";
 
 /** The guest of a suite, while its tests run. */
-export interface SuiteGuest {
-  readonly guest: Guest;
+export interface SuiteGuest<Started extends GuestCommands = Guest> {
+  readonly guest: Started;
   /** What front ends did wrong, which none should: each is cut off for it or reported. */
   readonly problems: readonly string[];
 }
 
 /**
- * Serves devices and boots a guest with them, once for all tests of the suite that this is called in. The console of the
+ * Serves devices and boots QEMU with them, once for all tests of the suite that this is called in. The console of the
  * guest is printed after a test that failed.
  * @param options Told the paths of the sockets where the devices are.
  */
@@ -22,13 +23,21 @@ export function guestWith(
   devices: readonly VirtioDevice[],
   options: (...sockets: readonly string[]) => GuestOptions,
 ): SuiteGuest {
+  return servedTo(devices, (...sockets) => Guest.start(options(...sockets)));
+}
+
+/** As {@link guestWith}, for any guest: `start` boots it and is told the paths of the sockets. */
+export function servedTo<Started extends GuestCommands>(
+  devices: readonly VirtioDevice[],
+  start: (...sockets: readonly string[]) => Promise<Started>,
+): SuiteGuest<Started> {
   let folder: string | undefined;
   const servers: Awaited<ReturnType<typeof serve>>[] = [];
   const problems: string[] = [];
   const note = (error: Error | undefined): void => {
     if (error !== undefined) problems.push(error.message);
   };
-  let guest: Guest | undefined;
+  let guest: Started | undefined;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "virtio-gen-served-"));
     const sockets: string[] = [];
@@ -38,7 +47,7 @@ export function guestWith(
       sockets.push(socket);
     }
     try {
-      guest = await Guest.start(options(...sockets));
+      guest = await start(...sockets);
     } catch (error) {
       if (error instanceof Error) error.message += ["", ...problems].join("\n");
       throw error;

@@ -85,7 +85,8 @@ export class Connection {
     const { name, needReply } = message;
     const fds = [...message.fds];
     let reply: Reply | undefined;
-    const acknowledges = needReply && this.#session.protocolFeatures.has(ProtocolFeature.REPLY_ACK);
+    const mayAsk = (): boolean => this.#session.protocolFeatures.has(ProtocolFeature.REPLY_ACK);
+    const acknowledges = needReply && mayAsk();
     try {
       this.#check(message);
       reply = await this.#session.handle(message, fds);
@@ -97,7 +98,8 @@ export class Connection {
     } finally {
       closeAll(fds);
     }
-    if (reply === undefined && acknowledges) reply = { payload: encodePayload("u64", 0n) };
+    // Linux's own front end asks for an acknowledgement of the very request that negotiates them.
+    if (reply === undefined && (acknowledges || (needReply && mayAsk()))) reply = { payload: encodePayload("u64", 0n) };
     if (reply === undefined || this.#isOver) {
       closeAll(reply?.fds ?? []);
       return;

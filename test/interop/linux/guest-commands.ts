@@ -1,0 +1,66 @@
+import type { AgentConnection, CommandResult } from "./agent-connection.js";
+import { within } from "./within.js";
+
+/** For how long a command may run, in seconds. */
+const PATIENCE = 30;
+
+/** The program that a guest runs in. */
+export interface GuestProcess {
+  /** Fulfilled when it is gone. */
+  readonly exited: Promise<void>;
+  /** Rejected when it is gone. */
+  readonly ended: Promise<never>;
+}
+
+/** A Linux in which a test runs commands, whatever it runs in. */
+export abstract class GuestCommands {
+  readonly #agent: AgentConnection;
+  readonly #process: GuestProcess;
+
+  constructor(agent: AgentConnection, process: GuestProcess) {
+    this.#agent = agent;
+    this.#process = process;
+  }
+
+  /** Ends the guest at once. Safe to call twice. */
+  abstract close(): Promise<void>;
+  /** What the guest wrote to its console and what the program printed, for the message of a failure. */
+  abstract account(): string;
+
+  /**
+   * Runs a command of the shell and gives what it printed.
+   * @param seconds How long it may take; 30 if absent.
+   * @throws Error when it fails or takes longer.
+   */
+  async run(command: string, seconds: number = PATIENCE): Promise<string> {
+    const { status, output } = await this.attempt(command, seconds);
+    if (status !== 0) throw new Error(`in the guest, \`${command}\` ended with status ${status}:\n${output}`);
+    return output;
+  }
+
+  /**
+   * Runs a command of the shell, whatever its status.
+   * @param seconds How long it may take; 30 if absent.
+   * @throws Error when it takes longer.
+   */
+  async attempt(command: string, seconds: number = PATIENCE): Promise<CommandResult> {
+    const complaint = `in the guest, \`${command}\` did not end within ${seconds} s`;
+    return await within(seconds, complaint, Promise.race([this.#agent.run(command), this.#process.ended]));
+  }
+
+  /** Waits until a command succeeds, trying again and again. */
+  async until(command: string, seconds: number = PATIENCE): Promise<string> {
+    return await this.run(`while ! { ${command}\n}; do usleep 20000; done`, seconds);
+  }
+
+  /** Shuts the machine down as its own kernel does it, devices included, and waits for its end. */
+  async powerOff(seconds: number = PATIENCE): Promise<void> {
+    void this.#agent.run("sync; poweroff -f").catch(() => undefined);
+    await within(seconds, "the guest does not power off", this.#process.exited);
+  }
+
+  /** Gives the line to the agent up. */
+  protected hangUp(): void {
+    this.#agent.close();
+  }
+}
