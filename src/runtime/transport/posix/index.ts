@@ -1,5 +1,6 @@
 export { EventFd } from "./event-fd.js";
 export { LoopWatcher } from "./loop-watcher.js";
+export { messageEnd, PipeEnd, type MessageEnd } from "./pipe-end.js";
 export { createMemoryFile, SharedMapping } from "./shared-memory.js";
 export { loadSystemCalls, type Pointer, type SystemCalls } from "./system-calls.js";
 export { PosixUnavailableError, SystemCallError, type PosixUnavailableReason } from "./system-error.js";

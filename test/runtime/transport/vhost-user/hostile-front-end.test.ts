@@ -1,6 +1,11 @@
 import { closeSync, ftruncateSync, openSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { encodePayload, VhostUserError } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import {
+  decodePayload,
+  encodePayload,
+  ProtocolFeature,
+  VhostUserError,
+} from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import {
   guestStart,
   memoryBytes,
@@ -447,6 +452,22 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     front.close();
     await until(() => ends.length === 1);
     expect(ends).toEqual(["closed"]);
+  });
+
+  it("is told of the request that negotiates acknowledgements, too, if it asks", async () => {
+    const { path } = await serveDisk();
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.askNumber("GET_FEATURES");
+    const wanted = 1n << BigInt(ProtocolFeature.REPLY_ACK);
+    front.send("SET_PROTOCOL_FEATURES", "u64", wanted, { needReply: true });
+    expect(decodePayload("u64", await front.receive())).toBe(0n);
+    // The one with which it gives them up was asked for under them.
+    front.send("SET_PROTOCOL_FEATURES", "u64", 0n, { needReply: true });
+    expect(decodePayload("u64", await front.receive())).toBe(0n);
+    // From here on nobody is told.
+    front.send("SET_OWNER", "none", undefined, { needReply: true });
+    expect((await front.ask("GET_FEATURES", "none", undefined)).name).toBe("GET_FEATURES");
+    front.close();
   });
 
   it("may break its ring: the device needs a reset, and the next front end gets a new start", async () => {

@@ -1,5 +1,18 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
@@ -188,6 +201,31 @@ describe.runIf(await requireVhostUser())("serve", () => {
     expect(await write(5000, 1)).toBe(false);
     channel.close();
     device.config.capacity = 4712n;
+    front.close();
+  });
+
+  it("tells of changes of the configuration over a pipe, too", async () => {
+    const { path, device, errors } = await serveDisk();
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp(plain);
+    const folder = mkdtempSync(join(tmpdir(), "virtio-gen-pipe-"));
+    spawnSync("mkfifo", [join(folder, "pipe")]);
+    const pipe = openSync(join(folder, "pipe"), constants.O_RDWR | constants.O_NONBLOCK);
+    rmSync(folder, { recursive: true });
+    expect(await front.acknowledged("SET_BACKEND_REQ_FD", "none", undefined, [pipe])).toBe(true);
+    await front.startRing(0);
+    const told = (): number[] => {
+      const bytes = Buffer.alloc(100);
+      const length = readSync(pipe, bytes);
+      return Array.from({ length: length / 4 }, (_, index) => bytes.readUInt32LE(4 * index));
+    };
+    device.config.capacity = 4711n;
+    // The request's number, version 1, no payload.
+    expect(told()).toEqual([2, 1, 0]);
+    // What nobody reads does not stop the device, but is said.
+    for (let round = 0; round < 6000; round++) device.config.capacity = BigInt(round);
+    expect(errors.map((error) => error.message)).toEqual([expect.stringContaining("peer-slow")]);
+    closeSync(pipe);
     front.close();
   });
 

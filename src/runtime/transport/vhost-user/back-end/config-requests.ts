@@ -1,5 +1,5 @@
 import type { VirtioDevice } from "../../../device/index.js";
-import { SystemCallError, UnixSocket, type SystemCalls } from "../../posix/index.js";
+import { messageEnd, SystemCallError, type SystemCalls } from "../../posix/index.js";
 import {
   backEndTable,
   CONFIG_MIGRATION,
@@ -74,7 +74,8 @@ export class ConfigRequests {
     this.#channel?.close();
     try {
       this.#system.setNonBlocking(fd);
-      this.#channel = new MessageChannel(new UnixSocket(this.#system, fd), backEndTable, "replies");
+      // Linux gives the end of a pipe: nothing comes back then.
+      this.#channel = new MessageChannel(messageEnd(this.#system, fd), backEndTable, "replies");
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       throw new VhostUserError("descriptor", error.message, { cause: error });

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { UnixSocket } from "../../posix/index.js";
+import type { MessageEnd } from "../../posix/index.js";
 import { SystemCallError } from "../../posix/index.js";
 import { VhostUserError } from "./fault.js";
 import { layouts, mostPayloadBytes, type Payloads } from "./payloads.js";
@@ -23,11 +23,11 @@ export interface Message<Name extends string> {
 }
 
 /**
- * Messages of one direction over a socket: requests that one side sends, and replies of the other. Whatever the peer
+ * Messages of one direction over a socket (or a pipe, which has no replies): requests that one side sends, and replies of the other. Whatever the peer
  * sends, at most one header and one payload of bounded size is kept.
  */
 export class MessageChannel<Name extends string> {
-  readonly socket: UnixSocket;
+  readonly socket: MessageEnd;
   readonly #table: RequestTable<Name>;
   /** Which messages come in: requests, or replies to ours. */
   readonly #receives: "requests" | "replies";
@@ -40,7 +40,7 @@ export class MessageChannel<Name extends string> {
   #size = 0;
 
   /** Takes the socket over. */
-  constructor(socket: UnixSocket, table: RequestTable<Name>, receives: "requests" | "replies") {
+  constructor(socket: MessageEnd, table: RequestTable<Name>, receives: "requests" | "replies") {
     this.socket = socket;
     this.#table = table;
     this.#receives = receives;
