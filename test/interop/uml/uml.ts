@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +24,9 @@ export interface UmlOptions {
 
 /** For how long it may take to start, in seconds: it needs about 2, on a machine that does nothing else. */
 const BOOT_PATIENCE = 60;
+
+/** In MiB. */
+const MEMORY = 128;
 
 let image: UmlImage | undefined;
 
@@ -135,16 +138,14 @@ class UmlRun {
     const folder = await mkdtemp(join(tmpdir(), "virtio-gen-uml-"));
     const words = [
       // With addresses at random its memory would have a gap of any size.
-      "x86_64", "-R", program, `mem=${options.memory ?? 128}M`, `initrd=${initrd}`,
+      "x86_64", "-R", program, `mem=${options.memory ?? MEMORY}M`, `initrd=${initrd}`,
       "con=null", "con0=null,fd:1", "ssl=null", "ssl1=fd:3", `uml_dir=${folder}/`, "umid=guest",
       "panic=-1", "loglevel=4",
       ...options.devices.map(({ socket, id }) => `virtio_uml.device=${socket}:${id}`),
     ]; // prettier-ignore
-    // It looks for a place for its memory by itself: /dev/shm.
-    const environment = Object.entries(process.env).filter(([name]) => !["TMPDIR", "TMP", "TEMP"].includes(name));
     const child = spawn("setarch", words, {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
-      env: Object.fromEntries(environment),
+      env: { ...process.env, TMPDIR: await memoryFolder(options.memory ?? MEMORY) },
       // A group of its own, as it is many processes.
       detached: true,
     });
@@ -173,4 +174,10 @@ class UmlRun {
       // All of them are gone.
     }
   }
+}
+
+/** Where the file goes that is its memory: some machines have little room in /dev/shm. */
+async function memoryFolder(mebibytes: number): Promise<string> {
+  const { bavail, bsize } = await statfs("/dev/shm").catch(() => ({ bavail: 0, bsize: 0 }));
+  return bavail * bsize > mebibytes * 2 ** 20 ? "/dev/shm" : tmpdir();
 }
