@@ -101,6 +101,7 @@ Examples:
       return { kind: "vsock", path: path(flags.path), cid: flags.cid };
     };
   });
+  add("crypto", "a crypto accelerator: AES, hashes and HMACs by node:crypto", () => () => ({ kind: "crypto" }));
   add("fs", "a folder that the guest can mount: mount -t virtiofs TAG /mnt", (command) => {
     queues(command)
       .requiredOption("-d, --directory <folder>", "the folder")

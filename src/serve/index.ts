@@ -1,4 +1,5 @@
 import { serve as serveVhostUser } from "../runtime/transport/vhost-user/index.js";
+import { openCryptoEngine } from "./crypto/crypto-engine.js";
 import { feedKeyboard } from "./event-lines.js";
 import { openImageDisk } from "./image-disk.js";
 import { openKeyboard } from "./keyboard.js";
@@ -28,6 +29,7 @@ export type Wanted =
   | { readonly kind: "rng"; readonly from: string | undefined }
   | { readonly kind: "input"; readonly events: string }
   | { readonly kind: "vsock"; readonly path: string; readonly cid: number }
+  | { readonly kind: "crypto" }
   | {
       readonly kind: "fs";
       readonly directory: string;
@@ -131,6 +133,8 @@ async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened
     }
     case "vsock":
       return { source: await openSocketBridge({ path: wanted.path, guestCid: wanted.cid, onError }) };
+    case "crypto":
+      return { source: openCryptoEngine({ onError }) };
     case "fs": {
       const { directory, tag, readOnly, queues } = wanted;
       const source = openSharedDirectory({ path: directory, tag, readOnly, queues, onError });

@@ -8,6 +8,7 @@ const FRONT_ENDS = {
   input: "vhost-user-input-pci",
   vsock: "vhost-user-vsock-pci",
   fs: "vhost-user-fs-pci",
+  crypto: "virtio-crypto-pci",
 } as const;
 
 /** What `virtio-gen serve` can serve. */
@@ -30,11 +31,14 @@ export function qemuArguments(options: QemuLineOptions): string[][] {
   const { kind, socket, properties = [], pairs = 1, memory = 512 } = options;
   const device = FRONT_ENDS[kind];
   const size = `${memory}M`;
+  // QEMU 7.2 crashes when a crypto device comes back.
+  const reconnects = kind === "crypto" ? "" : ",reconnect=1";
   const shared = [
     ["-m", size],
     ["-object", `memory-backend-memfd,id=mem,size=${size},share=on`, "-numa", "node,memdev=mem"],
-    ["-chardev", `socket,id=${kind},path=${escaped(resolve(socket))},reconnect=1`],
+    ["-chardev", `socket,id=${kind},path=${escaped(resolve(socket))}${reconnects}`],
   ];
+  if (kind === "crypto") return [...shared, ...cryptoArguments(properties)];
   if (kind !== "net") return [...shared, ["-device", [device, `chardev=${kind}`, ...properties].join(",")]];
   const many = pairs > 1 ? [`queues=${pairs}`] : [];
   // Without KVM, QEMU 7.2 crashes on a vhost-user card with message-signalled interrupts, and on one with a boot ROM.
@@ -43,6 +47,18 @@ export function qemuArguments(options: QemuLineOptions): string[][] {
     ...shared,
     ["-netdev", ["vhost-user", "id=n", `chardev=${kind}`, ...many].join(",")],
     ["-device", card.join(",")],
+  ];
+}
+
+/**
+ * QEMU does not tell the back end what the driver has negotiated, so the rings have to be plain ones. Without KVM it crashes
+ * on message-signalled interrupts.
+ */
+function cryptoArguments(properties: readonly string[]): string[][] {
+  const device = [FRONT_ENDS.crypto, "cryptodev=engine", "event_idx=off", "indirect_desc=off", "vectors=0"];
+  return [
+    ["-object", "cryptodev-vhost-user,id=engine,chardev=crypto"],
+    ["-device", [...device, ...properties].join(",")],
   ];
 }
 

@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
+import { createCipheriv } from "node:crypto";
 import { existsSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { BLK_DEVICE_ID, BlkDriver } from "../../generated/blk.js";
+import { CRYPTO_DEVICE_ID, CryptoDataFlags, CryptoDriver } from "../../generated/crypto.js";
 import { ENTROPY_DEVICE_ID, EntropyDriver } from "../../generated/entropy.js";
 import { FS_DEVICE_ID, FsDriver } from "../../generated/fs.js";
 import { INPUT_DEVICE_ID, InputDriver, type InputEvent } from "../../generated/input.js";
@@ -99,6 +101,39 @@ describe.runIf(canServe)("virtio-gen serve", { timeout: 90_000 }, () => {
     ]);
     await input.stop();
     third.close();
+  });
+
+  it("crypto: prints what QEMU needs of it, and encrypts", async () => {
+    const space = new Workspace();
+    const { child, printed, ended } = await start(space, ["crypto"]);
+    expect(printed.out).toContain("-object cryptodev-vhost-user,id=engine,chardev=crypto");
+    expect(printed.out).toContain("virtio-crypto-pci,cryptodev=engine,event_idx=off,indirect_desc=off,vectors=0");
+    const transport = await connect(space.path("crypto.sock"), { deviceId: CRYPTO_DEVICE_ID });
+    const driver = await CryptoDriver.start(transport);
+    const [cipherKey, iv, srcData] = [Buffer.alloc(16, 1), Buffer.alloc(16, 2), Buffer.alloc(64, 3)];
+    const { opOutcome } = await driver.controlq.submit({
+      opcode: "CIPHER_CREATE_SESSION",
+      opType: "CIPHER",
+      opFlf: { cipher: { algo: "AES_CBC", keyLen: 16, op: "ENCRYPT" } },
+      opVlf: { cipherKey },
+    });
+    const { dstData } = await driver.dataq.submit({
+      variant: "Cipher",
+      opcode: "CIPHER_ENCRYPT",
+      opType: "CIPHER",
+      flag: CryptoDataFlags.SESSION_MODE,
+      sessionId: opOutcome.sessionId,
+      opTypeFlf: { cipher: { ivLen: 16, srcDataLen: 64, dstDataLen: 64 } },
+      iv,
+      srcData,
+    });
+    const cipher = createCipheriv("aes-128-cbc", cipherKey, iv).setAutoPadding(false);
+    expect(cipher.update(srcData).equals(dstData)).toBe(true);
+    await driver.stop();
+    transport.close();
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    expect(printed.out).toContain("Stopped after 1 requests.");
   });
 
   it("what cannot be opened is said, and the exit code is 2", async () => {
