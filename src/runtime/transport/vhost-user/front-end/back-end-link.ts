@@ -1,6 +1,6 @@
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { SystemCalls, UnixSocket, Watcher } from "../../posix/index.js";
-import { ProtocolFeature, VhostFeature, type VhostUserError } from "../protocol/index.js";
+import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, type VhostUserError } from "../protocol/index.js";
 import { BackEndRequests } from "./back-end-requests.js";
 import { FrontEndChannel } from "./front-end-channel.js";
 
@@ -96,6 +96,17 @@ export class BackEndLink {
   async setFeatures(features: FeatureSet): Promise<void> {
     const own = FeatureSet.of([VhostFeature.PROTOCOL_FEATURES]).and(this.#offered);
     await this.channel.tell("SET_FEATURES", bitsOf(features.or(own)));
+  }
+
+  /** The first bytes of the configuration; fewer if there are no more, none if the back end has none. */
+  async readConfig(length: number): Promise<Uint8Array> {
+    if (!this.has(ProtocolFeature.CONFIG)) return new Uint8Array(0);
+    // From the start on: there are back ends that take the offset for 0.
+    const wanted = encodePayload("config", { offset: 0, flags: 0, bytes: new Uint8Array(length) });
+    const answer = await this.channel.ask("GET_CONFIG", wanted);
+    // Nothing at all is how a back end refuses.
+    if (answer.payload.length === 0) return new Uint8Array(0);
+    return decodePayload("config", answer).bytes;
   }
 
   /** Ends the connection. Safe to call twice. */

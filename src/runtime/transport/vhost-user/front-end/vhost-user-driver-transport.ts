@@ -15,15 +15,9 @@ import {
   type Watcher,
 } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
-import {
-  baseOf,
-  decodePayload,
-  encodePayload,
-  ProtocolFeature,
-  VhostFeature,
-  VhostUserError,
-} from "../protocol/index.js";
+import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
+import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
 import { FrontEndRing } from "./front-end-ring.js";
 import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
@@ -62,6 +56,7 @@ const WANTED = FeatureSet.of([
   ProtocolFeature.REPLY_ACK,
   ProtocolFeature.BACKEND_REQ,
   ProtocolFeature.CONFIG,
+  ProtocolFeature.CRYPTO_SESSION,
   ProtocolFeature.RESET_DEVICE,
   ProtocolFeature.STATUS,
 ]);
@@ -205,7 +200,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async readConfig(offset: number, length: number): Promise<Uint8Array> {
-    return await this.#config.read(offset, length, (bytes) => this.#links.ask((link) => readConfig(link, bytes)));
+    return await this.#config.read(offset, length, (bytes) => this.#links.ask((link) => link.readConfig(bytes)));
   }
   async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
     if (!this.#has(ProtocolFeature.CONFIG)) return;
@@ -250,6 +245,20 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#rings.get(index)?.kick();
   }
 
+  /**
+   * Makes a session of a crypto device by a message, for drivers whose back end has no control queue; CryptoMessages does that
+   * for a generated driver. A ring has to be enabled. The session is lost with the back end, or with a reset.
+   * @returns its number; undefined if the back end does not make it
+   * @throws VhostUserError `not-negotiated`: the back end does not know such messages; `crypto-session`: a key is too long
+   */
+  async createCryptoSession(session: CryptoSession): Promise<bigint | undefined> {
+    return await this.#links.ask((link) => createCryptoSession(link, session));
+  }
+  /** Ends a session. False: the back end says that there is none. It need not say anything. */
+  async closeCryptoSession(id: bigint): Promise<boolean> {
+    return await this.#links.ask((link) => closeCryptoSession(link, id));
+  }
+
   async #open(): Promise<void> {
     await this.#links.open();
     const link = this.#links.current;
@@ -292,7 +301,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (this.#queuesOf(link) < this.#queues) throw notTheSame(`${this.#queuesOf(link)} queues, not ${this.#queues}`);
     if (this.#accepted !== undefined) await link.setFeatures(this.#accepted);
     if (this.#has(ProtocolFeature.CONFIG)) {
-      const difference = await this.#config.difference((bytes) => readConfig(link, bytes));
+      const difference = await this.#config.difference((bytes) => link.readConfig(bytes));
       if (difference !== undefined) throw notTheSame(difference);
       for (const [offset, bytes] of this.#config.writes) {
         await link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
@@ -363,17 +372,6 @@ export class VhostUserDriverTransport implements DriverTransport {
   #has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);
   }
-}
-
-/** The first bytes of the configuration. */
-async function readConfig(link: BackEndLink, length: number): Promise<Uint8Array> {
-  if (!link.has(ProtocolFeature.CONFIG)) return new Uint8Array(0);
-  // From the start on: there are back ends that take the offset for 0.
-  const wanted = encodePayload("config", { offset: 0, flags: 0, bytes: new Uint8Array(length) });
-  const answer = await link.channel.ask("GET_CONFIG", wanted);
-  // Nothing at all is how a back end refuses.
-  if (answer.payload.length === 0) return new Uint8Array(0);
-  return decodePayload("config", answer).bytes;
 }
 
 function notTheSame(detail: string): VhostUserError {

@@ -1,4 +1,12 @@
 export {
+  CREATED_BYTES,
+  decodeCreateRequest,
+  decodeDestroyRequest,
+  encodeCreateRequest,
+  encodeDestroyRequest,
+  opcodeOf,
+} from "./crypto-control.js";
+export {
   CryptoOpcode,
   type AsymmetricSession,
   type CryptoSession,
