@@ -4,6 +4,8 @@ import type { Watch, Watcher } from "./watcher.js";
 
 const POLLIN = 1;
 const entryBytes = 8;
+/** Milliseconds that a poll takes at most: a Worker that ends waits for it. */
+const longestPoll = 1000;
 
 interface Watched {
   readonly fd: number;
@@ -13,7 +15,7 @@ interface Watched {
 
 /**
  * Watches descriptors with a blocking poll in one of libuv's threads. Slower to wake than the event loop itself, and needs
- * nothing of Node but koffi: for Workers, and where Node's libuv cannot be reached.
+ * nothing of Node but koffi: for where Node's libuv cannot be reached. Each one keeps a thread of the pool, which has four.
  */
 export class ThreadWatcher implements Watcher {
   readonly #system: SystemCalls;
@@ -69,7 +71,7 @@ export class ThreadWatcher implements Watcher {
       });
       this.#poll();
     };
-    this.#system.pollAsync(entries.pointer, watched.length + 1, -1, done);
+    this.#system.pollAsync(entries.pointer, watched.length + 1, longestPoll, done);
   }
 
   #fill(fds: readonly number[]): NativeBlock {

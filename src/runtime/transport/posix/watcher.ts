@@ -2,6 +2,7 @@ import { isMainThread } from "node:worker_threads";
 import { LoopWatcher } from "./loop-watcher.js";
 import type { SystemCalls } from "./system-calls.js";
 import { ThreadWatcher } from "./thread-watcher.js";
+import { TurnWatcher } from "./turn-watcher.js";
 
 /** A descriptor that is watched. */
 export interface Watch {
@@ -20,7 +21,7 @@ export interface Watcher {
 
 /** The way that suits this thread; all of its descriptors are watched by one watcher. */
 export function watcherOf(system: SystemCalls): Watcher {
-  return (shared ??= (isMainThread ? LoopWatcher.open(system) : undefined) ?? new ThreadWatcher(system));
+  return (shared ??= (isMainThread ? LoopWatcher : TurnWatcher).open(system) ?? new ThreadWatcher(system));
 }
 
 let shared: Watcher | undefined;

@@ -12,6 +12,7 @@ import {
   SharedMapping,
   SystemCallError,
   ThreadWatcher,
+  TurnWatcher,
   UnixListener,
   UnixSocket,
   type SystemCalls,
@@ -154,6 +155,7 @@ describe.runIf(usable)("system calls", async () => {
 
   const watchers: readonly { readonly name: string; readonly make: () => Watcher | undefined }[] = [
     { name: "the event loop", make: () => LoopWatcher.open(system) },
+    { name: "turns", make: () => TurnWatcher.open(system) },
     { name: "a thread", make: () => new ThreadWatcher(system) },
   ];
   describe.each(watchers)("watching by $name", ({ make }) => {
