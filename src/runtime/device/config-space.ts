@@ -37,6 +37,11 @@ export class ConfigSpace {
     this.#generation = (this.#generation + 1) >>> 0;
   }
 
+  /** Takes over the bytes of a device that this one stands in for. Nobody is told. */
+  mirror(bytes: Uint8Array): void {
+    this.bytes.set(bytes.subarray(0, this.bytes.length));
+  }
+
   /** Copies bytes from `offset` on to `target`; zeroes for what is beyond the space. `layout`: see {@link write}. */
   read(offset: number, target: Uint8Array, layout: FeatureSet): void {
     target.fill(0);

@@ -25,6 +25,8 @@ import { allDone } from "./pending-work.js";
  */
 export abstract class VirtioDevice {
   readonly definition: DeviceDefinition;
+  /** For transports: what is read and written by {@link readConfig} and {@link writeConfig}. */
+  readonly configSpace: ConfigSpace;
   /** Features that the device offers, less what its transport cannot do. */
   get offered(): FeatureSet {
     const transport = this.#transport;
@@ -38,7 +40,6 @@ export abstract class VirtioDevice {
   onProtocolError: ((error: Error) => void) | undefined;
 
   readonly #features: FeatureSet;
-  readonly #config: ConfigSpace;
   readonly #owner: QueueOwner;
   readonly #queues: PlannedQueues;
   readonly #complaints: Complaints;
@@ -75,7 +76,7 @@ export abstract class VirtioDevice {
     this.#features = offeredFeatures(definition, features, options.withhold);
     this.onProtocolError = undefined;
     this.#complaints = new Complaints(definition.name);
-    this.#config = new ConfigSpace(configBytes, definition.writableConfig, definition.configParts);
+    this.configSpace = new ConfigSpace(configBytes, definition.writableConfig, definition.configParts);
     this.#owner = this.#makeOwner(options);
     const numbering = options.queueNumbering ?? "specification";
     this.#queues = new PlannedQueues(this.#owner, numbering, queueSize, () => this.#plan());
@@ -94,7 +95,7 @@ export abstract class VirtioDevice {
   }
   /** Changes with every change that the device makes to its configuration. */
   get configGeneration(): number {
-    return this.#config.generation;
+    return this.configSpace.generation;
   }
   /** The driver is ready and has not given up: queues are served, all but those whose ring is broken. */
   get live(): boolean {
@@ -114,7 +115,7 @@ export abstract class VirtioDevice {
 
   /** To be called after the device changed its configuration: a new generation, and the driver is told if it is ready. */
   protected configChanged(): void {
-    this.#config.changed();
+    this.configSpace.changed();
     this.#notifyConfig();
   }
 
@@ -230,7 +231,7 @@ export abstract class VirtioDevice {
       status: this.#status,
       offered: this.offered.bits(),
       driverFeatures: this.#driverFeatures.bits(),
-      config: [...this.#config.bytes],
+      config: [...this.configSpace.bytes],
       queues: this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
     };
     const saved = { device: state, registers: registers() };
@@ -248,7 +249,7 @@ export abstract class VirtioDevice {
     const transport = this.#transport;
     if (transport === undefined) throw new DeviceStateError("not-attached", "the device has no transport");
     if (this.#status !== 0 || this.resetting) throw new DeviceStateError("not-reset", "the device is in use");
-    const { bytes } = this.#config;
+    const { bytes } = this.configSpace;
     const { state, accepted, featuresOk } = fittingState(value, {
       definition: this.definition,
       offered: this.offered,
@@ -320,7 +321,7 @@ export abstract class VirtioDevice {
 
   /** Reads configuration bytes from `offset` on; zeroes beyond the space. */
   readConfig(offset: number, target: Uint8Array): void {
-    this.#config.read(offset, target, this.#layoutFeatures);
+    this.configSpace.read(offset, target, this.#layoutFeatures);
   }
 
   /** A write of the driver to the configuration; bytes that it may not write now are left alone. */
@@ -333,7 +334,7 @@ export abstract class VirtioDevice {
       return;
     }
     const features = this.#featuresFixed ? this.#negotiated : this.offered;
-    const { changed, error } = this.#config.write(offset, source, this.#status, features, this.#layoutFeatures);
+    const { changed, error } = this.configSpace.write(offset, source, this.#status, features, this.#layoutFeatures);
     this.#transport?.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
     for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));
@@ -459,7 +460,7 @@ export abstract class VirtioDevice {
   #notifyConfig(): void {
     this.#owesConfigChange = (this.#status & DeviceStatus.SUSPEND) !== 0;
     if ((this.#status & DeviceStatus.DRIVER_OK) === 0 || this.resetting) return;
-    this.#transport?.trace?.({ kind: "config-change", generation: this.#config.generation });
+    this.#transport?.trace?.({ kind: "config-change", generation: this.configSpace.generation });
     this.#transport?.notifyConfig();
   }
 

@@ -3,15 +3,20 @@ import type { NativeBlock, SystemCalls } from "./system-calls.js";
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
-/** A counter of the system that wakes who waits for it. Owns its descriptor, which may be one of the peer's. */
+/** A counter of the system that wakes who waits for it. Owns its descriptor, which may be one of the peer's, or borrows it. */
 export class EventFd {
   readonly #system: SystemCalls;
   readonly #block: NativeBlock;
+  readonly #isOwn: boolean;
   #fd: number;
 
-  /** Takes over a descriptor that may come from a peer: whatever it is, nothing blocks. */
-  constructor(system: SystemCalls, fd: number) {
-    system.setNonBlocking(fd);
+  /**
+   * Takes over a descriptor that may come from a peer: whatever it is, nothing blocks.
+   * @param isOwn false: another thread has taken it over, and closes it when this one has let go of it
+   */
+  constructor(system: SystemCalls, fd: number, isOwn = true) {
+    if (isOwn) system.setNonBlocking(fd);
+    this.#isOwn = isOwn;
     this.#system = system;
     this.#fd = fd;
     this.#block = system.allocate(16);
@@ -51,7 +56,7 @@ export class EventFd {
 
   close(): void {
     if (this.#fd < 0) return;
-    this.#system.close(this.#fd);
+    if (this.#isOwn) this.#system.close(this.#fd);
     this.#fd = -1;
     this.#system.free(this.#block);
   }

@@ -1,7 +1,7 @@
 export { EventFd } from "./event-fd.js";
 export { LoopWatcher } from "./loop-watcher.js";
 export { messageEnd, PipeEnd, type MessageEnd } from "./pipe-end.js";
-export { createMemoryFile, SharedMapping } from "./shared-memory.js";
+export { borrowedBytes, createMemoryFile, SharedMapping, type LentMemory } from "./shared-memory.js";
 export { loadSystemCalls, type Pointer, type SystemCalls } from "./system-calls.js";
 export { PosixUnavailableError, SystemCallError, type PosixUnavailableReason } from "./system-error.js";
 export { ThreadWatcher } from "./thread-watcher.js";

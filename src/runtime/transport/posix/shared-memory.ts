@@ -57,7 +57,22 @@ export class SharedMapping {
     return bytes;
   }
 
-  /** The file's memory is let go of. Views stay harmless. */
+  /**
+   * Where these bytes are, for another thread of this process to view them there with {@link borrowedBytes}. They count as
+   * a view until they are given back.
+   */
+  lend(offset: number, length: number): LentMemory {
+    if (!(offset >= 0 && length >= 0 && length <= this.length - offset)) throw new RangeError("outside of the mapping");
+    const range = this.#range;
+    range.views++;
+    return {
+      pointer: range.pointer + BigInt(this.#skip + offset),
+      length,
+      giveBack: () => viewGone(range),
+    };
+  }
+
+  /** The file's memory is let go of. Views stay harmless, also those of other threads. */
   release(): void {
     const range = this.#range;
     if (range.released) return;
@@ -70,10 +85,32 @@ export class SharedMapping {
   }
 }
 
-const collected = new FinalizationRegistry<Range>((range) => {
+/** Bytes that another thread views. */
+export interface LentMemory {
+  readonly pointer: Pointer;
+  readonly length: number;
+  /** The other thread has no view of them any more. To be called once. */
+  readonly giveBack: () => void;
+}
+
+/** A view of what another thread lends; `onCollected` is told when the program has none of it any more. */
+export function borrowedBytes(
+  system: SystemCalls,
+  { pointer, length }: Pick<LentMemory, "pointer" | "length">,
+  onCollected: () => void,
+): Uint8Array {
+  const bytes = system.view(pointer, length);
+  borrowed.register(bytes.buffer, onCollected);
+  return bytes;
+}
+
+const collected = new FinalizationRegistry<Range>(viewGone);
+const borrowed = new FinalizationRegistry<() => void>((onCollected) => onCollected());
+
+function viewGone(range: Range): void {
   range.views--;
   if (range.views === 0 && range.released) range.system.munmap(range.pointer, range.length);
-});
+}
 
 function statOf(fd: number): { size: number; blksize: number } {
   try {

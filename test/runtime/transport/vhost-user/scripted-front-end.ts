@@ -41,9 +41,9 @@ export const memoryBytes = 4 << 20;
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Until something holds; fails after five seconds. */
-export async function until(holds: () => boolean, what = "it"): Promise<void> {
-  for (const end = performance.now() + 5000; !holds();) {
+/** Until something holds; fails after five seconds, or as many milliseconds as are said. */
+export async function until(holds: () => boolean, what = "it", milliseconds = 5000): Promise<void> {
+  for (const end = performance.now() + milliseconds; !holds();) {
     if (performance.now() > end) throw new Error(`${what} did not happen`);
     await pause(1);
   }

@@ -16,6 +16,12 @@ import type { SessionOptions } from "./session-options.js";
 
 const mostWrites = 64;
 
+/** Bytes that the driver writes. */
+export interface ConfigWrite {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The configuration as a front end reads and writes it, and is told of its changes over a channel of its own. */
 export class ConfigRequests {
   readonly #device: VirtioDevice;
@@ -23,7 +29,7 @@ export class ConfigRequests {
   readonly #report: (error: Error) => void;
   #channel: MessageChannel<BackEndRequest> | undefined;
   /** Writes that came before the features; in order. */
-  #writes: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #writes: ConfigWrite[] = [];
   /** Generation of the configuration that the front end has read. */
   #seen: number;
 
@@ -46,8 +52,11 @@ export class ConfigRequests {
     return { payload: encodePayload("config", { offset, flags, bytes: found }) };
   }
 
-  /** `isRunning`: the device knows its features, so that it can be written to. */
-  write(message: Message<FrontEndRequest>, isRunning: boolean): void {
+  /**
+   * Returns what was written to the device now.
+   * @param isRunning the device knows its features, so that it can be written to
+   */
+  write(message: Message<FrontEndRequest>, isRunning: boolean): ConfigWrite | undefined {
     const { offset, flags, bytes } = decodePayload("config", message);
     const { configSize } = this.#device.definition;
     if (flags > CONFIG_MIGRATION) throw new VhostUserError("config-range", `flags ${flags}`);
@@ -55,16 +64,24 @@ export class ConfigRequests {
       throw new VhostUserError("config-range", `${bytes.length} bytes at ${offset} of ${configSize}`);
     }
     // After a migration the fields that the driver cannot write are this device's own.
-    if (flags === CONFIG_MIGRATION) return;
-    if (isRunning) this.#device.writeConfig(offset, bytes);
-    else if (this.#writes.length < mostWrites) this.#writes.push({ offset, bytes });
-    else throw new VhostUserError("config-range", "too many writes before the device is started");
+    if (flags === CONFIG_MIGRATION) return undefined;
+    if (isRunning) {
+      this.#device.writeConfig(offset, bytes);
+      return { offset, bytes };
+    }
+    if (this.#writes.length >= mostWrites) {
+      throw new VhostUserError("config-range", "too many writes before the device is started");
+    }
+    this.#writes.push({ offset, bytes });
+    return undefined;
   }
 
-  /** The device knows its features: what was written before gets to it. */
-  writeKept(): void {
-    for (const { offset, bytes } of this.#writes) this.#device.writeConfig(offset, bytes);
+  /** The device knows its features: what was written before gets to it, and is returned. */
+  writeKept(): readonly ConfigWrite[] {
+    const writes = this.#writes;
     this.#writes = [];
+    for (const { offset, bytes } of writes) this.#device.writeConfig(offset, bytes);
+    return writes;
   }
 
   /** Takes the descriptor of the channel out of `fds`. */

@@ -44,10 +44,24 @@ export class DirtyLog {
     this.#bytes = mapping.view(0, size);
   }
 
-  /** Tells the front end that there is something new in the log. */
-  setEvent(event: EventFd | undefined): void {
-    this.#event?.close();
+  /** The log of another thread of this process, viewed from this one. */
+  view(bytes: Uint8Array | undefined): void {
+    this.#bytes = bytes;
+  }
+
+  /** What tells the front end that there is something new in the log. Returns the one before, for the caller to close. */
+  replaceEvent(event: EventFd | undefined): EventFd | undefined {
+    const old = this.#event;
     this.#event = event;
+    return old;
+  }
+
+  /** For other threads: where it is, and what tells of news. */
+  get mapping(): SharedMapping | undefined {
+    return this.#mapping;
+  }
+  get eventDescriptor(): number | undefined {
+    return this.#event?.fd;
   }
 
   /** [address, address + length) was written. What the log does not cover is left out. */
@@ -67,7 +81,7 @@ export class DirtyLog {
   }
 
   close(): void {
-    this.setEvent(undefined);
+    this.replaceEvent(undefined)?.close();
     this.#mapping?.release();
     this.#mapping = undefined;
     this.#bytes = undefined;

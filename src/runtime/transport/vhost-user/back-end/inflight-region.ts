@@ -21,18 +21,46 @@ export interface InflightTracker {
   clear(): void;
 }
 
+/** How a region is laid out. */
+export interface InflightForm {
+  /** Parts, one for each ring. */
+  readonly queues: number;
+  /** Most entries of a ring. */
+  readonly queueSize: number;
+  readonly isPacked: boolean;
+}
+
 /** Memory that the front end keeps for the back end that comes after this one: a part for each ring. */
 export class InflightRegion {
-  readonly #mapping: SharedMapping;
+  readonly #mapping: SharedMapping | undefined;
+  readonly #view: (offset: number, length: number) => Uint8Array;
   readonly #queues: number;
   readonly #queueSize: number;
   readonly #isPacked: boolean;
 
-  private constructor(mapping: SharedMapping, area: InflightArea, isPacked: boolean) {
+  private constructor(
+    mapping: SharedMapping | undefined,
+    view: (offset: number, length: number) => Uint8Array,
+    { queues, queueSize, isPacked }: InflightForm,
+  ) {
     this.#mapping = mapping;
-    this.#queues = area.queues;
-    this.#queueSize = area.queueSize;
+    this.#view = view;
+    this.#queues = queues;
+    this.#queueSize = queueSize;
     this.#isPacked = isPacked;
+  }
+
+  /** The region of another thread of this process, viewed from this one. */
+  static over(bytes: Uint8Array, form: InflightForm): InflightRegion {
+    return new InflightRegion(undefined, (offset, length) => bytes.subarray(offset, offset + length), form);
+  }
+
+  /** For other threads: where it is; undefined if it is another thread's itself. */
+  get mapping(): SharedMapping | undefined {
+    return this.#mapping;
+  }
+  get form(): InflightForm {
+    return { queues: this.#queues, queueSize: this.#queueSize, isPacked: this.#isPacked };
   }
 
   /** A new one, and its file, which the caller closes. */
@@ -58,7 +86,8 @@ export class InflightRegion {
     const needed = inflightBytes(area.queues, area.queueSize, isPacked);
     if (area.size < needed) throw new VhostUserError("inflight-size", `${area.size} bytes, ${needed} are needed`);
     try {
-      return new InflightRegion(new SharedMapping(system, fd, area.offset, area.size), area, isPacked);
+      const mapping = new SharedMapping(system, fd, area.offset, area.size);
+      return new InflightRegion(mapping, (offset, length) => mapping.view(offset, length), { ...area, isPacked });
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       throw new VhostUserError("inflight-size", error.message, { cause: error });
@@ -76,7 +105,7 @@ export class InflightRegion {
       throw new VhostUserError("inflight-size", text);
     }
     const bytes = inflightPartBytes(this.#queueSize, this.#isPacked);
-    const view = this.#mapping.view(index * bytes, bytes);
+    const view = this.#view(index * bytes, bytes);
     const part = new DataView(view.buffer, view.byteOffset, view.length);
     return this.#isPacked
       ? new PackedInflight(part, memory, addresses, position)
@@ -87,12 +116,12 @@ export class InflightRegion {
   discard(): void {
     const bytes = inflightPartBytes(this.#queueSize, this.#isPacked);
     for (let index = 0; index < this.#queues; index++) {
-      this.#mapping.view(index * bytes + versionAt, 2).fill(0);
+      this.#view(index * bytes + versionAt, 2).fill(0);
     }
   }
 
   close(): void {
-    this.#mapping.release();
+    this.#mapping?.release();
   }
 }
 

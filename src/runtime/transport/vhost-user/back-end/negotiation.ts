@@ -87,8 +87,8 @@ export class Negotiation {
     this.protocolFeatures = features;
   }
 
-  /** Resets the device and lets it take over the features of the front end. */
-  async begin(): Promise<void> {
+  /** Resets the device and lets it take over the features of the front end, which are returned. */
+  async begin(): Promise<FeatureSet> {
     const features = this.#features?.without(vhostFeatures);
     if (features === undefined) throw new VhostUserError("features", "a ring is started before SET_FEATURES");
     await this.reset();
@@ -100,6 +100,7 @@ export class Negotiation {
       throw new VhostUserError("features", `the device does not work with bits ${features.bits().join(", ")}`);
     }
     this.#running = features;
+    return features;
   }
 
   /** A ring runs, so the driver is ready. */

@@ -1,4 +1,5 @@
 import { unlinkSync } from "node:fs";
+import type { Worker } from "node:worker_threads";
 import type { VirtioDevice } from "../../../device/index.js";
 import { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
@@ -17,6 +18,21 @@ import { frontEndTable, MessageChannel, type VhostUserError } from "../protocol/
 import { Connection } from "./connection.js";
 import { Session } from "./session.js";
 import type { SessionOptions } from "./session-options.js";
+import { SessionWorkers } from "./workers/session-workers.js";
+import { WorkerPool } from "./workers/worker-pool.js";
+
+/** Workers that queues are spread over. */
+export interface QueueWorkers {
+  /** How many. */
+  readonly count: number;
+  /**
+   * Starts one of them, 0 to `count - 1`: its module makes a device like the one that is served, and calls `serveQueues`.
+   * Called again for a Worker that was lost, when the next front end connects.
+   */
+  readonly start: (worker: number) => Worker;
+  /** Which of them works on a queue; undefined: the main thread. They take turns if absent. */
+  readonly of?: (queue: number) => number | undefined;
+}
 
 export interface ServeOptions {
   /** Path of the socket to listen on. A socket that is left over from a program that has ended is replaced. */
@@ -31,6 +47,8 @@ export interface ServeOptions {
    * end, and mostly its whole machine, waits meanwhile.
    */
   readonly stopTimeout?: number;
+  /** Queues are worked on in Workers; all in this thread if absent. */
+  readonly workers?: QueueWorkers;
   /** Told when a front end has connected. */
   readonly onConnect?: () => void;
   /** Told when it is gone; with an error if that was because it broke a rule. */
@@ -73,13 +91,15 @@ const beyondTheProtocol = Array.from({ length: 64 }, (_, index) => 64 + index);
  * Serves a device to vhost-user front ends, such as QEMU, over a socket: one at a time, and the next when one has gone.
  * Needs Linux and koffi.
  * @throws PosixUnavailableError where those are missing; SystemCallError when the socket cannot be made (`EADDRINUSE`:
- * another program listens there).
+ * another program listens there); VhostUserError (`worker-gone`) when a Worker does not get ready.
  */
 export async function serve(device: VirtioDevice, options: ServeOptions): Promise<ServedDevice> {
   const system = await loadSystemCalls();
   const listener = listen(system, options.socket);
   try {
-    return new Server(device, options, system, listener);
+    const server = new Server(device, options, system, listener);
+    await server.start();
+    return server;
   } catch (error) {
     listener.close();
     removeSocket(options.socket);
@@ -95,6 +115,7 @@ class Server implements ServedDevice {
   readonly #sessionOptions: SessionOptions;
   readonly #listener: UnixListener;
   readonly #noMemory = new GuestMemory([]);
+  readonly #workers: WorkerPool | undefined;
   #watch: Watch | undefined;
   #session: Session | undefined;
   #connection: Connection | undefined;
@@ -118,7 +139,28 @@ class Server implements ServedDevice {
       report: (error) => options.onError?.(error),
     };
     const unsupported = FeatureSet.of([...notOverVhostUser, ...resets, ...beyondTheProtocol]);
+    const { workers } = options;
     this.#attach(unsupported);
+    this.#workers =
+      workers &&
+      new WorkerPool(workers.count, workers.of, {
+        start: workers.start,
+        stopTimeout: this.#sessionOptions.stopTimeout,
+        unsupported: unsupported.bits(),
+        deviceId: device.definition.id,
+        offered: device.offered.bits(),
+      });
+  }
+
+  /** Front ends are served from when the Workers are ready. */
+  async start(): Promise<void> {
+    try {
+      await this.#workers?.ready();
+    } catch (error) {
+      this.#device.detach();
+      await this.#workers?.end();
+      throw error;
+    }
     this.#listen();
   }
 
@@ -132,7 +174,7 @@ class Server implements ServedDevice {
       this.#watch?.close();
       this.#listener.close();
       removeSocket(this.socket);
-      if (this.#connection === undefined) this.#finish();
+      if (this.#connection === undefined) await this.#finish();
       else this.#connection.close();
     }
     await this.closed;
@@ -178,13 +220,34 @@ class Server implements ServedDevice {
   }
 
   async #serve(socket: UnixSocket): Promise<void> {
-    const session = new Session(this.#device, this.#sessionOptions);
+    let workers: SessionWorkers | undefined;
+    try {
+      workers = await this.#readyWorkers();
+    } catch (error) {
+      this.#options.onError?.(error instanceof Error ? error : new Error(String(error)));
+      socket.close();
+      this.#listen();
+      return;
+    }
+    if (this.#isOver()) {
+      socket.close();
+      return;
+    }
+    const session = new Session(this.#device, this.#sessionOptions, workers);
     const channel = new MessageChannel(socket, frontEndTable, "requests");
     const { watcher, report } = this.#sessionOptions;
     this.#session = session;
-    this.#connection = new Connection(channel, session, watcher, report);
+    const connection = (this.#connection = new Connection(channel, session, watcher, report));
+    this.#workers?.listen({
+      onLost: (error) => connection.close(error),
+      onNeedsReset: () => session.needsReset(),
+      onReport: report,
+    });
     this.#options.onConnect?.();
-    const error = await this.#connection.ended;
+    const error = await connection.ended;
+    this.#workers?.listen(undefined);
+    // First of all they let go of descriptors that are closed, and of memory that is taken away.
+    await workers?.release();
     session.close();
     this.#device.reset();
     const until = performance.now() + this.#sessionOptions.stopTimeout;
@@ -196,12 +259,22 @@ class Server implements ServedDevice {
     this.#session = undefined;
     this.#connection = undefined;
     this.#options.onDisconnect?.(error);
-    if (this.#isClosing) this.#finish();
+    if (this.#isClosing) await this.#finish();
     else this.#listen();
   }
 
-  #finish(): void {
+  #isOver(): boolean {
+    return this.#isClosing;
+  }
+
+  async #readyWorkers(): Promise<SessionWorkers | undefined> {
+    const pool = this.#workers;
+    return pool && new SessionWorkers(this.#device, await pool.ready(), pool.of);
+  }
+
+  async #finish(): Promise<void> {
     this.#device.detach();
+    await this.#workers?.end();
     this.#settle();
   }
 }

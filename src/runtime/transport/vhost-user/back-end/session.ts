@@ -18,6 +18,7 @@ import { Negotiation } from "./negotiation.js";
 import { u64, type Reply } from "./reply.js";
 import type { SessionOptions } from "./session-options.js";
 import { mostRegions, SharedRegions } from "./shared-regions.js";
+import type { SessionWorkers } from "./workers/session-workers.js";
 import { VringSet } from "./vring-set.js";
 import type { Vring } from "./vring.js";
 
@@ -32,18 +33,25 @@ export class Session {
   readonly #inflight: InflightRequests;
   readonly #log: DirtyLog;
   readonly #crypto: CryptoSessions;
+  readonly #workers: SessionWorkers | undefined;
+  /** The copies of the configuration in Workers become as it is. */
+  #mirroring: Promise<void> | undefined;
+  /** The device of a Worker needs a reset. */
+  #workerNeedsReset = false;
   #status = 0;
 
-  constructor(device: VirtioDevice, options: SessionOptions) {
+  constructor(device: VirtioDevice, options: SessionOptions, workers: SessionWorkers | undefined) {
     this.#device = device;
     this.#options = options;
+    this.#mirroring = undefined;
     this.regions = new SharedRegions(options.system);
     this.#negotiation = new Negotiation(device, options.stopTimeout);
     this.#config = new ConfigRequests(device, options);
     this.#inflight = new InflightRequests(options.system);
     this.#log = new DirtyLog(options.system);
     this.#crypto = new CryptoSessions(device, options.stopTimeout, options.report);
-    this.rings = new VringSet(device, options.watcher, this.regions, this.#log, options.stopTimeout);
+    this.#workers = workers;
+    this.rings = new VringSet(device, options, this.regions, this.#log, workers);
   }
 
   get protocolFeatures(): FeatureSet {
@@ -56,9 +64,24 @@ export class Session {
     this.#crypto.used(queue);
   }
 
-  /** Tells the front end that the configuration changed. */
+  /** The configuration has changed: tells the front end, and Workers first. */
   notifyConfig(): void {
-    if (this.protocolFeatures.has(ProtocolFeature.CONFIG)) this.#config.notify();
+    const notify = (): void => {
+      if (this.protocolFeatures.has(ProtocolFeature.CONFIG)) this.#config.notify();
+    };
+    if (this.#workers === undefined) {
+      notify();
+      return;
+    }
+    // Without a Worker the connection ends.
+    this.#mirroring = this.#workers.mirrorConfig().then(notify, () => undefined);
+  }
+
+  /** The device of a Worker needs a reset. */
+  needsReset(): void {
+    this.#workerNeedsReset = true;
+    this.rings.fail();
+    this.notifyConfig();
   }
 
   /** Frees everything but the memory, which is let go of when nobody works in it any more. */
@@ -92,24 +115,22 @@ export class Session {
         return u64(BigInt(this.rings.queueCount));
       case "SET_MEM_TABLE":
         this.regions.setTable(decodePayload("memoryTable", message), fds);
-        this.rings.checkMemory();
-        return undefined;
+        return this.#memoryChanged();
       case "GET_MAX_MEM_SLOTS":
         return u64(BigInt(mostRegions));
       case "ADD_MEM_REG":
         this.regions.add(decodePayload("memoryRegion", message), fds[0] ?? -1);
-        return undefined;
+        return this.#memoryChanged();
       case "REM_MEM_REG":
         this.regions.remove(decodePayload("memoryRegion", message));
-        this.rings.checkMemory();
-        return undefined;
+        return this.#memoryChanged();
       case "SET_VRING_NUM": {
         const { index, num } = decodePayload("vringState", message);
         this.rings.setSize(index, num);
         return undefined;
       }
       case "SET_VRING_ADDR":
-        this.rings.setAddress(decodePayload("vringAddress", message), this.#negotiation.isPacked);
+        await this.rings.setAddress(decodePayload("vringAddress", message), this.#negotiation.isPacked);
         return undefined;
       case "SET_VRING_BASE": {
         const { index, num } = decodePayload("vringState", message);
@@ -118,16 +139,16 @@ export class Session {
       }
       case "GET_VRING_BASE": {
         const { index } = decodePayload("vringState", message);
-        const num = await this.rings.stop(this.rings.at(index), this.#options.report);
+        const num = await this.rings.stop(this.rings.at(index));
         return { payload: encodePayload("vringState", { index, num }) };
       }
       case "SET_VRING_KICK": {
         const ring = this.#ringOf(message);
-        ring.setKick(this.#takeEventFd(fds));
+        await this.rings.setKick(ring, this.#takeEventFd(fds));
         return this.#startIfReady(ring);
       }
       case "SET_VRING_CALL":
-        this.#ringOf(message).setCall(this.#takeEventFd(fds));
+        await this.rings.setCall(this.#ringOf(message), this.#takeEventFd(fds));
         return undefined;
       case "SET_VRING_ERR":
         this.#ringOf(message).setError(this.#takeEventFd(fds));
@@ -142,19 +163,19 @@ export class Session {
         return undefined;
       }
       case "GET_CONFIG":
+        await this.#mirroring;
         return this.#config.read(message);
       case "SET_CONFIG":
-        this.#config.write(message, this.#negotiation.isRunning);
-        return undefined;
+        return this.#writeConfig(message);
       case "SET_BACKEND_REQ_FD":
         this.#config.setChannel(fds);
         return undefined;
       case "SET_LOG_BASE":
         this.#log.setArea(decodePayload("log", message), fds[0] ?? -1, this.regions.end);
+        await this.#workers?.setLog(this.#log);
         return u64(0n);
       case "SET_LOG_FD":
-        this.#log.setEvent(this.#takeEventFd(fds));
-        return undefined;
+        return this.#setLogEvent(this.#takeEventFd(fds));
       case "CREATE_CRYPTO_SESSION": {
         const created = await this.#crypto.create(decodePayload("cryptoSession", message));
         return { payload: encodePayload("cryptoSession", created) };
@@ -175,19 +196,49 @@ export class Session {
         this.#status = Number(decodePayload("u64", message) & 0xffn);
         return undefined;
       case "GET_STATUS":
-        return u64(BigInt(this.#status | (this.#device.status & DeviceStatus.NEEDS_RESET)));
+        return u64(BigInt(this.#status | (this.#deviceStatus & DeviceStatus.NEEDS_RESET)));
       case "NET_SET_MTU":
         throw new VhostUserError("not-negotiated", name);
     }
   }
 
-  #setFeatures(features: FeatureSet): Reply | undefined {
+  async #setFeatures(features: FeatureSet): Promise<Reply | undefined> {
     this.#negotiation.setFeatures(features, this.rings.anyRunning);
     this.#log.isOn = features.has(VhostFeature.LOG_ALL);
+    await this.#workers?.setLog(this.#log);
     return undefined;
   }
 
+  async #setLogEvent(event: EventFd | undefined): Promise<Reply | undefined> {
+    const old = this.#log.replaceEvent(event);
+    try {
+      // Who uses it lets go of it first.
+      await this.#workers?.setLog(this.#log);
+    } finally {
+      old?.close();
+    }
+    return undefined;
+  }
+
+  async #memoryChanged(): Promise<Reply | undefined> {
+    await this.#workers?.setMemory(this.regions.mapped);
+    this.rings.checkMemory();
+    return undefined;
+  }
+
+  async #writeConfig(message: Message<FrontEndRequest>): Promise<Reply | undefined> {
+    const written = this.#config.write(message, this.#negotiation.isRunning);
+    if (written !== undefined) await this.#workers?.writeConfig(written);
+    return undefined;
+  }
+
+  get #deviceStatus(): number {
+    return this.#device.status | (this.#workerNeedsReset ? DeviceStatus.NEEDS_RESET : 0);
+  }
+
   async #resetDevice(): Promise<Reply | undefined> {
+    await this.#workers?.reset();
+    this.#workerNeedsReset = false;
     this.rings.reset();
     await this.#negotiation.reset();
     this.#status = 0;
@@ -203,7 +254,7 @@ export class Session {
       return undefined;
     }
     if (!this.rings.anyRunning) await this.#begin();
-    this.rings.start(ring, this.#negotiation.isPacked, this.#inflight.region);
+    await this.rings.start(ring, this.#negotiation.isPacked, this.#inflight.region);
     this.#negotiation.driverOk();
     if (this.#config.takeChange()) this.notifyConfig();
     return undefined;
@@ -214,14 +265,16 @@ export class Session {
     if (this.#negotiation.isUnchanged && this.rings.goOn(this.#crypto.isInUse)) return;
     // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
     if (this.#negotiation.isRunning) this.#inflight.discard();
-    await this.#negotiation.begin();
-    this.#config.writeKept();
+    const features = await this.#negotiation.begin();
+    const writes = this.#config.writeKept();
+    await this.#workers?.begin(features, writes);
+    this.#workerNeedsReset = false;
   }
 
   async #enable(ring: Vring, isEnabled: boolean): Promise<Reply | undefined> {
     ring.isEnabled = isEnabled;
     if (isEnabled) return this.#startIfReady(ring);
-    if (ring.isRunning) await this.rings.pause(ring, this.#options.report);
+    if (ring.isRunning) await this.rings.pause(ring);
     return undefined;
   }
 

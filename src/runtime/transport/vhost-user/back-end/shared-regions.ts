@@ -8,7 +8,7 @@ const pieceBytes = 2 ** 31;
 /** Most regions that can be added one by one; offered as memory slots. */
 export const mostRegions = 256;
 
-interface MappedRegion extends SharedRegion {
+export interface MappedRegion extends SharedRegion {
   /** How often it was added, and not removed since. */
   added: number;
   readonly file: string;
@@ -27,6 +27,10 @@ export class SharedRegions {
     this.#system = system;
   }
 
+  /** The table, by guest address. */
+  get mapped(): readonly MappedRegion[] {
+    return this.#regions;
+  }
   get count(): number {
     return this.#regions.length;
   }

@@ -1,43 +1,47 @@
 import type { VirtioDevice } from "../../../device/index.js";
-import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
+import type { DeviceQueue, QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
-import type { Watcher } from "../../posix/index.js";
-import { baseOf, positionOf, VhostUserError, type VringAddress } from "../protocol/index.js";
-import { AccountedQueue } from "./accounted-queue.js";
+import type { EventFd } from "../../posix/index.js";
+import { baseOf, VhostUserError, type VringAddress } from "../protocol/index.js";
 import { keepsSessions } from "./crypto-sessions.js";
 import type { DirtyLog } from "./dirty-log.js";
-import type { InflightRegion, InflightTracker } from "./inflight-region.js";
+import type { InflightRegion } from "./inflight-region.js";
+import { RingRunner } from "./ring-runner.js";
+import type { SessionOptions } from "./session-options.js";
 import type { SharedRegions } from "./shared-regions.js";
 import { Vring } from "./vring.js";
+import type { SessionWorkers } from "./workers/session-workers.js";
 
 /** Ids of devices whose number of queues is counted in pairs. */
 const NET_DEVICE = 1;
 /** The index of a ring has 8 bits in some messages. */
 const mostRings = 256;
 
-/** The rings of a session: set up, started and stopped. */
+/** The rings of a session: set up here, and worked on in this thread or in a Worker. */
 export class VringSet {
   readonly #device: VirtioDevice;
-  readonly #watcher: Watcher;
+  readonly #options: SessionOptions;
   readonly #regions: SharedRegions;
-  readonly #log: DirtyLog;
-  readonly #stopTimeout: number;
+  readonly #workers: SessionWorkers | undefined;
+  readonly #runner: RingRunner;
   readonly #rings = new Map<number, Vring>();
-  readonly #trackers = new Map<number, InflightTracker>();
   /** Rings that there are with all features: front ends speak of those that were not negotiated, too. */
   readonly #ringCount: number;
   /** See {@link keepsSessions}. */
   readonly #startEnabled: boolean;
-  /** What {@link wrap} is to use, while a queue is being enabled. */
-  #starting: Vring | undefined;
 
-  constructor(device: VirtioDevice, watcher: Watcher, regions: SharedRegions, log: DirtyLog, stopTimeout: number) {
+  constructor(
+    device: VirtioDevice,
+    options: SessionOptions,
+    regions: SharedRegions,
+    log: DirtyLog,
+    workers: SessionWorkers | undefined,
+  ) {
     this.#device = device;
-    this.#watcher = watcher;
+    this.#options = options;
     this.#regions = regions;
-    this.#log = log;
-    this.#stopTimeout = stopTimeout;
-    this.#starting = undefined;
+    this.#workers = workers;
+    this.#runner = new RingRunner(device, regions, log, options.stopTimeout);
     this.#startEnabled = keepsSessions(device);
     const highest = device.queues().reduce((most, { index }) => Math.max(most, index), -1);
     this.#ringCount = Math.min(mostRings, highest + 1);
@@ -75,7 +79,7 @@ export class VringSet {
     if (index >= this.#ringCount) {
       throw new VhostUserError("ring-index", `${index}, there are ${this.#ringCount}`);
     }
-    ring = new Vring(index, this.#watcher);
+    ring = new Vring(index, this.#options.watcher, this.#workers?.has(index));
     ring.isEnabled = this.#startEnabled;
     this.#rings.set(index, ring);
     return ring;
@@ -89,7 +93,7 @@ export class VringSet {
     ring.size = size;
   }
 
-  setAddress(address: VringAddress, isPacked: boolean): void {
+  async setAddress(address: VringAddress, isPacked: boolean): Promise<void> {
     const ring = this.at(address.index);
     const { address: old } = ring;
     if (ring.isRunning) {
@@ -105,6 +109,29 @@ export class VringSet {
       ring.address = old;
       throw error;
     }
+    if (ring.isRunning && ring.isElsewhere) await this.#workers?.setAddress(address);
+  }
+
+  /** Takes the eventfd over. Undefined: the ring is to be polled. */
+  async setKick(ring: Vring, kick: EventFd | undefined): Promise<void> {
+    await this.#told(ring, "kick", kick);
+    ring.setKick(kick);
+  }
+  /** Takes the eventfd over. Undefined: the front end polls. */
+  async setCall(ring: Vring, call: EventFd | undefined): Promise<void> {
+    await this.#told(ring, "call", call);
+    ring.setCall(call);
+  }
+
+  /** A Worker that uses the old eventfd has let go of it, so that it can be closed. */
+  async #told(ring: Vring, what: "kick" | "call", event: EventFd | undefined): Promise<void> {
+    if (!ring.isRunning || !ring.isElsewhere) return;
+    try {
+      await this.#workers?.setEvent(ring.index, what, event?.fd);
+    } catch (error) {
+      event?.close();
+      throw error;
+    }
   }
 
   setBase(index: number, base: number): void {
@@ -112,58 +139,38 @@ export class VringSet {
   }
 
   /** Lets the device at the ring. @throws VhostUserError when the device refuses it. */
-  start(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): void {
-    const { index } = ring;
-    const queue = this.#device.queue(index);
-    if (queue === undefined) throw new VhostUserError("ring-index", `the device has no queue ${index}`);
-    const addresses = ring.addresses(this.#regions, isPacked);
-    if (queue.enabled) queue.disable();
-    if (!queue.configure(addresses)) throw new VhostUserError("ring-size", `the device refuses ring ${index}`);
-    const position = positionOf(ring.base, isPacked, isPacked ? 0 : this.#usedIndex(addresses));
-    const tracker = inflight?.tracker(index, this.#regions.memory, addresses, position);
-    const start = tracker?.position ?? position;
-    if (tracker === undefined) this.#trackers.delete(index);
-    else this.#trackers.set(index, tracker);
+  async start(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): Promise<void> {
+    if (!ring.isElsewhere) {
+      this.#runner.start(ring, isPacked, inflight);
+      return;
+    }
+    // Found in memory here, so that it is refused in the same way.
+    ring.addresses(this.#regions, isPacked);
+    await this.#workers?.startRing(ring, isPacked, inflight);
     ring.isPacked = isPacked;
-    this.#starting = ring;
-    const enabled = queue.enable(start, tracker?.resubmit);
-    this.#starting = undefined;
-    if (!enabled) throw new VhostUserError("ring-base", `ring ${index} of ${ring.size} at ${placeOf(start)}`);
     ring.isRunning = true;
-    ring.onKick = () => queue.notify();
-    ring.poll();
-    // A back end that was killed may have published an answer and not have called for it any more.
-    if (tracker !== undefined) ring.call();
   }
 
-  /** Puts the account of what is in flight and what was written in front of a queue. Called by the device. */
   wrap(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue {
-    const ring = this.#starting;
-    if (ring === undefined) return queue;
-    return new AccountedQueue(queue, addresses, ring, this.#log, this.#trackers.get(ring.index));
+    return this.#runner.wrap(queue, addresses);
   }
 
   /** Stops a ring and returns its base. What it does not answer in time is lost, or stays in the inflight region. */
-  async stop(ring: Vring, report: (error: Error) => void): Promise<number> {
-    if (ring.isRunning) await this.pause(ring, report);
+  async stop(ring: Vring): Promise<number> {
+    if (ring.isRunning) await this.pause(ring);
     ring.stop();
     ring.stoppedAt = ring.base;
     return ring.base;
   }
 
   /** The ring stands still; its kick stays. */
-  async pause(ring: Vring, report: (error: Error) => void): Promise<void> {
+  async pause(ring: Vring): Promise<void> {
+    if (!ring.isElsewhere) {
+      await this.#runner.pause(ring, this.#options.report);
+      return;
+    }
     ring.isRunning = false;
-    ring.onKick = undefined;
-    const queue = this.#device.queue(ring.index);
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#stopTimeout)));
-    const stopped = await queue?.stop(patience).finally(() => clearTimeout(timer));
-    if (stopped === undefined) return;
-    ring.base = baseOf(stopped.position, ring.isPacked);
-    const tracker = this.#trackers.get(ring.index);
-    if (stopped.unanswered === 0) tracker?.clear();
-    else report(new VhostUserError("memory-in-use", `ring ${ring.index}: ${stopped.unanswered} requests unanswered`));
+    ring.base = (await this.#workers?.pauseRing(ring)) ?? ring.base;
   }
 
   /** All rings are stopped at once, and forget where they were. */
@@ -174,8 +181,7 @@ export class VringSet {
       ring.base = 0;
       ring.stoppedAt = undefined;
     }
-    for (const tracker of this.#trackers.values()) tracker.clear();
-    this.#trackers.clear();
+    this.#runner.forget();
   }
 
   /**
@@ -205,14 +211,4 @@ export class VringSet {
     if (ring.isRunning) throw new VhostUserError("ring-running", `ring ${index}`);
     return ring;
   }
-
-  /** What the used ring says, read once. */
-  #usedIndex({ device }: QueueAddresses): number {
-    const region = this.#regions.memory.locate(device, 4);
-    return region === undefined ? 0 : region.view.getUint16(device - region.start + 2, true);
-  }
-}
-
-function placeOf({ available, used }: QueuePosition): string {
-  return `${available} available, ${used} used`;
 }

@@ -2,12 +2,17 @@ import type { QueueAddresses } from "../../../ring/index.js";
 import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
-import type { SharedRegions } from "./shared-regions.js";
 
 /** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */
 const busyPolling = 2;
 
-/** What the front end has set up of one ring. Owns its file descriptors. */
+/** Memory as rings are looked for in it. */
+export interface RingMemory {
+  /** The guest address of [address, address + length) in the front end's address space, or undefined. */
+  guestAddress(address: number, length: number): number | undefined;
+}
+
+/** What has been set up of one ring. Owns its eventfds. */
 export class Vring {
   readonly index: number;
   size = 0;
@@ -23,6 +28,8 @@ export class Vring {
   isPolled = false;
   /** The ring is looked at: with a kick, or when polled. */
   onKick: (() => void) | undefined;
+  /** A Worker works on it: there its kicks arrive. */
+  readonly isElsewhere: boolean;
   readonly #watcher: Watcher;
   #kick: EventFd | undefined;
   #watch: Watch | undefined;
@@ -30,8 +37,9 @@ export class Vring {
   #error: EventFd | undefined;
   #polling = false;
 
-  constructor(index: number, watcher: Watcher) {
+  constructor(index: number, watcher: Watcher, isElsewhere = false) {
     this.index = index;
+    this.isElsewhere = isElsewhere;
     this.#watcher = watcher;
     this.address = undefined;
     this.stoppedAt = undefined;
@@ -45,6 +53,11 @@ export class Vring {
   /** The front end has said how it kicks, so the ring may start. */
   get isKickable(): boolean {
     return this.#kick !== undefined || this.isPolled;
+  }
+
+  /** File descriptors, for the Worker that works on it; they stay this one's. */
+  get descriptors(): { readonly kick: number | undefined; readonly call: number | undefined } {
+    return { kick: this.#kick?.fd, call: this.#call?.fd };
   }
 
   setKick(kick: EventFd | undefined): void {
@@ -61,6 +74,8 @@ export class Vring {
         // It is of no use, and would be readable for ever.
         else this.#forgetKick();
       });
+      // Here it is tried only: that it can be watched at all.
+      if (this.isElsewhere) this.#watch.close();
     } catch (error) {
       this.#forgetKick();
       throw new VhostUserError("descriptor", `kick of ring ${this.index}: ${String(error)}`, { cause: error });
@@ -91,7 +106,7 @@ export class Vring {
 
   /** Looks at the ring in turns of the event loop, all of them while there is work and one in a millisecond otherwise. */
   poll(): void {
-    if (this.#polling || !this.isPolled || !this.isRunning) return;
+    if (this.#polling || !this.isPolled || !this.isRunning || this.isElsewhere) return;
     this.#polling = true;
     let lastWork = performance.now();
     let seen = -1;
@@ -126,7 +141,7 @@ export class Vring {
    * Where the ring is in guest memory.
    * @throws VhostUserError when it is not.
    */
-  addresses(regions: SharedRegions, isPacked: boolean): QueueAddresses {
+  addresses(regions: RingMemory, isPacked: boolean): QueueAddresses {
     const { size, address, index } = this;
     if (address === undefined || size === 0) throw new VhostUserError("ring-address", `ring ${index} has none`);
     const find = (what: number, bytes: number): number => {

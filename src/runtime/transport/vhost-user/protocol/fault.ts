@@ -30,6 +30,7 @@ const rules = {
   refused: "the peer did what it was asked to",
   "peer-gone": "the peer is there",
   "peer-slow": "the peer reads what it is sent",
+  "worker-gone": "the Worker that works on a ring is there",
   unanswered: "the peer answers in time",
 } as const;
 

@@ -1,0 +1,95 @@
+import type { VirtioDevice } from "../../../device/index.js";
+import type { GuestMemory } from "../../../memory/index.js";
+import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
+import { baseOf, positionOf, VhostUserError } from "../protocol/index.js";
+import { AccountedQueue } from "./accounted-queue.js";
+import type { DirtyLog } from "./dirty-log.js";
+import type { InflightRegion, InflightTracker } from "./inflight-region.js";
+import type { RingMemory, Vring } from "./vring.js";
+
+/** Lets the device of a thread at the rings that are worked on there. */
+export class RingRunner {
+  readonly #device: VirtioDevice;
+  readonly #regions: RingMemory & { readonly memory: GuestMemory };
+  readonly #log: DirtyLog;
+  readonly #stopTimeout: number;
+  readonly #trackers = new Map<number, InflightTracker>();
+  /** What {@link wrap} is to use, while a queue is being enabled. */
+  #starting: Vring | undefined;
+
+  constructor(
+    device: VirtioDevice,
+    regions: RingMemory & { readonly memory: GuestMemory },
+    log: DirtyLog,
+    stopTimeout: number,
+  ) {
+    this.#device = device;
+    this.#regions = regions;
+    this.#log = log;
+    this.#stopTimeout = stopTimeout;
+    this.#starting = undefined;
+  }
+
+  /** Lets the device at the ring. @throws VhostUserError when the device refuses it. */
+  start(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): void {
+    const { index } = ring;
+    const queue = this.#device.queue(index);
+    if (queue === undefined) throw new VhostUserError("ring-index", `the device has no queue ${index}`);
+    const addresses = ring.addresses(this.#regions, isPacked);
+    if (queue.enabled) queue.disable();
+    if (!queue.configure(addresses)) throw new VhostUserError("ring-size", `the device refuses ring ${index}`);
+    const position = positionOf(ring.base, isPacked, isPacked ? 0 : this.#usedIndex(addresses));
+    const tracker = inflight?.tracker(index, this.#regions.memory, addresses, position);
+    const start = tracker?.position ?? position;
+    if (tracker === undefined) this.#trackers.delete(index);
+    else this.#trackers.set(index, tracker);
+    ring.isPacked = isPacked;
+    this.#starting = ring;
+    const enabled = queue.enable(start, tracker?.resubmit);
+    this.#starting = undefined;
+    if (!enabled) throw new VhostUserError("ring-base", `ring ${index} of ${ring.size} at ${placeOf(start)}`);
+    ring.isRunning = true;
+    ring.onKick = () => queue.notify();
+    ring.poll();
+    // A back end that was killed may have published an answer and not have called for it any more.
+    if (tracker !== undefined) ring.call();
+  }
+
+  /** Puts the account of what is in flight and what was written in front of a queue. Called by the device. */
+  wrap(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue {
+    const ring = this.#starting;
+    if (ring === undefined) return queue;
+    return new AccountedQueue(queue, addresses, ring, this.#log, this.#trackers.get(ring.index));
+  }
+
+  /** The ring stands still, and its base says where; its kick stays. What it does not answer in time is told of. */
+  async pause(ring: Vring, report: (error: Error) => void): Promise<void> {
+    ring.isRunning = false;
+    ring.onKick = undefined;
+    const queue = this.#device.queue(ring.index);
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#stopTimeout)));
+    const stopped = await queue?.stop(patience).finally(() => clearTimeout(timer));
+    if (stopped === undefined) return;
+    ring.base = baseOf(stopped.position, ring.isPacked);
+    const tracker = this.#trackers.get(ring.index);
+    if (stopped.unanswered === 0) tracker?.clear();
+    else report(new VhostUserError("memory-in-use", `ring ${ring.index}: ${stopped.unanswered} requests unanswered`));
+  }
+
+  /** Nothing is in flight any more, in no ring. */
+  forget(): void {
+    for (const tracker of this.#trackers.values()) tracker.clear();
+    this.#trackers.clear();
+  }
+
+  /** What the used ring says, read once. */
+  #usedIndex({ device }: QueueAddresses): number {
+    const region = this.#regions.memory.locate(device, 4);
+    return region === undefined ? 0 : region.view.getUint16(device - region.start + 2, true);
+  }
+}
+
+function placeOf({ available, used }: QueuePosition): string {
+  return `${available} available, ${used} used`;
+}

@@ -1,0 +1,81 @@
+// A Worker that works on queues of a disk. Sectors beyond the disk make it do what tests want to see.
+import { workerData } from "node:worker_threads";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { BlkDevice, type BlkRequest } from "../../../../generated/blk.js";
+import type { Completion } from "../../../../src/runtime/index.js";
+import { serveQueues } from "../../../../src/runtime/transport/vhost-user/index.js";
+import { special, type WorkerDiskData } from "./worker-disk-data.js";
+
+const { bytes, kind, number } = workerData as WorkerDiskData;
+const disk = new Uint8Array(bytes);
+const SECTOR = 512;
+type Read = Extract<BlkRequest, { readonly type: "IN" }>;
+let held: Read[] = [];
+
+function filled(request: Read, value: number): Completion {
+  request.data.write(new Uint8Array(request.data.length).fill(value));
+  return request.complete("OK");
+}
+
+function serve(request: BlkRequest): Completion | Promise<Completion | undefined> | undefined {
+  switch (request.type) {
+    case "IN":
+      return read(request, Number(request.sector));
+    case "OUT":
+      request.data.read(disk, Number(request.sector) * SECTOR);
+      return request.complete("OK");
+    default:
+      return request.complete("UNSUPP");
+  }
+}
+
+function read(request: Read, sector: number): ReturnType<typeof serve> {
+  if (sector >= special.late) {
+    return new Promise((resolve) =>
+      setTimeout(() => resolve(request.live ? filled(request, 7) : undefined), sector - special.late),
+    );
+  }
+  switch (sector) {
+    case special.who:
+      return filled(request, 100 + number);
+    case special.hold:
+      held.push(request);
+      return undefined;
+    case special.letGo: {
+      const requests = held;
+      held = [];
+      for (const one of requests) filled(one, 1);
+      return filled(request, requests.length);
+    }
+    case special.crash:
+      setImmediate(() => {
+        throw new Error("a crash");
+      });
+      return undefined;
+    case special.exit:
+      return process.exit(3);
+    case special.spin:
+      for (;;);
+    case special.capacity:
+      return filled(request, Number(device.config.capacity & 0xffn));
+    case special.writeback:
+      return filled(request, device.config.writeback);
+    case special.collectGarbage:
+      setFlagsFromString("--expose-gc");
+      runInNewContext("gc()");
+      return filled(request, 0);
+    default:
+      request.data.write(disk, sector * SECTOR);
+      return request.complete("OK");
+  }
+}
+
+if (kind === "throws") throw new Error("not today");
+const device = new BlkDevice({
+  features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_RESET", ...(kind === "differs" ? [] : (["RING_PACKED"] as const))],
+  config: { capacity: 1n, numQueues: 4, writeback: 1 },
+  requestq: serve,
+});
+device.onProtocolError = () => undefined;
+if (kind !== "silent") await serveQueues(device);
