@@ -18,21 +18,6 @@ const ROUNDS = 3;
 /** A back end is killed when it has given so many answers, in the middle of giving more. */
 const ANSWERS = 200;
 
-/** Waits until a back end has this much to say. */
-async function reported(back: SlowDiskProcess, is: (report: SlowDiskReport) => boolean, seconds: number) {
-  const end = Date.now() + 1000 * seconds;
-  for (;;) {
-    const report = await back.report();
-    if (is(report)) return report;
-    if (Date.now() > end) {
-      throw new Error(
-        `after ${seconds} s: ${report.waiting} wait, ${report.answered} answered, ${report.problems.join()}`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Indexes of all rings; undefined where they have none, as packed ones. */
 function indexesOf(guest: Guest, report: SlowDiskReport, isPacked: boolean) {
   if (isPacked) return undefined;
@@ -86,7 +71,7 @@ suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, que
           for (let kill = 1; kill <= KILLS; kill++) {
             next = await SlowDiskProcess.start(options);
             back.hold(HOLD);
-            const report = await reported(back, (now) => now.answered >= ANSWERS && now.waiting >= HOLD, 40);
+            const report = await back.reported((now) => now.answered >= ANSWERS && now.waiting >= HOLD, 40);
             expect(report.problems).toEqual([]);
             await back.kill();
             const after = indexesOf(guest, report, isPacked);
@@ -98,7 +83,7 @@ suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, que
             await back.serve();
             let counts = after?.map(({ used }, index) => (used - (before?.[index]?.used ?? 0)) & 0xffff);
             if (counts === undefined) {
-              await reported(back, (now) => now.waiting >= HOLD, 40);
+              await back.reported((now) => now.waiting >= HOLD, 40);
               counts = [publishedBefore(life, back.journal().slice(read))];
             }
             ledger.close(wholeJournal, counts);

@@ -40,9 +40,9 @@ export interface SlowDiskReport {
 
 /** What it holds on to. */
 export interface Holdings {
-  /** Open files. */
+  /** Open files, by kind and name. */
   readonly files: readonly string[];
-  /** Number of mappings of its memory. */
+  /** Number of mappings that are shared or as large as a guest's memory. */
   readonly mappings: number;
 }
 
@@ -95,6 +95,20 @@ export class SlowDiskProcess {
     const answer = this.#message();
     this.#send({ report: true });
     return (await answer) as SlowDiskReport;
+  }
+
+  /** What it tells as soon as that `is` as wanted. */
+  async reported(is: (report: SlowDiskReport) => boolean, seconds: number): Promise<SlowDiskReport> {
+    const end = Date.now() + 1000 * seconds;
+    for (;;) {
+      const report = await this.report();
+      if (is(report)) return report;
+      const { waiting, answered, problems } = report;
+      if (Date.now() > end) {
+        throw new Error([`after ${seconds} s: ${waiting} wait, ${answered} answered`, ...problems].join("\n"));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async holdings(): Promise<Holdings> {

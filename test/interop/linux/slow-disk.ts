@@ -12,6 +12,8 @@ const SECTOR = 512;
 /** How often writes are answered, in milliseconds, and how many at most. */
 const TICK = 2;
 const MOST_ANSWERS = 8;
+/** No guest has less. */
+const GUEST_MEMORY = 64 << 20;
 
 const options = JSON.parse(process.argv[2] ?? "{}") as SlowDiskOptions;
 const image = new ImageFile(options.image, false);
@@ -88,14 +90,20 @@ async function holdings(): Promise<Holdings> {
   }
   const files = readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)];
+      return [readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, "")];
     } catch {
       // The one with which the folder was read.
       return [];
     }
   });
-  const mappings = readFileSync("/proc/self/maps", "utf8").split("\n").length - 1;
-  return { files, mappings };
+  const mappings = readFileSync("/proc/self/maps", "utf8").split("\n").filter(isGuestMemory);
+  return { files: files.sort(), mappings: mappings.length };
+}
+
+/** Is shared, or large enough for a guest's memory: what takes its place after it is gone, until nobody can look at it any more. */
+function isGuestMemory(line: string): boolean {
+  const [, start = "0", end = "0", rights = ""] = /^(\w+)-(\w+) (\S+)/.exec(line) ?? [];
+  return rights.endsWith("s") || Number.parseInt(end, 16) - Number.parseInt(start, 16) >= GUEST_MEMORY;
 }
 
 function report(): SlowDiskReport {
@@ -116,7 +124,12 @@ async function start(): Promise<void> {
   const onError = (error: Error | undefined): void => {
     if (error !== undefined) problems.push(error.message);
   };
-  await serve(device, { socket: options.socket, stopTimeout: 2000, onError, onDisconnect: onError });
+  const onDisconnect = (error: Error | undefined): void => {
+    onError(error);
+    // They are nobody's now.
+    waiting.length = 0;
+  };
+  await serve(device, { socket: options.socket, stopTimeout: 2000, onError, onDisconnect });
   say("serving");
 }
 say("ready");
