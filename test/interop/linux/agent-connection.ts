@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 
 /** What a command in the guest printed (both streams, in order), and the status with which it ended. */
@@ -18,7 +19,7 @@ interface Running {
 export class AgentConnection {
   /** Fulfilled when the guest is up. */
   readonly ready: Promise<void>;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #running = new Map<number, Running>();
   #becomeReady: () => void = () => undefined;
   #rest: Buffer = Buffer.alloc(0);
@@ -28,12 +29,7 @@ export class AgentConnection {
   constructor(socket: Socket) {
     this.#socket = socket;
     this.ready = new Promise((resolve) => (this.#becomeReady = resolve));
-    socket.on("data", (bytes: Buffer) => {
-      this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-      while (this.#take());
-    });
-    socket.on("error", (error) => this.#end(error));
-    socket.on("close", () => this.#end(new Error("the guest is gone")));
+    this.#listen(socket);
   }
 
   /** Starts a command. Rejects when the guest goes away before the command ends. */
@@ -47,8 +43,31 @@ export class AgentConnection {
     });
   }
 
+  /**
+   * The guest has moved, and says the rest over another socket. Done when the old one is closed: what came over that comes
+   * first. No command may be begun before.
+   */
+  async continueOn(socket: Socket): Promise<void> {
+    const closed = once(this.#socket, "close");
+    this.#socket = socket;
+    await closed;
+    this.#listen(socket);
+  }
+
   close(): void {
     this.#socket.destroy();
+  }
+
+  #listen(socket: Socket): void {
+    socket.on("data", (bytes: Buffer) => {
+      this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+      while (this.#take());
+    });
+    const gone = (error: Error): void => {
+      if (socket === this.#socket) this.#end(error);
+    };
+    socket.on("error", gone);
+    socket.on("close", () => gone(new Error("the guest is gone")));
   }
 
   /** Takes one message off the front; false if there is none that is whole. */

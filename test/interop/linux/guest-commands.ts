@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { AgentConnection, CommandResult } from "./agent-connection.js";
 import { within } from "./within.js";
 
@@ -15,11 +16,17 @@ export interface GuestProcess {
 /** A Linux in which a test runs commands, whatever it runs in. */
 export abstract class GuestCommands {
   readonly #agent: AgentConnection;
-  readonly #process: GuestProcess;
+  /** Rejected when the program is gone that the guest runs in at the time. */
+  readonly #gone: Promise<never>;
+  #process: GuestProcess;
+  #lose: (error: unknown) => void = () => undefined;
 
   constructor(agent: AgentConnection, process: GuestProcess) {
     this.#agent = agent;
+    this.#gone = new Promise((_, reject) => (this.#lose = reject));
+    this.#gone.catch(() => undefined);
     this.#process = process;
+    this.#watch(process);
   }
 
   /** Ends the guest at once. Safe to call twice. */
@@ -45,7 +52,7 @@ export abstract class GuestCommands {
    */
   async attempt(command: string, seconds: number = PATIENCE): Promise<CommandResult> {
     const complaint = `in the guest, \`${command}\` did not end within ${seconds} s`;
-    return await within(seconds, complaint, Promise.race([this.#agent.run(command), this.#process.ended]));
+    return await within(seconds, complaint, Promise.race([this.#agent.run(command), this.#gone]));
   }
 
   /** Waits until a command succeeds, trying again and again. */
@@ -57,6 +64,21 @@ export abstract class GuestCommands {
   async powerOff(seconds: number = PATIENCE): Promise<void> {
     void this.#agent.run("sync; poweroff -f").catch(() => undefined);
     await within(seconds, "the guest does not power off", this.#process.exited);
+  }
+
+  /** The guest runs in another program now, where the agent's line is this socket; `leave` ends the one before. */
+  protected async moveTo(process: GuestProcess, socket: Socket, leave: () => Promise<void>): Promise<void> {
+    this.#process = process;
+    this.#watch(process);
+    const moved = this.#agent.continueOn(socket);
+    await leave();
+    await moved;
+  }
+
+  #watch(process: GuestProcess): void {
+    process.ended.catch((error: unknown) => {
+      if (process === this.#process) this.#lose(error);
+    });
   }
 
   /** Gives the line to the agent up. */

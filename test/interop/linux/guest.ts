@@ -1,15 +1,12 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
+import { spawnSync } from "node:child_process";
+import type { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
 import { requirePeer } from "../peers.js";
 import { AgentConnection } from "./agent-connection.js";
 import { GuestCommands } from "./guest-commands.js";
 import { guestImage, type GuestImage } from "./guest-image.js";
 import { GuestUnavailable } from "./initramfs.js";
+import { move } from "./migration.js";
+import { QemuRun } from "./qemu-run.js";
 import { within } from "./within.js";
 
 export interface GuestOptions {
@@ -27,8 +24,6 @@ export interface GuestOptions {
 
 /** For how long a guest may take to start, in seconds: it needs about 5, on a machine that does nothing else. */
 const BOOT_PATIENCE = 120;
-
-const KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=4 mitigations=off nokaslr random.trust_cpu=on";
 
 let image: GuestImage | undefined;
 
@@ -63,13 +58,21 @@ export async function withGuest<T>(options: GuestOptions, work: (guest: Guest) =
 
 /** A Linux that runs in QEMU, in which a test runs commands. */
 export class Guest extends GuestCommands {
-  readonly qmp: QmpClient;
-  readonly #qemu: QemuRun;
+  readonly #options: GuestOptions;
+  #qemu: QemuRun;
+  #qmp: QmpClient;
+  /** What earlier QEMUs printed, where the guest was before. */
+  #before = "";
 
-  private constructor(qemu: QemuRun, agent: AgentConnection, qmp: QmpClient) {
+  private constructor(options: GuestOptions, qemu: QemuRun, agent: AgentConnection, qmp: QmpClient) {
     super(agent, qemu);
+    this.#options = options;
     this.#qemu = qemu;
-    this.qmp = qmp;
+    this.#qmp = qmp;
+  }
+
+  get qmp(): QmpClient {
+    return this.#qmp;
   }
 
   /**
@@ -82,13 +85,37 @@ export class Guest extends GuestCommands {
       const qmp = await within(BOOT_PATIENCE, "QEMU does not answer", Promise.race([qemu.qmp(), qemu.ended]));
       const agent = new AgentConnection(await Promise.race([qemu.agentSocket, qemu.ended]));
       await within(BOOT_PATIENCE, "the guest does not start", Promise.race([agent.ready, qemu.ended]));
-      const guest = new Guest(qemu, agent, qmp);
+      const guest = new Guest(options, qemu, agent, qmp);
       const modules = options.modules ?? [];
       if (modules.length > 0) await guest.run(`modprobe -a virtio_pci ${modules.join(" ")}`, BOOT_PATIENCE);
       return guest;
     } catch (error) {
       if (error instanceof Error) error.message += qemu.account();
       await qemu.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Moves the guest to another QEMU while it runs. Commands that run go on; none may be begun but by `meanwhile`.
+   * @param devices The same devices, with back ends for the other QEMU.
+   * @param meanwhile Done when all memory has been sent once, and before the guest stands still for the last of it.
+   */
+  async migrate(devices: readonly string[], meanwhile: () => Promise<void>): Promise<void> {
+    const target = await QemuRun.start(image ?? (await guestImage()), { ...this.#options, devices }, "incoming");
+    try {
+      const starting = Promise.race([target.qmp(), target.ended]);
+      const qmp = await within(BOOT_PATIENCE, "the other QEMU does not answer", starting);
+      await within(BOOT_PATIENCE, "the guest does not move", move(this.qmp, target.incoming, meanwhile));
+      const source = this.#qemu;
+      this.#before += this.account();
+      this.qmp.close();
+      this.#qemu = target;
+      this.#qmp = qmp;
+      await this.moveTo(target, await target.agentSocket, () => source.close());
+    } catch (error) {
+      if (error instanceof Error) error.message += target.account();
+      await target.close();
       throw error;
     }
   }
@@ -102,7 +129,7 @@ export class Guest extends GuestCommands {
 
   /** What the guest wrote to its console and what QEMU printed, for the message of a failure. */
   account(): string {
-    return this.#qemu.account();
+    return this.#before + this.#qemu.account();
   }
   /** Of QEMU, for measurements. */
   get processId(): number {
@@ -112,96 +139,4 @@ export class Guest extends GuestCommands {
   get console(): string {
     return this.#qemu.console;
   }
-}
-
-/** The process of QEMU, and the sockets that it connects to. */
-class QemuRun {
-  readonly agentSocket: Promise<Socket>;
-  /** Fulfilled when QEMU is gone. */
-  readonly exited: Promise<void>;
-  /** Rejected when QEMU is gone. */
-  readonly ended: Promise<never>;
-  console = "";
-  #printed = "";
-  readonly #child: ChildProcess;
-  readonly #folder: string;
-  readonly #servers: readonly Server[];
-  readonly #qmpSocket: Promise<Socket>;
-
-  private constructor(child: ChildProcess, folder: string, servers: { readonly agent: Server; readonly qmp: Server }) {
-    this.#child = child;
-    this.#folder = folder;
-    this.#servers = [servers.agent, servers.qmp];
-    this.agentSocket = firstConnection(servers.agent);
-    this.#qmpSocket = firstConnection(servers.qmp);
-    child.stdout?.setEncoding("latin1").on("data", (text: string) => (this.console += text));
-    child.stderr?.setEncoding("latin1").on("data", (text: string) => (this.#printed += text));
-    // Through an object, so that `ended` is the only promise that anybody has to look after.
-    this.exited = new Promise((resolve) => {
-      child.once("exit", () => resolve());
-      child.once("error", () => resolve());
-    });
-    this.ended = this.exited.then(() => {
-      throw new Error(`QEMU ended (${child.signalCode ?? `exit code ${child.exitCode ?? "unknown"}`})`);
-    });
-    this.ended.catch(() => undefined);
-  }
-
-  static async start(image: GuestImage, options: GuestOptions): Promise<QemuRun> {
-    const folder = await mkdtemp(join(tmpdir(), "virtio-gen-guest-"));
-    const servers = { agent: createServer(), qmp: createServer() };
-    for (const [name, server] of Object.entries(servers)) {
-      server.listen(join(folder, name));
-      await once(server, "listening");
-    }
-    const child = spawn("qemu-system-x86_64", commandLine(image, folder, options), {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const last = (): void => void child.kill("SIGKILL");
-    process.once("exit", last);
-    child.once("exit", () => process.removeListener("exit", last));
-    return new QemuRun(child, folder, servers);
-  }
-
-  get processId(): number {
-    const { pid } = this.#child;
-    if (pid === undefined) throw new Error("QEMU was not started");
-    return pid;
-  }
-
-  async qmp(): Promise<QmpClient> {
-    return await QmpClient.open(await this.#qmpSocket);
-  }
-
-  account(): string {
-    const printed = this.#printed === "" ? "" : `\nQEMU printed:\n${this.#printed.slice(-4096)}`;
-    return `${printed}\nThe guest's console:\n${this.console.replaceAll("\r", "").slice(-8192)}`;
-  }
-
-  async close(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.exited;
-    for (const server of this.#servers) server.close();
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-}
-
-function firstConnection(server: Server): Promise<Socket> {
-  return new Promise((resolve) => server.once("connection", resolve));
-}
-
-function commandLine(image: GuestImage, folder: string, options: GuestOptions): string[] {
-  const size = `${options.memory ?? 256}M`;
-  const processors = options.processors ?? 1;
-  return [
-    "-accel", processors > 1 ? "tcg,thread=multi" : "tcg", "-cpu", "max", "-smp", String(processors), "-m", size,
-    "-object", `memory-backend-memfd,id=memory,size=${size},share=on`, "-machine", "q35,memory-backend=memory",
-    "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
-    "-kernel", image.kernel, "-initrd", image.initrd,
-    "-append", `${KERNEL_ARGUMENTS} ${options.extraKernelArguments ?? ""}`,
-    "-serial", "stdio",
-    "-chardev", `socket,id=agent,path=${join(folder, "agent")}`, "-serial", "chardev:agent",
-    "-chardev", `socket,id=qmp,path=${join(folder, "qmp")}`, "-mon", "chardev=qmp,mode=control",
-    ...options.devices,
-  ]; // prettier-ignore
 }

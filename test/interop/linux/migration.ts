@@ -1,0 +1,43 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
+
+/** Not done before less than 8 pages are left, which a busy guest never has; and then as fast as it goes. */
+const SLOW = { "max-bandwidth": 32 << 20, "downtime-limit": 1 };
+const FAST = { "max-bandwidth": 2 ** 32, "downtime-limit": 5000 };
+
+/** Sends a guest to the QEMU that waits at `uri`. `meanwhile` is done when all of its memory has been sent once. */
+export async function move(source: QmpClient, uri: string, meanwhile: () => Promise<void>): Promise<void> {
+  await source.execute("migrate-set-parameters", SLOW);
+  await source.execute("migrate", { uri });
+  while ((await progress(source)).rounds < 2) await delay(20);
+  // A guest that has moved already hears nothing of us.
+  const early = watch(source);
+  await Promise.race([meanwhile(), early.failed]).finally(early.end);
+  await source.execute("migrate-set-parameters", FAST);
+  while ((await progress(source)).status !== "completed") await delay(20);
+}
+
+/** Fails when the guest has moved. */
+function watch(source: QmpClient): { failed: Promise<never>; end: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const failed = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      progress(source).then(({ status }) => {
+        if (status === "completed") reject(new Error("the guest moved too early for the test"));
+      }, reject);
+    }, 500);
+  });
+  failed.catch(() => undefined);
+  return { failed, end: () => clearInterval(timer) };
+}
+
+/** How far it is, and how often the pages that changed were looked for; the first time, these are all. */
+async function progress(source: QmpClient): Promise<{ status: string; rounds: number }> {
+  const answer = (await source.execute("query-migrate")) as {
+    readonly status?: string;
+    readonly ram?: Readonly<Record<string, number>>;
+  };
+  const { status = "setup", ram = {} } = answer;
+  if (!["setup", "active", "device", "completed"].includes(status)) throw new Error(`the migration is "${status}"`);
+  return { status, rounds: ram["dirty-sync-count"] ?? 0 };
+}
