@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
 import { expect } from "vitest";
 import { CryptoCipher, CryptoDataFlags, type CryptoDriver } from "../../../generated/crypto.js";
 
@@ -79,4 +79,63 @@ export async function exerciseAes(driver: CryptoDriver, length: number): Promise
   expect((await aes.run("CIPHER_ENCRYPT", 0xffffn, bytes(BLOCK, 1), bytes(BLOCK, 2))).status).not.toBe("OK");
   expect([await aes.close(encrypt.sessionId), await aes.close(decrypt.sessionId)]).toEqual(["OK", "OK"]);
   expect((await aes.run("CIPHER_ENCRYPT", encrypt.sessionId, bytes(BLOCK, 1), bytes(BLOCK, 2))).status).not.toBe("OK");
+}
+
+/**
+ * AES-CBC whose result has a digest, in one session: a MAC with a key of its own, or a hash. Over parts of the data, with more
+ * data beside it. The session is closed at the end.
+ */
+export async function exerciseChain(driver: CryptoDriver, hashMode: "AUTH" | "PLAIN"): Promise<void> {
+  const [key, authKey, iv, aad, plain] = [bytes(24, 1), bytes(20, 2), bytes(BLOCK, 3), bytes(13, 4), bytes(96, 5)];
+  const isKeyed = hashMode === "AUTH";
+  const { opOutcome } = await driver.controlq.submit({
+    opcode: "CIPHER_CREATE_SESSION",
+    opType: "ALGORITHM_CHAINING",
+    opFlf: {
+      chain: {
+        algChainOrder: "CIPHER_THEN_HASH",
+        hashMode,
+        cipherHdr: { algo: "AES_CBC", keyLen: key.length, op: "ENCRYPT" },
+        algoFlf: isKeyed
+          ? { kind: "AUTH", mac: { algo: "HMAC_SHA_256", hashResultLen: 32, authKeyLen: authKey.length } }
+          : { kind: "PLAIN", hash: { algo: "SHA_256", hashResultLen: 32 } },
+        aadLen: aad.length,
+      },
+    },
+    opVlf: { cipherKey: key, authKey: isKeyed ? authKey : new Uint8Array(0) },
+  });
+  const { sessionId } = opOutcome;
+  expect(opOutcome.status).toBe("OK");
+  const reply = await driver.dataq.submit({
+    variant: "Chain",
+    opcode: "CIPHER_ENCRYPT",
+    opType: "ALGORITHM_CHAINING",
+    sessionId,
+    flag: CryptoDataFlags.SESSION_MODE,
+    opTypeFlf: {
+      chain: {
+        ivLen: BLOCK,
+        srcDataLen: plain.length,
+        dstDataLen: plain.length,
+        cipherStartSrcOffset: 16,
+        lenToCipher: 64,
+        hashStartSrcOffset: 8,
+        lenToHash: 80,
+        aadLen: aad.length,
+        hashResultLen: 32,
+      },
+    },
+    iv,
+    srcData: plain,
+    aad,
+  });
+  const cipher = createCipheriv("aes-192-cbc", key, iv).setAutoPadding(false);
+  const expected = Buffer.from(plain);
+  cipher.update(plain.subarray(16, 80)).copy(expected, 16);
+  const digest = isKeyed ? createHmac("sha256", authKey) : createHash("sha256");
+  expect(reply.status).toBe("OK");
+  expect(expected.equals(reply.dstData)).toBe(true);
+  expect(digest.update(aad).update(expected.subarray(8, 88)).digest().equals(reply.hashResult)).toBe(true);
+  const end = await driver.controlq.submit({ opcode: "CIPHER_DESTROY_SESSION", opFlf: { sessionId } });
+  expect(end.opOutcome.status).toBe("OK");
 }

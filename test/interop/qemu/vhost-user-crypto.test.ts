@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CryptoDriver } from "../../../generated/crypto.js";
 import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
 import { openCryptoEngine } from "../../../src/serve/crypto/crypto-engine.js";
-import { exerciseAes } from "./aes-sessions.js";
+import { exerciseAes, exerciseChain } from "./aes-sessions.js";
 import { onPc, requireQemu, withFolder } from "./machine.js";
 import { until } from "./until.js";
 
@@ -35,6 +35,8 @@ describe.runIf(await requireQemu())("a generated crypto device behind QEMU's cry
             await machine.qemu.qmp.execute("stop");
             await machine.qemu.qmp.execute("cont");
           }
+          for (const hashMode of ["AUTH", "PLAIN"] as const) await exerciseChain(driver, hashMode);
+          await until(() => engine.sessions === 0);
           await driver.stop();
         });
         await until(() => !served.connected);
