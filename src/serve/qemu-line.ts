@@ -50,12 +50,9 @@ export function qemuArguments(options: QemuLineOptions): string[][] {
   ];
 }
 
-/**
- * QEMU does not tell the back end what the driver has negotiated, so the rings have to be plain ones. Without KVM it crashes
- * on message-signalled interrupts.
- */
+/** Without KVM, QEMU crashes on message-signalled interrupts here, too. */
 function cryptoArguments(properties: readonly string[]): string[][] {
-  const device = [FRONT_ENDS.crypto, "cryptodev=engine", "event_idx=off", "indirect_desc=off", "vectors=0"];
+  const device = [FRONT_ENDS.crypto, "cryptodev=engine", "vectors=0"];
   return [
     ["-object", "cryptodev-vhost-user,id=engine,chardev=crypto"],
     ["-device", [...device, ...properties].join(",")],

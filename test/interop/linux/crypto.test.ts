@@ -21,7 +21,7 @@ if (await requireGuest())
       devices: [
         ...["-chardev", `socket,id=crypto,path=${socket}`],
         ...["-object", "cryptodev-vhost-user,id=engine,chardev=crypto"],
-        ...["-device", "virtio-crypto-pci,cryptodev=engine,event_idx=off,indirect_desc=off,vectors=0"],
+        ...["-device", "virtio-crypto-pci,cryptodev=engine,vectors=0"],
       ],
       modules: ["virtio_crypto", "algif_skcipher"],
     }));

@@ -54,6 +54,10 @@ export class Negotiation {
   has(bit: number): boolean {
     return this.#features?.has(bit) === true;
   }
+  /** The front end of a crypto device has kept all features to itself. */
+  get isUntold(): boolean {
+    return keepsSessions(this.#device) && this.#features?.without(vhostFeatures).isEmpty === true;
+  }
   /** The device has taken over features since its last reset. */
   get isRunning(): boolean {
     return this.#running !== undefined;

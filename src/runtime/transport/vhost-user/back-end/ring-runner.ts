@@ -5,10 +5,13 @@ import { baseOf, positionOf, VhostUserError } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
+import { UntoldQueue } from "./untold-queue.js";
 import type { RingMemory, Vring } from "./vring.js";
 
 /** Lets the device of a thread at the rings that are worked on there. */
 export class RingRunner {
+  /** The front end has not said what the driver has negotiated. */
+  isUntold = false;
   readonly #device: VirtioDevice;
   readonly #regions: RingMemory & { readonly memory: GuestMemory };
   readonly #log: DirtyLog;
@@ -59,7 +62,8 @@ export class RingRunner {
   wrap(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue {
     const ring = this.#starting;
     if (ring === undefined) return queue;
-    return new AccountedQueue(queue, addresses, ring, this.#log, this.#trackers.get(ring.index));
+    const used = this.isUntold ? new UntoldQueue(queue, () => ring.call()) : queue;
+    return new AccountedQueue(used, addresses, ring, this.#log, this.#trackers.get(ring.index));
   }
 
   /** The ring stands still, and its base says where; its kick stays. What it does not answer in time is told of. */

@@ -265,6 +265,7 @@ export class Session {
     if (this.#negotiation.isUnchanged && this.rings.goOn(this.#crypto.isInUse)) return;
     // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
     if (this.#negotiation.isRunning) this.#inflight.discard();
+    this.rings.setUntold(this.#negotiation.isUntold);
     const features = await this.#negotiation.begin();
     const writes = this.#config.writeKept();
     await this.#workers?.begin(features, writes);

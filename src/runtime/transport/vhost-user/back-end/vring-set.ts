@@ -151,6 +151,11 @@ export class VringSet {
     ring.isRunning = true;
   }
 
+  /** See {@link RingRunner.isUntold}. */
+  setUntold(isUntold: boolean): void {
+    this.#runner.isUntold = isUntold;
+  }
+
   wrap(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue {
     return this.#runner.wrap(queue, addresses);
   }

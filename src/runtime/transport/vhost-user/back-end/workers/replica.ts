@@ -81,6 +81,7 @@ export class Replica {
       case "begin":
         this.#closeRings();
         this.#negotiation.setFeatures(FeatureSet.of(request.features), false);
+        this.#runner.isUntold = this.#negotiation.isUntold;
         await this.#negotiation.begin();
         this.#device.configSpace.mirror(request.config);
         for (const { offset, bytes } of request.writes) this.#device.writeConfig(offset, bytes);
