@@ -6,11 +6,37 @@ import { command } from "./command.js";
 export class DebianPackages {
   readonly #folder: string;
   /** Options of apt with which it uses lists of our own instead of the system's, once those turned out to be too old. */
-  #own: readonly string[] = [];
+  #own: readonly string[];
 
-  /** @param folder Where packages are kept. */
-  constructor(folder: string) {
+  /**
+   * @param folder Where packages are kept.
+   * @param options More options of apt.
+   */
+  constructor(folder: string, options: readonly string[] = []) {
     this.#folder = folder;
+    this.#own = options;
+  }
+
+  /** Where the packages of a release come from: a URI, without the name of the release; undefined without lists. */
+  async repository(release: string): Promise<string | undefined> {
+    const format = "$(CODENAME) $(COMPONENT) $(REPO_URI)";
+    const text = await command("apt-get", [...this.#own, "indextargets", "--format", format]).catch(() => "");
+    const start = `${release} main `;
+    return text
+      .split("\n")
+      .find((line) => line.startsWith(start))
+      ?.slice(start.length);
+  }
+
+  /** Paths of a package and of all that it needs and is not installed, or too old; what is not there is downloaded. */
+  async missingFiles(name: string): Promise<readonly string[]> {
+    const words = ["--simulate", "install", "--no-install-recommends", name];
+    const text = await command("apt-get", [...this.#own, ...words]);
+    const files: string[] = [];
+    // As: Inst seabios [1.16.2-1] (1.16.3-2 Debian:12/stable [all])
+    for (const [, needed = "", version = ""] of text.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+)/gm))
+      files.push(await this.file(needed, version));
+    return files;
   }
 
   /** Name of the package that `name` depends on at present and that begins with `prefix`; undefined without lists. */
@@ -50,7 +76,7 @@ export class DebianPackages {
   async refresh(): Promise<void> {
     const state = join(this.#folder, "lists");
     await mkdir(join(state, "partial"), { recursive: true });
-    this.#own = ["-o", `Dir::State::lists=${state}`, "-o", `Dir::Cache=${this.#folder}`];
+    this.#own = [...this.#own, "-o", `Dir::State::lists=${state}`, "-o", `Dir::Cache=${this.#folder}`];
     await command("apt-get", [...this.#own, "update"]);
   }
 }

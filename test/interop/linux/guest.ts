@@ -18,6 +18,8 @@ export interface GuestOptions {
   readonly processors?: number;
   /** Memory in MiB; 256 if absent. */
   readonly memory?: number;
+  /** QEMU; `qemu-system-x86_64` if absent. */
+  readonly program?: string;
   /** More of the kernel's command line. */
   readonly extraKernelArguments?: string;
 }

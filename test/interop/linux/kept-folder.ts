@@ -6,7 +6,8 @@ import { DebianPackages } from "./debian-packages.js";
 import { GuestUnavailable, requireTools } from "./initramfs.js";
 import { alone } from "./lock.js";
 
-const cache = fileURLToPath(new URL("../../../node_modules/.cache/virtio-gen/guest/", import.meta.url));
+/** Where all of them are. */
+export const cache = fileURLToPath(new URL("../../../node_modules/.cache/virtio-gen/guest/", import.meta.url));
 
 /** Packages of the Debian that this machine runs. */
 export const debian = new DebianPackages(join(cache, "packages"));
@@ -17,7 +18,8 @@ export interface KeptKind<Downloaded> {
   readonly prefix: string;
   /** Stands for everything but the packages that it is made of. */
   readonly recipe: string;
-  readonly packages: DebianPackages;
+  /** Fetches lists of what there is. */
+  readonly packages: { refresh(): Promise<void> };
   /** A name for the present version of the packages, with `prefix` in front; undefined where apt has no lists. */
   name(): Promise<string | undefined>;
   download(): Promise<Downloaded>;
@@ -68,7 +70,7 @@ async function download<Downloaded>(
 ): Promise<{ readonly name: string; readonly downloaded: Downloaded }> {
   const attempt = async (): Promise<{ readonly name: string; readonly downloaded: Downloaded }> => {
     const name = await kind.name();
-    if (name === undefined) throw new Error(`apt knows no package for ${kind.prefix}`);
+    if (name === undefined) throw new Error(`apt knows no package for ${kind.prefix.replace(/-$/, "")}`);
     return { name, downloaded: await kind.download() };
   };
   try {

@@ -53,7 +53,7 @@ export class QemuRun {
     }
     const words = commandLine(image, folder, options);
     if (incoming !== undefined) words.push("-incoming", incomingAt(folder));
-    const child = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(options.program ?? "qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
     const last = (): void => void child.kill("SIGKILL");
     process.once("exit", last);
     child.once("exit", () => process.removeListener("exit", last));

@@ -28,7 +28,7 @@ export class ConfigRequests {
   readonly #system: SystemCalls;
   readonly #report: (error: Error) => void;
   #channel: MessageChannel<BackEndRequest> | undefined;
-  /** Writes that came before the features; in order. */
+  /** Writes from before the start of the device; in order. */
   #writes: ConfigWrite[] = [];
   /** Generation of the configuration that the front end has read. */
   #seen: number;
@@ -53,10 +53,10 @@ export class ConfigRequests {
   }
 
   /**
-   * Returns what was written to the device now.
-   * @param isRunning the device knows its features, so that it can be written to
+   * Returns what was written to the device.
+   * @param isRunning the device knows its features; until then what is written is kept for {@link writeKept}, too
    */
-  write(message: Message<FrontEndRequest>, isRunning: boolean): ConfigWrite | undefined {
+  write(message: Message<FrontEndRequest>, isRunning: boolean): readonly ConfigWrite[] {
     const { offset, flags, bytes } = decodePayload("config", message);
     const { configSize } = this.#device.definition;
     if (flags > CONFIG_MIGRATION) throw new VhostUserError("config-range", `flags ${flags}`);
@@ -64,24 +64,52 @@ export class ConfigRequests {
       throw new VhostUserError("config-range", `${bytes.length} bytes at ${offset} of ${configSize}`);
     }
     // After a migration the fields that the driver cannot write are this device's own.
-    if (flags === CONFIG_MIGRATION) return undefined;
-    if (isRunning) {
-      this.#device.writeConfig(offset, bytes);
-      return { offset, bytes };
+    if (flags === CONFIG_MIGRATION) return [];
+    const writes = this.#ofTheDriver(offset, bytes);
+    for (const write of writes) {
+      if (!isRunning) this.#keep(write);
+      this.#device.writeConfig(write.offset, write.bytes);
     }
-    if (this.#writes.length >= mostWrites) {
-      throw new VhostUserError("config-range", "too many writes before the device is started");
-    }
-    this.#writes.push({ offset, bytes });
-    return undefined;
+    return writes;
   }
 
-  /** The device knows its features: what was written before gets to it, and is returned. */
+  /** The device has been reset and knows its features: what was written before gets to it again, and is returned. */
   writeKept(): readonly ConfigWrite[] {
     const writes = this.#writes;
     this.#writes = [];
     for (const { offset, bytes } of writes) this.#device.writeConfig(offset, bytes);
     return writes;
+  }
+
+  /** Of a write of the whole space, which is how QEMU hands over any write of the driver, the fields that are the driver's. */
+  #ofTheDriver(offset: number, bytes: Uint8Array): readonly ConfigWrite[] {
+    const { configSize, configParts, writableConfig } = this.#device.definition;
+    const writable = writableConfig.reduce((sum, { size }) => sum + size, 0);
+    if (offset > 0 || bytes.length < configSize || writable >= configSize || configParts !== undefined) {
+      return [{ offset, bytes }];
+    }
+    const present = new Uint8Array(configSize);
+    this.#device.readConfig(0, present);
+    return writableConfig
+      .filter(({ offset: at, size }) =>
+        bytes.subarray(at, at + size).some((byte, index) => byte !== present[at + index]),
+      )
+      .map(({ offset: at, size }) => ({ offset: at, bytes: bytes.slice(at, at + size) }));
+  }
+
+  /** Keeps a write for the time after the reset with which the device starts; the last one to the same place counts. */
+  #keep(write: ConfigWrite): void {
+    const { offset, bytes } = write;
+    // What may be written at any time has had its effect.
+    const isAtOnce = this.#device.definition.writableConfig.some(
+      (range) => range.phase === "any" && range.offset <= offset && offset < range.offset + range.size,
+    );
+    if (isAtOnce) return;
+    this.#writes = this.#writes.filter((kept) => kept.offset !== offset || kept.bytes.length !== bytes.length);
+    if (this.#writes.length >= mostWrites) {
+      throw new VhostUserError("config-range", "too many writes before the device is started");
+    }
+    this.#writes.push(write);
   }
 
   /** Takes the descriptor of the channel out of `fds`. */

@@ -96,15 +96,29 @@ export class Negotiation {
     const features = this.#features?.without(vhostFeatures);
     if (features === undefined) throw new VhostUserError("features", "a ring is started before SET_FEATURES");
     await this.reset();
-    const device = this.#device;
-    device.writeStatus(negotiating);
-    device.setDriverFeatures(withKept(features, device.definition, this.offered));
-    device.writeStatus(negotiating | DeviceStatus.FEATURES_OK);
-    if ((device.status & DeviceStatus.FEATURES_OK) === 0) {
+    if (!this.#agree(features)) {
       throw new VhostUserError("features", `the device does not work with bits ${features.bits().join(", ")}`);
     }
     this.#running = features;
     return features;
+  }
+
+  /**
+   * The driver writes to the configuration, and waits for what it reads then, before the first ring runs; QEMU has not even
+   * told the driver's features by then. Until {@link begin} the device has those that it offers.
+   */
+  beginForConfig(): void {
+    if ((this.#device.status & DeviceStatus.FEATURES_OK) !== 0 || this.#device.resetting) return;
+    this.#agree((this.#features ?? this.offered).without(vhostFeatures));
+  }
+
+  /** From a reset to FEATURES_OK. False: the device does not work with these features. */
+  #agree(features: FeatureSet): boolean {
+    const device = this.#device;
+    device.writeStatus(negotiating);
+    device.setDriverFeatures(withKept(features, device.definition, this.offered));
+    device.writeStatus(negotiating | DeviceStatus.FEATURES_OK);
+    return (device.status & DeviceStatus.FEATURES_OK) !== 0;
   }
 
   /** A ring runs, so the driver is ready. */

@@ -227,8 +227,11 @@ export class Session {
   }
 
   async #writeConfig(message: Message<FrontEndRequest>): Promise<Reply | undefined> {
-    const written = this.#config.write(message, this.#negotiation.isRunning);
-    if (written !== undefined) await this.#workers?.writeConfig(written);
+    const { isRunning } = this.#negotiation;
+    if (!isRunning) this.#negotiation.beginForConfig();
+    const writes = this.#config.write(message, isRunning);
+    // Until it runs, the replicas of the device in Workers have no part in it.
+    for (const write of isRunning ? writes : []) await this.#workers?.writeConfig(write);
     return undefined;
   }
 
