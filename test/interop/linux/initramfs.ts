@@ -25,9 +25,14 @@ export async function requireTools(): Promise<void> {
 
 /** A name for what is made of the programs in guest/, of these files (paths) and of these modules. */
 export async function recipeName(files: readonly string[], modules: readonly string[]): Promise<string> {
-  const hash = createHash("sha256").update(modules.join());
   const programs = (await readdir(sources)).sort().map((name) => join(sources, name));
-  for (const file of [...programs, fileURLToPath(import.meta.url), ...files]) hash.update(await readFile(file));
+  return await nameOfFiles([...programs, fileURLToPath(import.meta.url), ...files], modules.join());
+}
+
+/** A name for what is made of these files (paths) and of a text. */
+export async function nameOfFiles(files: readonly string[], text = ""): Promise<string> {
+  const hash = createHash("sha256").update(text);
+  for (const file of files) hash.update(await readFile(file));
   return hash.digest("hex").slice(0, 12);
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { requirePeer } from "../peers.js";
 import { command } from "./command.js";
 import { DebianPackages } from "./debian-packages.js";
-import { recipeName, GuestUnavailable } from "./initramfs.js";
+import { GuestUnavailable, nameOfFiles } from "./initramfs.js";
 import { cache, debian, keptFolder } from "./kept-folder.js";
 
 const PACKAGE = "qemu-system-x86";
@@ -65,7 +65,7 @@ async function backportedQemu(): Promise<string> {
     existsSync(sourcesList) ? await packages.version(PACKAGE) : undefined;
   const kept = await keptFolder({
     prefix: "newer-qemu-",
-    recipe: await recipeName([fileURLToPath(import.meta.url)], []),
+    recipe: await nameOfFiles([fileURLToPath(import.meta.url)]),
     packages: {
       async refresh() {
         await mkdir(folder, { recursive: true });
