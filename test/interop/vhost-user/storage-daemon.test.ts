@@ -2,7 +2,11 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { join } from "node:path";
 import { BLK_DEVICE_ID, BlkDriver } from "../../../generated/blk.js";
-import { connect, type VhostUserDriverTransport } from "../../../src/runtime/transport/vhost-user/front-end/index.js";
+import {
+  connect,
+  type ConnectOptions,
+  type VhostUserDriverTransport,
+} from "../../../src/runtime/transport/vhost-user/front-end/index.js";
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
 import { requirePeer } from "../peers.js";
 import { withFolder, withImage } from "../qemu/machine.js";
@@ -17,10 +21,16 @@ interface Disk {
   readonly transport: VhostUserDriverTransport;
   readonly image: { read(): Promise<Uint8Array> };
   readonly kill: () => Promise<void>;
+  /** Runs another daemon, after this one was killed, for as long as the work takes. */
+  readonly again: (work: () => Promise<void>) => Promise<void>;
 }
 
 /** An image, served by the storage daemon, and a connection to it. */
-async function onDisk<T>(bytes: Uint8Array, work: (disk: Disk) => Promise<T>): Promise<T> {
+async function onDisk<T>(
+  bytes: Uint8Array,
+  work: (disk: Disk) => Promise<T>,
+  options: Partial<ConnectOptions> = {},
+): Promise<T> {
   return await withImage(bytes, (image) =>
     withFolder(async (folder) => {
       const socket = join(folder, "disk");
@@ -30,9 +40,10 @@ async function onDisk<T>(bytes: Uint8Array, work: (disk: Disk) => Promise<T>): P
         `type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=${socket},writable=on,num-queues=2`,
       ];
       return await withPeer(PROGRAM, arguments_, socket, async ({ kill }) => {
-        const transport = await connect(socket, { deviceId: BLK_DEVICE_ID });
+        const transport = await connect(socket, { deviceId: BLK_DEVICE_ID, ...options });
+        const again: Disk["again"] = (next) => withPeer(PROGRAM, arguments_, socket, next);
         try {
-          return await work({ transport, image, kill });
+          return await work({ transport, image, kill, again });
         } finally {
           transport.close();
         }
@@ -116,5 +127,29 @@ describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { t
       await expect(driver.requestq.submit({ type: "FLUSH", sector: 0n })).rejects.toThrow();
       expect(problems).toEqual([expect.stringContaining("device-needs-reset")]);
     });
+  });
+
+  it("is connected to the next daemon; it offers no inflight region, so the device needs a reset in between", async () => {
+    let returned = 0;
+    const work = async ({ transport, kill, again }: Disk): Promise<void> => {
+      const problems: string[] = [];
+      const onError = (error: Error): void => void problems.push(error.message);
+      const driver = await BlkDriver.start(transport, { features: ["FLUSH"], onError });
+      const data = randomBytes(512);
+      expect(await driver.requestq.submit({ type: "OUT", sector: 5n, data })).toEqual({ status: "OK" });
+      for (let round = 1; round <= 3; round++) {
+        await kill();
+        await again(async () => {
+          await until(() => returned === round && problems.length === round);
+          expect(problems.at(-1)).toContain("device-needs-reset");
+          await expect(driver.requestq.submit({ type: "FLUSH", sector: 0n })).rejects.toThrow("device-needs-reset");
+          await driver.recover();
+          const reply = await driver.requestq.submit({ type: "IN", sector: 5n, data: 512 });
+          expect(data.equals(reply.data)).toBe(true);
+        });
+      }
+      await driver.stop();
+    };
+    await onDisk(new Uint8Array(SIZE), work, { reconnect: { onReturn: () => returned++ } });
   });
 });

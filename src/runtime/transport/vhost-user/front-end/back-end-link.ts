@@ -1,6 +1,6 @@
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { SystemCalls, UnixSocket, Watcher } from "../../posix/index.js";
-import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, type VhostUserError } from "../protocol/index.js";
+import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index.js";
 import { BackEndRequests } from "./back-end-requests.js";
 import { FrontEndChannel } from "./front-end-channel.js";
 
@@ -98,7 +98,7 @@ export class BackEndLink {
     await this.channel.tell("SET_FEATURES", bitsOf(features.or(own)));
   }
 
-  /** The first bytes of the configuration; fewer if there are no more, none if the back end has none. */
+  /** The first bytes of the configuration; fewer if there are no more, or none can be read. */
   async readConfig(length: number): Promise<Uint8Array> {
     if (!this.has(ProtocolFeature.CONFIG)) return new Uint8Array(0);
     // From the start on: there are back ends that take the offset for 0.
@@ -106,7 +106,11 @@ export class BackEndLink {
     const answer = await this.channel.ask("GET_CONFIG", wanted);
     // Nothing at all is how a back end refuses.
     if (answer.payload.length === 0) return new Uint8Array(0);
-    return decodePayload("config", answer).bytes;
+    try {
+      return decodePayload("config", answer).bytes;
+    } catch (error) {
+      throw error instanceof VhostUserError ? this.channel.end(error) : error;
+    }
   }
 
   /** Ends the connection. Safe to call twice. */
