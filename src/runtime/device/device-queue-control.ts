@@ -21,6 +21,8 @@ export interface StoppedQueue {
   readonly position: QueuePosition;
   /** Requests that were taken and will never be used. */
   readonly unanswered: number;
+  /** Done when nobody holds on to guest memory any more; undefined if nobody does. */
+  readonly held?: Promise<void> | undefined;
 }
 
 /** What a queue asks of the device it belongs to. */
@@ -317,7 +319,7 @@ export class DeviceQueueControl implements QueueIdentity {
     const left = queue.inFlight().length;
     const ending = this.#end(new ProtocolError("queue-reset", Clause.queues, `${this.#label()} was stopped`));
     if (isPatient) await ending;
-    if (left === 0 || !isPatient) return { position, unanswered: left };
+    if (left === 0 || !isPatient) return { position, unanswered: left, held: isPatient ? undefined : ending };
     // Empty buffers at hand were taken in order, and last: with them given back, all that was taken has been used.
     return {
       position: { ...position, available: position.used, availableWrap: position.usedWrap },

@@ -112,10 +112,11 @@ export class InflightRegion {
       : new SplitInflight(part, addresses.size, position);
   }
 
-  /** Forgets what is in flight: the driver has started anew, and its buffers are its own again. */
-  discard(): void {
+  /** Forgets what is in flight, on one ring or all: the driver has started anew, and its buffers are its own again. */
+  discard(only?: number): void {
     const bytes = inflightPartBytes(this.#queueSize, this.#isPacked);
     for (let index = 0; index < this.#queues; index++) {
+      if (only !== undefined && only !== index) continue;
       this.#view(index * bytes + versionAt, 2).fill(0);
     }
   }

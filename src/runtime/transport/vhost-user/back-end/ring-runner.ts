@@ -1,5 +1,6 @@
 import type { VirtioDevice } from "../../../device/index.js";
 import type { GuestMemory } from "../../../memory/index.js";
+import { CommonFeature } from "../../../negotiation/common-feature.js";
 import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
 import { baseOf, positionOf, VhostUserError } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
@@ -75,6 +76,9 @@ export class RingRunner {
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#stopTimeout)));
     const stopped = await queue?.stop(patience).finally(() => clearTimeout(timer));
     if (stopped === undefined) return;
+    // The driver takes the memory of the ring back.
+    const isReset = this.#device.negotiated.has(CommonFeature.RING_RESET);
+    if (isReset && stopped.held !== undefined) await this.#letGo(ring, stopped.held);
     ring.base = baseOf(stopped.position, ring.isPacked);
     const tracker = this.#trackers.get(ring.index);
     if (stopped.unanswered === 0) tracker?.clear();
@@ -85,6 +89,14 @@ export class RingRunner {
   forget(): void {
     for (const tracker of this.#trackers.values()) tracker.clear();
     this.#trackers.clear();
+  }
+
+  /** @throws VhostUserError when a handler holds on to memory. */
+  async #letGo({ index }: Vring, held: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), this.#stopTimeout)));
+    const isLate = await Promise.race([held.then(() => false), late]).finally(() => clearTimeout(timer));
+    if (isLate) throw new VhostUserError("memory-in-use", `ring ${index}: a handler holds on to its memory`);
   }
 
   /** What the used ring says, read once. */

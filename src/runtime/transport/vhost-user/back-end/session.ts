@@ -1,5 +1,5 @@
 import type { VirtioDevice } from "../../../device/index.js";
-import { DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
+import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
 import { EventFd } from "../../posix/index.js";
 import {
   decodePayload,
@@ -265,7 +265,8 @@ export class Session {
 
   /** Before the first ring runs: the device takes over what the front end has negotiated, or goes on where it was. */
   async #begin(): Promise<void> {
-    if (this.#negotiation.isUnchanged && this.rings.goOn(this.#crypto.isInUse)) return;
+    const goesOn = this.rings.goOn(this.#crypto.isInUse) || this.#isQueueReset;
+    if (this.#negotiation.isUnchanged && goesOn) return;
     // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
     if (this.#negotiation.isRunning) this.#inflight.discard();
     this.rings.setUntold(this.#negotiation.isUntold);
@@ -273,6 +274,12 @@ export class Session {
     const writes = this.#config.writeKept();
     await this.#workers?.begin(features, writes);
     this.#workerNeedsReset = false;
+  }
+
+  /** The only ring that ran was reset: for a reset of the device, the front end would have written another status. */
+  get #isQueueReset(): boolean {
+    const tellsStatus = this.#negotiation.protocolFeatures.has(ProtocolFeature.STATUS);
+    return this.#negotiation.has(CommonFeature.RING_RESET) && tellsStatus && (this.#status & DeviceStatus.DRIVER_OK) !== 0;
   }
 
   async #enable(ring: Vring, isEnabled: boolean): Promise<Reply | undefined> {

@@ -140,6 +140,8 @@ export class VringSet {
 
   /** Lets the device at the ring. @throws VhostUserError when the device refuses it. */
   async start(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): Promise<void> {
+    // The queue was reset: its buffers are the driver's again, answered or not.
+    if (ring.stoppedAt !== undefined && ring.stoppedAt !== ring.base) inflight?.discard(ring.index);
     if (!ring.isElsewhere) {
       this.#runner.start(ring, isPacked, inflight);
       return;

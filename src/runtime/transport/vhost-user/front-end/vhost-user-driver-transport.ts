@@ -18,6 +18,7 @@ import type { DriverTransport } from "../../driver-transport.js";
 import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
 import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
+import { asVhostUserError } from "./front-end-channel.js";
 import { FrontEndRing } from "./front-end-ring.js";
 import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
@@ -35,7 +36,7 @@ export interface ConnectOptions {
   readonly queues?: number;
   /** The configuration space, where it is not the back end's: virtio-fs has its tag in the front end. */
   readonly config?: Uint8Array;
-  /** For how long the back end may think about a request, in milliseconds; 10,000 if absent. */
+  /** For how long the back end may think about a request, in milliseconds; 20,000 if absent: a stop of a ring waits for requests. */
   readonly patience?: number;
   /**
    * Whether a back end that dies is to be replaced by the next one that listens at the same path, while the driver goes on:
@@ -49,7 +50,7 @@ export interface ConnectOptions {
 /** First address of the memory, so that 0 is no address. */
 const MEMORY_START = 0x10_0000;
 const NET_DEVICE = 1;
-const DEFAULTS = { memorySize: 64 * 1024 * 1024, queueSize: 256, queues: 16, patience: 10_000 } as const;
+const DEFAULTS = { memorySize: 64 * 1024 * 1024, queueSize: 256, queues: 16, patience: 20_000 } as const;
 
 const WANTED = FeatureSet.of([
   ProtocolFeature.MQ,
@@ -68,7 +69,6 @@ const UNSUPPORTED = FeatureSet.of([
   CommonFeature.SR_IOV,
   CommonFeature.NOTIFICATION_DATA,
   CommonFeature.NOTIF_CONFIG_DATA,
-  CommonFeature.RING_RESET,
   CommonFeature.ADMIN_VQ,
   CommonFeature.SUSPEND,
 ]);
@@ -88,6 +88,8 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly #links: LastingLink;
   readonly #config: KnownConfig;
   #rings = new Map<number, FrontEndRing>();
+  /** Queues whose reset is not complete. */
+  readonly #resetting = new Set<number>();
   /** What the driver accepted; undefined before it did. */
   #accepted: FeatureSet | undefined;
   /** As the first back end had it. */
@@ -218,6 +220,9 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
+    if (this.#resetting.has(index)) {
+      throw new ProtocolError("queue-resetting", Clause.queueReset, `the reset of queue ${index} is not complete`);
+    }
     if (this.#rings.has(index)) {
       throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
     }
@@ -233,13 +238,16 @@ export class VhostUserDriverTransport implements DriverTransport {
   queueEnabled(index: number): boolean {
     return this.#rings.has(index);
   }
-  /** The protocol has no message for it, so RING_RESET is not offered. */
-  resetQueue(index: number): Promise<void> {
-    const text = `vhost-user cannot reset queue ${index}`;
-    return Promise.reject(new ProtocolError("queue-reset-refused", Clause.queueReset, text));
+  /** The protocol has no message for it: the ring is stopped, and started anew by {@link enableQueue}. */
+  resetQueue(index: number): void {
+    const ring = this.#rings.get(index);
+    if (ring === undefined || this.#accepted?.has(CommonFeature.RING_RESET) !== true) return;
+    this.#rings.delete(index);
+    this.#resetting.add(index);
+    void this.#stopRing(ring);
   }
-  queueResetting(): boolean {
-    return false;
+  queueResetting(index: number): boolean {
+    return this.#resetting.has(index);
   }
   notify(index: number): void {
     this.#rings.get(index)?.kick();
@@ -267,6 +275,21 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#protocolFeatures = link.protocolFeatures;
     this.#queues = this.#queuesOf(link);
     this.#isOpen = true;
+  }
+
+  /** Never rejects: without a stop the reset never ends. */
+  async #stopRing(ring: FrontEndRing): Promise<void> {
+    try {
+      // The ring of a back end that is gone has stopped.
+      await this.#links.tellPresent((link) => ring.stop(link));
+      this.#inflight?.forget(ring.index);
+      this.#resetting.delete(ring.index);
+    } catch (error) {
+      // It may still work on the ring: without a connection it does not.
+      this.#links.end(asVhostUserError(error));
+    } finally {
+      ring.close();
+    }
   }
 
   /** Done when the back end does not touch memory any more. */
