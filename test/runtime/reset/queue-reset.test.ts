@@ -30,8 +30,12 @@ interface Connection {
   readonly side?: MakeRawSide;
   /** Milliseconds, at least: long enough for a notification and for the interrupt that answers it. */
   readonly turn?: number;
-  open(device: VirtioDevice): DriverTransport | Promise<DriverTransport>;
+  /** `isHolding`: requests hold on to memory for a while. */
+  open(device: VirtioDevice, isHolding: boolean): DriverTransport | Promise<DriverTransport>;
 }
+/** A stop waits for requests; longer than the driver, if they hold on to memory. */
+const overVhostUser: Connection["open"] = (device, isHolding) =>
+  openVhostUser(device, { serve: { stopTimeout: isHolding ? 250 : 30 } });
 const connections: readonly Connection[] = [
   { name: "no registers", side: directSide, open: (device) => loopback(device, { memorySize: 1 << 20 }) },
   {
@@ -45,7 +49,7 @@ const connections: readonly Connection[] = [
     open: (device) => mmioMachine(device).open(),
   },
   // The device alone: test/runtime/transport/vhost-user/ring-reset.test.ts
-  ...((await requireVhostUser()) ? [{ name: "vhost-user", turn: 5, open: openVhostUser }] : []),
+  ...((await requireVhostUser()) ? [{ name: "vhost-user", turn: 5, open: overVhostUser }] : []),
 ];
 const bits = (names: readonly CommonFeatureName[]): number[] => names.map((name) => CommonFeature[name]);
 
@@ -311,7 +315,7 @@ for (const { connection, combination } of connections.flatMap((connection) =>
   });
 
   run(`reset of a queue over ${connection.name}, ${combination.name}${why}: both cores`, () => {
-    async function connect(options: Partial<EchoDeviceOptions> = {}) {
+    async function connect(options: Partial<EchoDeviceOptions> = {}, isHolding = false) {
       const requests: EchoRequest[] = [];
       const device = new EchoDevice({
         features: ["COUNT", ...combination.features],
@@ -319,7 +323,7 @@ for (const { connection, combination } of connections.flatMap((connection) =>
         requestq: (request) => void requests.push(request),
         ...options,
       });
-      const transport = await connection.open(device);
+      const transport = await connection.open(device, isHolding);
       const free = transport.allocator.bytesFree;
       const events: number[] = [];
       const errors: Error[] = [];
@@ -413,12 +417,15 @@ for (const { connection, combination } of connections.flatMap((connection) =>
 
     it("waits for a device that takes its time, and gives nothing back when it never ends", async () => {
       const held = gate();
-      const { driver, transport, requests, free } = await connect({
-        requestq: (request) => {
-          void request.hold(() => held.opened);
-          requests.push(request);
+      const { driver, transport, requests, free } = await connect(
+        {
+          requestq: (request) => {
+            void request.hold(() => held.opened);
+            requests.push(request);
+          },
         },
-      });
+        true,
+      );
       const ends = watch([driver.requestq.submit(input(0))]);
       await turn();
       const taken = free - transport.allocator.bytesFree;

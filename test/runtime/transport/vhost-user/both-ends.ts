@@ -18,7 +18,7 @@ export async function openVhostUser(
 ): Promise<VhostUserDriverTransport> {
   const folder = mkdtempSync(join(tmpdir(), "virtio-gen-both-ends-"));
   const socket = join(folder, "socket");
-  const served = await serve(device, { ringReset: true, stopTimeout: 250, ...options.serve, socket });
+  const served = await serve(device, { ringReset: true, stopTimeout: 100, ...options.serve, socket });
   const transport = await connect(socket, {
     deviceId: device.definition.id,
     memorySize: 1 << 20,

@@ -16,15 +16,13 @@ export interface MortalBackEnd {
  * Starts mortal-back-end.ts, which is killed at the end of the test at the latest.
  * @param log file to which it writes the sector of each request that it answers
  * @param slowness 0: it answers at once; 1: some requests wait a little, some for ever
+ * @param certain so many requests are answered in any case
  */
-export function startMortalBackEnd(
-  socket: string,
-  log: string,
-  slowness: number,
-  ...more: readonly string[]
-): MortalBackEnd {
-  const options = ["--import", "tsx", "--conditions=virtio-gen-source", program, socket, log, String(slowness)];
-  const child = spawn(process.execPath, [...options, ...more], { stdio: ["ignore", "inherit", "inherit"] });
+export function startMortalBackEnd(socket: string, log: string, slowness: number, certain = 0): MortalBackEnd {
+  const options = ["--import", "tsx", "--conditions=virtio-gen-source", program, socket, log];
+  const child = spawn(process.execPath, [...options, String(slowness), String(certain)], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   const exited = once(child, "exit");
   const kill = async (): Promise<void> => {
     child.kill("SIGKILL");

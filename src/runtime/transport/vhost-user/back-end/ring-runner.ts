@@ -5,6 +5,7 @@ import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/i
 import { baseOf, positionOf, VhostUserError } from "../protocol/index.js";
 import { AccountedQueue } from "./accounted-queue.js";
 import type { DirtyLog } from "./dirty-log.js";
+import { InOrderInflight } from "./in-order-inflight.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
 import { UntoldQueue } from "./untold-queue.js";
 import type { RingMemory, Vring } from "./vring.js";
@@ -43,7 +44,9 @@ export class RingRunner {
     if (queue.enabled) queue.disable();
     if (!queue.configure(addresses)) throw new VhostUserError("ring-size", `the device refuses ring ${index}`);
     const position = positionOf(ring.base, isPacked, isPacked ? 0 : this.#usedIndex(addresses));
-    const tracker = inflight?.tracker(index, this.#regions.memory, addresses, position);
+    const account = inflight?.tracker(index, this.#regions.memory, addresses, position);
+    const isInOrder = this.#device.negotiated.has(CommonFeature.IN_ORDER);
+    const tracker = isInOrder && account !== undefined ? new InOrderInflight(account, addresses.size) : account;
     const start = tracker?.position ?? position;
     if (tracker === undefined) this.#trackers.delete(index);
     else this.#trackers.set(index, tracker);

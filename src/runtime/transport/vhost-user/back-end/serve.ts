@@ -76,8 +76,6 @@ const defaultStopTimeout = 10_000;
 const notOverVhostUser = [
   // There is no IOTLB here: addresses are guest-physical.
   CommonFeature.ACCESS_PLATFORM,
-  // Buffers in flight are accounted for one by one.
-  CommonFeature.IN_ORDER,
   CommonFeature.NOTIFICATION_DATA,
   CommonFeature.NOTIF_CONFIG_DATA,
   CommonFeature.SR_IOV,

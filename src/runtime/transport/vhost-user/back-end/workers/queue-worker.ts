@@ -32,7 +32,7 @@ export interface QueueWorkerEvents {
 
 /** Milliseconds that a Worker may take to load and say that it is there. */
 const patienceAtStart = 30_000;
-/** Milliseconds that it may take for an answer, besides those that a stop waits for requests. */
+/** Milliseconds that it may take for an answer, besides those that a stop waits for requests, and for what holds on to memory. */
 const patience = 5000;
 
 interface Pending {
@@ -120,7 +120,7 @@ export class QueueWorker {
     return await new Promise((resolve, reject) => {
       const id = ++this.#requests;
       // Whoever waits is answered when the thread has ended.
-      const timer = setTimeout(() => void this.#giveUp(request.do), this.#stopTimeout + patience);
+      const timer = setTimeout(() => void this.#giveUp(request.do), 2 * this.#stopTimeout + patience);
       this.#pending.set(id, { resolve, reject, timer });
       const sent: SentRequest = { id, request };
       this.#port.postMessage(sent);
