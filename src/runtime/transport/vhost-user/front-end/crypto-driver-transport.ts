@@ -116,11 +116,16 @@ export class CryptoMessages implements DriverTransport {
   queueEnabled(index: number): MaybePromise<boolean> {
     return index === this.#index ? this.#queue !== undefined : this.#inner.queueEnabled(index);
   }
-  resetQueue(index: number): Promise<void> {
-    return this.#inner.resetQueue(index);
+  resetQueue(index: number): void {
+    if (index !== this.#index) {
+      this.#inner.resetQueue(index);
+      return;
+    }
+    this.#queue?.dispose();
+    this.#queue = undefined;
   }
-  queueResetting(): boolean {
-    return false;
+  queueResetting(index: number): boolean {
+    return this.#inner.queueResetting(index);
   }
   notify(index: number): void {
     if (index !== this.#index) this.#inner.notify(index);

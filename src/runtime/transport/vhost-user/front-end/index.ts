@@ -1,3 +1,4 @@
 export { CryptoMessages } from "./crypto-driver-transport.js";
-export { connect, VhostUserDriverTransport, type ConnectOptions } from "./vhost-user-driver-transport.js";
+export type { ConnectOptions } from "./connect-options.js";
+export { connect, VhostUserDriverTransport } from "./vhost-user-driver-transport.js";
 export type { ReconnectOptions } from "./return-of-back-end.js";

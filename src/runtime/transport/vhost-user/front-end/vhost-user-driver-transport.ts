@@ -15,64 +15,19 @@ import {
   type Watcher,
 } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
-import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
+import { baseOf, ProtocolFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
+import { DEFAULTS, UNSUPPORTED, WANTED, type ConnectOptions } from "./connect-options.js";
 import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
 import { asVhostUserError } from "./front-end-channel.js";
 import { FrontEndRing } from "./front-end-ring.js";
 import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
-import type { ReconnectOptions } from "./return-of-back-end.js";
-
-export interface ConnectOptions {
-  /** Number of the type of device behind the socket; the protocol has no question for it. */
-  readonly deviceId: number;
-  /** Memory that is shared with the back end, in bytes; 64 MiB if absent. */
-  readonly memorySize?: number;
-  /** Largest size of a queue, a power of two; 256 if absent. The protocol has no question for it. */
-  readonly queueSize?: number;
-  /** Number of queues, where the back end cannot say it; 16 if absent. */
-  readonly queues?: number;
-  /** The configuration space, where it is not the back end's: virtio-fs has its tag in the front end. */
-  readonly config?: Uint8Array;
-  /** For how long the back end may think about a request, in milliseconds; 20,000 if absent: a stop of a ring waits for requests. */
-  readonly patience?: number;
-  /**
-   * Whether a back end that dies is to be replaced by the next one that listens at the same path, while the driver goes on:
-   * with an inflight region, if the back end has such a thing. False if absent.
-   */
-  readonly reconnect?: boolean | ReconnectOptions;
-  /** Told once, when the back end is gone for good or does not keep to the protocol. The device needs a reset then. */
-  readonly onEnd?: (error: VhostUserError) => void;
-}
 
 /** First address of the memory, so that 0 is no address. */
 const MEMORY_START = 0x10_0000;
 const NET_DEVICE = 1;
-const DEFAULTS = { memorySize: 64 * 1024 * 1024, queueSize: 256, queues: 16, patience: 20_000 } as const;
-
-const WANTED = FeatureSet.of([
-  ProtocolFeature.MQ,
-  ProtocolFeature.REPLY_ACK,
-  ProtocolFeature.BACKEND_REQ,
-  ProtocolFeature.CONFIG,
-  ProtocolFeature.CRYPTO_SESSION,
-  ProtocolFeature.RESET_DEVICE,
-  ProtocolFeature.STATUS,
-]);
-/** What a queue, or a notification, cannot do over this protocol, and the bits that are its own. */
-const UNSUPPORTED = FeatureSet.of([
-  VhostFeature.LOG_ALL,
-  VhostFeature.PROTOCOL_FEATURES,
-  CommonFeature.ACCESS_PLATFORM,
-  CommonFeature.SR_IOV,
-  CommonFeature.NOTIFICATION_DATA,
-  CommonFeature.NOTIF_CONFIG_DATA,
-  CommonFeature.ADMIN_VQ,
-  CommonFeature.SUSPEND,
-]);
-
 /** Driver side of vhost-user: a back end in another process, which is given memory and rings. */
 export class VhostUserDriverTransport implements DriverTransport {
   readonly deviceId: number;
