@@ -279,7 +279,9 @@ export class Session {
   /** The only ring that ran was reset: for a reset of the device, the front end would have written another status. */
   get #isQueueReset(): boolean {
     const tellsStatus = this.#negotiation.protocolFeatures.has(ProtocolFeature.STATUS);
-    return this.#negotiation.has(CommonFeature.RING_RESET) && tellsStatus && (this.#status & DeviceStatus.DRIVER_OK) !== 0;
+    return (
+      this.#negotiation.has(CommonFeature.RING_RESET) && tellsStatus && (this.#status & DeviceStatus.DRIVER_OK) !== 0
+    );
   }
 
   async #enable(ring: Vring, isEnabled: boolean): Promise<Reply | undefined> {
