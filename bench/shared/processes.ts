@@ -14,7 +14,7 @@ export interface BackEnd {
 }
 
 /** Starts a program and waits until its socket is there. */
-async function startBackEnd(program: string, words: readonly string[], socket: string): Promise<BackEnd> {
+export async function startBackEnd(program: string, words: readonly string[], socket: string): Promise<BackEnd> {
   const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"] });
   let printed = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (printed += text));

@@ -1,6 +1,7 @@
 /**
  * Reads of 4 KiB by the generated driver over vhost-user, without a guest in between: from QEMU's storage daemon and from
- * `virtio-gen serve`, each a process of its own, with the same image in the page cache.
+ * `virtio-gen serve`, each a process of its own, with the same image in the page cache. And reads of 256 KiB from a disk that hashes
+ * what is read, its four queues on the main thread or spread over Workers.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { BLK_DEVICE_ID, BlkDriver } from "../../generated/blk.js";
 import { connect } from "../../src/runtime/transport/vhost-user/index.js";
 import { diskBackEnds, makeImage, median, processorTime, serveImage, type DiskBackEnd } from "../shared/processes.js";
 import { benchArguments } from "../shared/arguments.js";
+import { measureHashing, type HashingResult } from "./hashing.js";
 
 const usage = `Usage: npm run bench:vhost-user [-- --json] [-- --seconds N] [-- --rounds N]
 
@@ -111,10 +113,20 @@ async function measureAll(): Promise<Result[]> {
   }
 }
 
+async function inFolder(work: (folder: string) => Promise<HashingResult[]>): Promise<HashingResult[]> {
+  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 const { json, seconds, rounds } = benchArguments(usage, { seconds: 2, rounds: 3 });
 const results = await measureAll();
+const hashing = await inFolder((folder) => measureHashing(folder, seconds, rounds));
 if (json) {
-  console.log(JSON.stringify(results, undefined, 2));
+  console.log(JSON.stringify([...results, ...hashing], undefined, 2));
 } else {
   const row = (cells: readonly string[]): void =>
     console.log(cells.map((cell, index) => (index === 0 ? cell.padEnd(26) : cell.padStart(13))).join(""));
@@ -126,6 +138,16 @@ if (json) {
       result.ratioToStorageDaemon.toFixed(2),
       result.driverMicroseconds.toFixed(1),
       result.backEndMicroseconds.toFixed(1),
+    ]);
+  }
+  row(["", "reads/s", "to main's", "", "us back end"]);
+  for (const { workers, iops, ratioToMainThread, backEndMicroseconds } of hashing) {
+    row([
+      `256 KiB hashed, ${workers === 0 ? "main" : `Workers: ${workers}`}`,
+      iops.toFixed(0),
+      ratioToMainThread.toFixed(2),
+      "",
+      backEndMicroseconds.toFixed(1),
     ]);
   }
 }

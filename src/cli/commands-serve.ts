@@ -61,11 +61,18 @@ Examples:
     queues(command)
       .requiredOption("-i, --image <file>", "the file, or a block device")
       .option("--queue-size <entries>", "entries of a queue, a power of two; QEMU has to know, too", powerOfTwo, 128)
+      .option("--workers <number>", "threads that the queues are spread over", numberFrom(0, mostQueues), 0)
       .option("--read-only", "refuse to write");
     return () => {
-      const flags = command.opts<{ image: string; readOnly?: boolean; queues: number; queueSize: number }>();
-      const { queues: count, queueSize, readOnly = false } = flags;
-      return { kind: "blk", image: path(flags.image), readOnly, queues: count, queueSize };
+      const flags = command.opts<{
+        image: string;
+        readOnly?: boolean;
+        queues: number;
+        queueSize: number;
+        workers: number;
+      }>();
+      const { queues: count, queueSize, workers, readOnly = false } = flags;
+      return { kind: "blk", image: path(flags.image), readOnly, queues: count, queueSize, workers };
     };
   });
   add("net", "a network card whose wire is a stream socket, such as that of passt", (command) => {

@@ -23,6 +23,8 @@ export interface ImageDiskOptions extends ServedDeviceOptions {
   readonly id?: string;
   /** Entries of the front end's queues; 128 if absent. A request has two segments fewer. Larger ones, up to 256, do as well. */
   readonly queueSize?: number;
+  /** Where requests are counted: its only element. It may be shared with other threads. */
+  readonly tally?: Uint32Array;
 }
 
 /** A disk whose sectors are in a file. */
@@ -36,16 +38,16 @@ export interface ImageDisk extends ServedDevice {
 export function openImageDisk(options: ImageDiskOptions): ImageDisk {
   const { path, readOnly = false, queues = 1, queueSize = QUEUE_SIZE } = options;
   const image = new ImageFile(path, readOnly);
-  let sectors = Math.floor(image.size / SECTOR);
+  const sectors = Math.floor(image.size / SECTOR);
   if (sectors === 0) {
     image.close();
     throw new ServeError(`${path}: it does not hold a single sector of ${SECTOR} bytes`);
   }
   const id = (options.id ?? basename(path)).slice(0, 20);
-  let served = 0;
+  const { tally = new Uint32Array(1) } = options;
 
   function serve(request: BlkRequest): Completion {
-    served++;
+    tally[0] = (tally[0] ?? 0) + 1;
     try {
       return answer(request);
     } catch (error) {
@@ -89,9 +91,9 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
     }
   }
 
-  /** Whole sectors, and none past the end. */
+  /** Whole sectors, and none past the end. In a Worker the end is that of the main thread's disk. */
   function fits(sector: number, length: number): boolean {
-    return length % SECTOR === 0 && sector + length / SECTOR <= sectors;
+    return length % SECTOR === 0 && sector + length / SECTOR <= Number(device.config.capacity);
   }
 
   const device = new BlkDevice({
@@ -124,15 +126,12 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
     device,
     unit: "requests",
     get served() {
-      return served;
+      return tally[0] ?? 0;
     },
     resize() {
-      const now = Math.floor(image.size / SECTOR);
-      if (now !== sectors && now > 0) {
-        sectors = now;
-        device.config.capacity = BigInt(sectors);
-      }
-      return sectors;
+      const now = BigInt(Math.floor(image.size / SECTOR));
+      if (now !== device.config.capacity && now > 0n) device.config.capacity = now;
+      return Number(device.config.capacity);
     },
     close() {
       image.close();

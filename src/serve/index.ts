@@ -2,6 +2,7 @@ import { serve as serveVhostUser } from "../runtime/transport/vhost-user/index.j
 import { openCryptoEngine } from "./crypto/crypto-engine.js";
 import { feedKeyboard } from "./event-lines.js";
 import { openImageDisk } from "./image-disk.js";
+import { diskWorkers, type DiskWorkers } from "./image-disk-workers.js";
 import { openKeyboard } from "./keyboard.js";
 import { openStreamNetwork } from "./network/stream-network.js";
 import { openRandomSource } from "./random-source.js";
@@ -18,6 +19,8 @@ export type Wanted =
       readonly readOnly: boolean;
       readonly queues: number;
       readonly queueSize: number;
+      /** Workers that the queues are spread over; 0: none. */
+      readonly workers: number;
     }
   | {
       readonly kind: "net";
@@ -65,6 +68,7 @@ interface Opened {
   readonly properties?: readonly string[];
   readonly pairs?: number;
   readonly refresh?: () => string;
+  readonly spread?: DiskWorkers;
   /** Ends what feeds the device. */
   readonly closing?: () => void;
 }
@@ -74,18 +78,18 @@ interface Opened {
  * @throws ServeError when what is to be served cannot be opened, or the socket cannot be made.
  */
 export async function startServing(wanted: Wanted, options: ServingOptions): Promise<Serving> {
-  const { source, properties = [], pairs = 1, refresh, closing } = await open(wanted, options);
+  const { source, properties = [], pairs = 1, refresh, spread, closing } = await open(wanted, options);
   const close = (): Promise<void> => {
     closing?.();
     return source.close();
   };
   try {
-    const server = await serveVhostUser(source.device, options);
+    const server = await serveVhostUser(source.device, { ...options, ...(spread && { workers: spread.workers }) });
     return {
       qemu: qemuCommand({ kind: wanted.kind, socket: options.socket, properties, pairs }),
       unit: source.unit,
       get served() {
-        return source.served;
+        return source.served + (spread?.served ?? 0);
       },
       refresh: () => refresh?.(),
       async close() {
@@ -103,10 +107,13 @@ export async function startServing(wanted: Wanted, options: ServingOptions): Pro
 async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened> {
   switch (wanted.kind) {
     case "blk": {
-      const { image, readOnly, queues, queueSize } = wanted;
-      const disk = openImageDisk({ path: image, readOnly, queues, queueSize, onError });
+      const { image, readOnly, queueSize, workers } = wanted;
+      const queues = Math.max(wanted.queues, workers);
+      const diskOptions = { path: image, readOnly, queues, queueSize, onError };
+      const disk = openImageDisk(diskOptions);
       return {
         source: disk,
+        ...(workers > 0 && { spread: diskWorkers(workers, diskOptions) }),
         properties: [...(queues > 1 ? [`num-queues=${queues}`] : []), `queue-size=${queueSize}`],
         refresh: () => `${disk.resize()} sectors`,
       };

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { existsSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -66,6 +66,33 @@ describe.runIf(canServe)("virtio-gen serve", { timeout: 90_000 }, () => {
     expect(await ended).toBe(0);
     expect(printed.out).toContain("Stopped after 2 requests.");
     expect(existsSync(space.path("blk.sock"))).toBe(false);
+  });
+
+  it("blk: spreads its queues over Workers, which know how large the image is", async () => {
+    const space = new Workspace({ "disk.img": new Uint8Array(64 * 512).fill(7) });
+    const { child, printed, ended, says } = await start(space, ["blk", "--image", "disk.img", "--workers", "2"]);
+    expect(printed.out).toContain("num-queues=2");
+    const transport = await connect(space.path("blk.sock"), { deviceId: BLK_DEVICE_ID });
+    const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"] });
+    const data = new Uint8Array(512).fill(9);
+    for (const [index, queue] of driver.requestqs.entries()) {
+      const sector = BigInt(index);
+      expect(await queue.submit({ type: "OUT", sector, data })).toEqual({ status: "OK" });
+      expect((await queue.submit({ type: "IN", sector: 100n, data: 512 })).status).toBe("IOERR");
+    }
+    expect(readFileSync(space.path("disk.img")).subarray(0, 1024)).toEqual(Buffer.alloc(1024, 9));
+    truncateSync(space.path("disk.img"), 128 * 512);
+    child.kill("SIGHUP");
+    await says("128 sectors");
+    for (const queue of driver.requestqs) {
+      expect((await queue.submit({ type: "IN", sector: 100n, data: 512 })).status).toBe("OK");
+    }
+    await driver.stop();
+    transport.close();
+    await says("disconnected");
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    expect(printed.out).toContain("Stopped after 6 requests.");
   });
 
   it("rng, fs and input: each with its front end", async () => {

@@ -160,14 +160,14 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   it.each(forms)(
     "stop with requests in flight, and go on where they stopped: $name",
     async ({ wanted, ring: form }) => {
-      const { path, errors } = await spread();
+      const { path, errors } = await spread([], undefined, { stopTimeout: 3000 });
       const front = await ScriptedFrontEnd.connect(path);
       await front.setUp(wanted | MQ);
       const ring = await front.startRing(1, { features: form });
-      for (let n = 0; n < 3; n++) ring.submit(special.late + 60);
-      await pause(20);
+      for (let n = 0; n < 3; n++) ring.submit(special.late + 600);
+      await pause(100);
       const stopping = ring.stop();
-      await pause(10);
+      await pause(250);
       ring.submit(4);
       const base = await stopping;
       expect(await ring.completions(3)).toHaveLength(3);
@@ -225,7 +225,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     expect(ring.poll()).toEqual([]);
     kick.signal();
     expect(await ring.completions(1)).toMatchObject([{ first: 2 }]);
-    expect(isSignalled(call)).toBe(true);
+    await until(() => isSignalled(call));
     expect(await front.acknowledged("SET_VRING_KICK", "u64", 0x100n)).toBe(true);
     expect(await readOne(ring, 3)).toBe(3);
     // A file can always be read, and is no kick.
@@ -311,6 +311,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     expect(await readOne(ring, 4)).toBe(4);
     front.send("SET_MEM_TABLE", "memoryTable", [more], { fds: [file] });
     await front.cutOff();
+    await until(() => ends.length === 1);
     expect(ends).toEqual(["ring-address"]);
     there.release();
     front.close();
@@ -341,8 +342,9 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     ring.submit(2);
     const [read] = await ring.completions(1);
     expect(isMarked(read?.address ?? 0)).toBe(true);
+    // The ring is marked after it was written.
+    await until(() => isSignalled(event));
     expect(isMarked(ring.addresses.device)).toBe(true);
-    expect(isSignalled(event)).toBe(true);
     front.send("SET_FEATURES", "u64", plain);
     expect(await front.acknowledged("SET_OWNER", "none", undefined)).toBe(true);
     bits.fill(0);
