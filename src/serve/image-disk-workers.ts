@@ -14,16 +14,21 @@ export interface DiskWorkerProblem {
 /** Workers that each open the image of a disk and work on some of its queues. */
 export interface DiskWorkers {
   readonly workers: QueueWorkers;
-  /** Requests that they have served. */
+  /** Requests that each of them has served. */
+  readonly counts: readonly number[];
   readonly served: number;
 }
 
 export function diskWorkers(count: number, options: ImageDiskOptions): DiskWorkers {
   const { onError, ...disk } = options;
   const tallies = Array.from({ length: count }, () => new Uint32Array(new SharedArrayBuffer(4)));
+  const counts = (): number[] => tallies.map((tally) => tally[0] ?? 0);
   return {
+    get counts() {
+      return counts();
+    },
     get served() {
-      return tallies.reduce((sum, tally) => sum + (tally[0] ?? 0), 0);
+      return counts().reduce((sum, count) => sum + count, 0);
     },
     workers: {
       count,
