@@ -1,4 +1,4 @@
-import { NetDevice, NetGsoTypeKind, NetHdrFlags, type NetPacketBuffer } from "../../../generated/net.js";
+import { NetDevice, NetGsoTypeKind, NetHdrFlags, NetStatus, type NetPacketBuffer } from "../../../generated/net.js";
 import { CommonFeature, type HandlerResult } from "../../../src/runtime/index.js";
 
 /** Offloads that frames may use from one end to the other. */
@@ -64,6 +64,8 @@ export class Cable {
         config: {
           mac: Uint8Array.of(0x52, 0x54, 0, 0, 0, number + 1),
           mtu: options.mtu,
+          // What QEMU says of the link is its own.
+          status: NetStatus.LINK_UP,
           maxVirtqueuePairs: options.pairs,
         },
         transmitq: (buffer) => this.#sent(number, buffer),
