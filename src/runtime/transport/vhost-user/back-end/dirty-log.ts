@@ -1,12 +1,5 @@
 import { type EventFd, SharedMapping, SystemCallError, type SystemCalls } from "../../posix/index.js";
-import { VhostUserError, type LogArea } from "../protocol/index.js";
-
-const pageBytes = 4096;
-
-/** Bytes that a log must have to cover memory that ends at this guest address. */
-export function logBytes(end: number): number {
-  return Math.ceil(Math.ceil(end / pageBytes) / 8);
-}
+import { logBytes, logPageBytes as pageBytes, VhostUserError, type LogArea } from "../protocol/index.js";
 
 /** The pages that the device writes, one bit each, for live migration. */
 export class DirtyLog {

@@ -92,9 +92,10 @@ export class BackEndLink {
     await channel.tell("SET_MEM_TABLE", [place], [fd]);
   }
 
-  /** SET_FEATURES, with those of the protocol that are always on. */
-  async setFeatures(features: FeatureSet): Promise<void> {
-    const own = FeatureSet.of([VhostFeature.PROTOCOL_FEATURES]).and(this.#offered);
+  /** SET_FEATURES, with those of the protocol that are always on. `isLogged`: what is written is to be marked in the log. */
+  async setFeatures(features: FeatureSet, isLogged: boolean): Promise<void> {
+    const { PROTOCOL_FEATURES, LOG_ALL } = VhostFeature;
+    const own = FeatureSet.of(isLogged ? [PROTOCOL_FEATURES, LOG_ALL] : [PROTOCOL_FEATURES]).and(this.#offered);
     await this.channel.tell("SET_FEATURES", bitsOf(features.or(own)));
   }
 

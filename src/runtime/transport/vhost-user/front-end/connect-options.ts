@@ -34,6 +34,7 @@ export const WANTED = FeatureSet.of([
   ProtocolFeature.BACKEND_REQ,
   ProtocolFeature.CONFIG,
   ProtocolFeature.CRYPTO_SESSION,
+  ProtocolFeature.LOG_SHMFD,
   ProtocolFeature.RESET_DEVICE,
   ProtocolFeature.STATUS,
 ]);

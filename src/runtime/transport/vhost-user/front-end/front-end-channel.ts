@@ -56,11 +56,15 @@ export class FrontEndChannel {
 
   /**
    * Sends a request that has an answer of its own.
-   * @param fds how many descriptors the answer has; they are the caller's to close
+   * @param fds descriptors that go along, which stay the caller's, and how many the answer has, which are the caller's to close
    * @throws VhostUserError when the back end is gone or does not answer.
    */
-  async ask(name: FrontEndRequest, payload: Uint8Array, fds = 0): Promise<Message<FrontEndRequest>> {
-    return await this.#exchange(name, payload, { answered: fds });
+  async ask(
+    name: FrontEndRequest,
+    payload: Uint8Array,
+    descriptors: { readonly fds?: readonly number[]; readonly answered?: number } = {},
+  ): Promise<Message<FrontEndRequest>> {
+    return await this.#exchange(name, payload, descriptors);
   }
 
   /** The same for an answer in a layout that is known. */

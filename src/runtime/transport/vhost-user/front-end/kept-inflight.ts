@@ -28,7 +28,7 @@ export class KeptInflight {
    */
   static async ask(link: BackEndLink, queues: number, queueSize: number, isPacked: boolean): Promise<KeptInflight> {
     const wanted = encodePayload("inflight", { size: 0, offset: 0, queues, queueSize });
-    const answer = await link.channel.ask("GET_INFLIGHT_FD", wanted, 1);
+    const answer = await link.channel.ask("GET_INFLIGHT_FD", wanted, { answered: 1 });
     const [fd = -1] = answer.fds;
     try {
       const area = decodePayload("inflight", answer);

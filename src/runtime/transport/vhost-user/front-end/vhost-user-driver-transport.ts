@@ -15,15 +15,18 @@ import {
   type Watcher,
 } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
-import { baseOf, ProtocolFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
+import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
 import { DEFAULTS, UNSUPPORTED, WANTED, type ConnectOptions } from "./connect-options.js";
 import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
+import { DirtyPages } from "./dirty-pages.js";
 import { asVhostUserError } from "./front-end-channel.js";
 import { FrontEndRing } from "./front-end-ring.js";
 import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
+import { Logging } from "./logging.js";
+import { checkSame, notTheSame } from "./same-device.js";
 
 /** First address of the memory, so that 0 is no address. */
 const MEMORY_START = 0x10_0000;
@@ -42,6 +45,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly #mapping: SharedMapping;
   readonly #links: LastingLink;
   readonly #config: KnownConfig;
+  readonly #logging: Logging;
   #rings = new Map<number, FrontEndRing>();
   /** Queues whose reset is not complete. */
   readonly #resetting = new Set<number>();
@@ -91,6 +95,12 @@ export class VhostUserDriverTransport implements DriverTransport {
       resume: (link) => this.#resume(link),
       resumed: () => this.#resumed(),
       onEnd: (error) => this.#ended(error),
+    });
+    const end = MEMORY_START + this.#mapping.length;
+    this.#logging = new Logging({
+      links: this.#links,
+      create: (onWritten) => new DirtyPages(system, this.#watcher, MEMORY_START, end, onWritten),
+      tell: (link) => this.#tellLogging(link),
     });
   }
 
@@ -152,7 +162,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   async setFeatures(features: FeatureSet): Promise<void> {
     await this.#links.tell((link) => {
       this.#accepted = features;
-      return link.setFeatures(features);
+      return link.setFeatures(features, this.#logging.isOn);
     });
   }
 
@@ -187,7 +197,7 @@ export class VhostUserDriverTransport implements DriverTransport {
       // From here on, whoever ends the connection closes it.
       this.#rings.set(index, ring);
       await this.#giveInflight(link, false);
-      await ring.start(link, baseOf(beginning, this.#isPacked), false);
+      await ring.start(link, baseOf(beginning, this.#isPacked), this.#logging.isOn);
     });
   }
   queueEnabled(index: number): boolean {
@@ -220,6 +230,30 @@ export class VhostUserDriverTransport implements DriverTransport {
   /** Ends a session. False: the back end says that there is none. It need not say anything. */
   async closeCryptoSession(id: bigint): Promise<boolean> {
     return await this.#links.ask((link) => closeCryptoSession(link, id));
+  }
+
+  /**
+   * Has the back end mark the pages that it writes, from now on: data when a request is completed, rings when they are written.
+   * The log stays on over resets, and when another back end takes the place of one that died: then all pages count as written.
+   * @param onWritten told when there is something new
+   * @returns what to take the pages from until {@link stopLog}
+   * @throws VhostUserError `not-negotiated` when the back end has no log, `log-running` when it is on
+   */
+  async startLog(onWritten?: () => void): Promise<DirtyPages> {
+    if (!this.#has(ProtocolFeature.LOG_SHMFD) || !this.#offered.has(VhostFeature.LOG_ALL)) {
+      throw new VhostUserError("not-negotiated", "the back end has no log");
+    }
+    return await this.#logging.start(onWritten);
+  }
+
+  /** Ends that. Returns the addresses of the pages that were written and not taken yet; the log is of no use any more. */
+  async stopLog(): Promise<number[]> {
+    return await this.#logging.stop();
+  }
+
+  async #tellLogging(link: BackEndLink): Promise<void> {
+    if (this.#accepted !== undefined) await link.setFeatures(this.#accepted, this.#logging.isOn);
+    for (const ring of [...this.#rings.values()]) await ring.setAddress(link, this.#logging.isOn);
   }
 
   async #open(): Promise<void> {
@@ -272,12 +306,13 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   /** Tells a back end all that the one before it was told. */
   async #resume(link: BackEndLink): Promise<void> {
-    const missing = (this.#accepted ?? FeatureSet.none).without(link.offered);
-    const unspoken = this.#protocolFeatures.without(link.protocolFeatures);
-    if (!missing.isEmpty) throw notTheSame(`features ${missing.bits().join(", ")} are gone`);
-    if (!unspoken.isEmpty) throw notTheSame(`protocol features ${unspoken.bits().join(", ")} are gone`);
-    if (this.#queuesOf(link) < this.#queues) throw notTheSame(`${this.#queuesOf(link)} queues, not ${this.#queues}`);
-    if (this.#accepted !== undefined) await link.setFeatures(this.#accepted);
+    checkSame(link, this.#queuesOf(link), {
+      features: this.#accepted,
+      protocolFeatures: this.#protocolFeatures,
+      queues: this.#queues,
+    });
+    await this.#logging.resume(link);
+    if (this.#accepted !== undefined) await link.setFeatures(this.#accepted, this.#logging.isOn);
     if (this.#has(ProtocolFeature.CONFIG)) {
       const difference = await this.#config.difference((bytes) => link.readConfig(bytes));
       if (difference !== undefined) throw notTheSame(difference);
@@ -296,7 +331,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     }
     await this.#giveInflight(link, true);
     for (const ring of [...this.#rings.values()]) {
-      await ring.start(link, ring.lostBase(this.memory, this.#isPacked), false);
+      await ring.start(link, ring.lostBase(this.memory, this.#isPacked), this.#logging.isOn);
     }
   }
 
@@ -330,6 +365,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#rings.clear();
     this.#inflight?.close();
     this.#inflight = undefined;
+    this.#logging.close();
     // Before that, whoever connects is told.
     if (this.#isOpen) this.#options.onEnd?.(error);
     // The driver reads the status then, and finds that the device needs a reset.
@@ -350,10 +386,6 @@ export class VhostUserDriverTransport implements DriverTransport {
   #has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);
   }
-}
-
-function notTheSame(detail: string): VhostUserError {
-  return new VhostUserError("same-device", detail);
 }
 
 /**

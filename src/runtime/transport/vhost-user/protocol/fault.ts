@@ -21,6 +21,7 @@ const rules = {
   "ring-base": "a ring starts where it can be",
   "ring-running": "a ring is set up while it is stopped",
   features: "features are offered, and do not change while a ring runs",
+  "log-running": "the log is turned on while it is off",
   "log-range": "the log is in its file and covers all memory",
   "inflight-size": "the inflight region has the size that its numbers make",
   "config-range": "an access to the configuration is within it",

@@ -15,6 +15,7 @@ export {
 } from "./crypto-session.js";
 export { VhostUserError, type VhostUserRule } from "./fault.js";
 export { ProtocolFeature, VhostFeature, type ProtocolFeatureName } from "./features.js";
+export { logBytes, logPageBytes } from "./log-layout.js";
 export { inflightBytes, inflightPartBytes } from "./inflight-layout.js";
 export { closeAll, decodePayload, encodePayload, MessageChannel, type Message } from "./message-channel.js";
 export {

@@ -1,0 +1,69 @@
+import { VhostUserError } from "../protocol/index.js";
+import type { BackEndLink } from "./back-end-link.js";
+import type { DirtyPages } from "./dirty-pages.js";
+import type { LastingLink } from "./lasting-link.js";
+
+export interface LoggingOptions {
+  readonly links: LastingLink;
+  create(onWritten: (() => void) | undefined): DirtyPages;
+  /** Says to a back end whether writes are logged: with the features, and for each ring. */
+  tell(link: BackEndLink): Promise<void>;
+}
+
+/** Turns the dirty log on and off, whichever back end there is. */
+export class Logging {
+  readonly #options: LoggingOptions;
+  #pages: DirtyPages | undefined;
+
+  constructor(options: LoggingOptions) {
+    this.#options = options;
+    this.#pages = undefined;
+  }
+
+  get isOn(): boolean {
+    return this.#pages !== undefined;
+  }
+
+  /** @throws VhostUserError when it is on, or the back end does not do it. */
+  async start(onWritten: (() => void) | undefined): Promise<DirtyPages> {
+    const { links } = this.#options;
+    if (this.#pages !== undefined) throw new VhostUserError("log-running", "startLog");
+    const pages = this.#options.create(onWritten);
+    try {
+      await links.tell(async (link) => {
+        this.#pages = pages;
+        await pages.give(link);
+        await this.#options.tell(link);
+      });
+      return pages;
+    } catch (error) {
+      this.close();
+      pages.close();
+      throw error;
+    }
+  }
+
+  /** Returns the pages that were not taken yet. */
+  async stop(): Promise<number[]> {
+    const pages = this.#pages;
+    if (pages === undefined) return [];
+    await this.#options.links.tell(async (link) => {
+      this.#pages = undefined;
+      await this.#options.tell(link);
+    });
+    const last = pages.take();
+    pages.close();
+    return last;
+  }
+
+  /** Another back end has taken the place of one that died: what that wrote last, it may not have marked. */
+  async resume(link: BackEndLink): Promise<void> {
+    this.#pages?.markAll();
+    await this.#pages?.give(link);
+  }
+
+  close(): void {
+    this.#pages?.close();
+    this.#pages = undefined;
+  }
+}
