@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Guest } from "../../test/interop/linux/guest.js";
-import { prompt, say } from "./terminal.js";
+import { prompt, say } from "../shared/guest-terminal.js";
 import { serveDisk } from "./disk.js";
 
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-"));

@@ -67,7 +67,7 @@ export class DeviceQueueControl implements QueueIdentity {
   #started = false;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
-  /** The queue stands still because the device may not reach guest memory: how it goes on, and what that waits for. */
+  /** The queue stands still because guest memory is out of reach or has moved: how it goes on, and what that waits for. */
   #halted: { readonly queue: SavedQueue; readonly settled: Promise<void> | undefined } | undefined;
   #epoch = 0;
   /** The device was reset: another object stands for the queue now. */
@@ -277,6 +277,26 @@ export class DeviceQueueControl implements QueueIdentity {
     const queue = this.save();
     const reason = new ProtocolError("no-memory-access", Clause.queues, `${this.#label()} lost its memory`);
     this.#halted = { queue, settled: this.#end(reason) };
+  }
+
+  /**
+   * Guest memory has other bytes now, with the same contents, and the old ones are gone: the ring is found anew, and what is
+   * in flight is served again, once.
+   */
+  memoryMoved(): void {
+    const queue = this.#queue;
+    // One that is halted or being reset has let go of its ring already.
+    if (queue === undefined) return;
+    const saved: SavedQueue = {
+      name: this.name,
+      index: this.index,
+      addresses: this.#addresses ?? null,
+      position: queue.position,
+      inFlight: queue.inFlight(),
+    };
+    const reason = new ProtocolError("no-memory-access", Clause.queues, `the memory of ${this.#label()} has moved`);
+    this.#halted = { queue: saved, settled: this.#end(reason) };
+    if (this.#owner.memoryAccess) this.#goOn();
   }
 
   /** The device may reach guest memory again: what was in flight is served again, once. */

@@ -180,6 +180,16 @@ export abstract class VirtioDevice {
   }
 
   /**
+   * To be called when the bytes that stand for guest memory are others than before, with the same contents (after
+   * {@link GuestMemory.replace}), before anything else happens to the device. A WebAssembly.Memory that grows is such a
+   * case: all views of it are empty then. What is in flight is served again, as after {@link restore}: a handler that still
+   * works on such a request finds it stale.
+   */
+  memoryMoved(): void {
+    for (const queue of this.#queues.kept) queue.memoryMoved();
+  }
+
+  /**
    * Everything back to the start: no features, no queues, all chains in flight stale, no more notifications. The status
    * reads 0 at once or, if somebody still holds on to guest memory, when that is over (2.4.1); until then `resetting` is
    * true and whatever the driver writes is ignored.

@@ -58,6 +58,8 @@ export class GuestMemory {
   window: MemoryWindow = noWindow;
   /** Windows by the addresses that they start at or before, cut at multiples of 2^31. Made when first used. */
   readonly #windows = new Map<number, MemoryWindow>();
+  /** Of all regions that there are and were: buffers that were found before a change of the memory are still told of. */
+  readonly #starts = new WeakMap<Uint8Array, number>();
   /** The region that answered last: rings and buffers mostly live together. */
   #recent: MemoryRegion;
 
@@ -66,6 +68,7 @@ export class GuestMemory {
     this.oneThread = options.oneThread ?? false;
     this.#regions = checkedRegions(regions);
     this.#recent = this.#regions[0] ?? nowhere;
+    this.#noteStarts();
   }
 
   get regions(): readonly MemoryRegion[] {
@@ -82,6 +85,21 @@ export class GuestMemory {
     this.#recent = this.#regions[0] ?? nowhere;
     this.#windows.clear();
     this.window = noWindow;
+    this.#noteStarts();
+  }
+
+  /**
+   * First address of the region whose bytes these are, or were before {@link replace}.
+   * @throws MemoryError for any other bytes.
+   */
+  startOf(bytes: Uint8Array): number {
+    const start = this.#starts.get(bytes);
+    if (start === undefined) throw new MemoryError("region-unknown", `${bytes.length} bytes`);
+    return start;
+  }
+
+  #noteStarts(): void {
+    for (const { bytes, start } of this.#regions) this.#starts.set(bytes, start);
   }
 
   /** One zeroed region of `size` bytes from `start` (0 unless told) on, for both sides in one thread. */

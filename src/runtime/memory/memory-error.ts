@@ -1,6 +1,7 @@
 const memoryRules = {
   "region-range": "a memory region must start at a whole address and end at or below 2^53 - 1",
   "region-overlap": "memory regions must be sorted by address and must not overlap",
+  "region-unknown": "the bytes must be those of a region of the memory",
   "allocator-range": "the allocator's range must lie inside one memory region",
   "allocation-size": "an allocation must be of a whole, positive number of bytes",
   "allocation-alignment": "an alignment must be a power of two",

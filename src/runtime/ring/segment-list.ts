@@ -226,14 +226,10 @@ export class SegmentList {
   save(): SavedSegment[] {
     this.spread();
     return Array.from({ length: this.count }, (_, index) => ({
-      address: this.#startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
+      address: this.#memory.startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
       length: this.lengths[index] ?? 0,
       writable: index >= this.readableCount,
     }));
-  }
-
-  #startOf(bytes: Uint8Array): number {
-    return this.#memory.regions.find((region) => region.bytes === bytes)?.start ?? 0;
   }
 
   /** The chain ends: its windows become empty. A list that grew large lets go of its room when room is scarce. */

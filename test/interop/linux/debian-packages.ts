@@ -72,11 +72,11 @@ export class DebianPackages {
     return join(this.#folder, downloaded);
   }
 
-  /** Fetches lists of what there is, without touching the system's. */
+  /** Fetches lists of what there is, without touching the system's. One that is out of reach does not keep others away. */
   async refresh(): Promise<void> {
     const state = join(this.#folder, "lists");
     await mkdir(join(state, "partial"), { recursive: true });
     this.#own = [...this.#own, "-o", `Dir::State::lists=${state}`, "-o", `Dir::Cache=${this.#folder}`];
-    await command("apt-get", [...this.#own, "update"]);
+    await command("apt-get", [...this.#own, "update"]).catch(() => undefined);
   }
 }

@@ -1,9 +1,15 @@
-import type { Socket } from "node:net";
-import type { AgentConnection, CommandResult } from "./agent-connection.js";
+import type { CommandResult } from "./agent-connection.js";
 import { within } from "./within.js";
 
 /** For how long a command may run, in seconds. */
 const PATIENCE = 30;
+
+/** What runs commands in the guest. */
+export interface GuestAgent {
+  /** Rejects when the guest goes away before the command ends. */
+  run(command: string): Promise<CommandResult>;
+  close(): void;
+}
 
 /** The program that a guest runs in. */
 export interface GuestProcess {
@@ -15,13 +21,13 @@ export interface GuestProcess {
 
 /** A Linux in which a test runs commands, whatever it runs in. */
 export abstract class GuestCommands {
-  readonly #agent: AgentConnection;
+  readonly #agent: GuestAgent;
   /** Rejected when the program is gone that the guest runs in at the time. */
   readonly #gone: Promise<never>;
   #process: GuestProcess;
   #lose: (error: unknown) => void = () => undefined;
 
-  constructor(agent: AgentConnection, process: GuestProcess) {
+  constructor(agent: GuestAgent, process: GuestProcess) {
     this.#agent = agent;
     this.#gone = new Promise((_, reject) => (this.#lose = reject));
     this.#gone.catch(() => undefined);
@@ -66,13 +72,10 @@ export abstract class GuestCommands {
     await within(seconds, "the guest does not power off", this.#process.exited);
   }
 
-  /** The guest runs in another program now, where the agent's line is this socket; `leave` ends the one before. */
-  protected async moveTo(process: GuestProcess, socket: Socket, leave: () => Promise<void>): Promise<void> {
+  /** The guest runs in another program now. */
+  protected movedTo(process: GuestProcess): void {
     this.#process = process;
     this.#watch(process);
-    const moved = this.#agent.continueOn(socket);
-    await leave();
-    await moved;
   }
 
   #watch(process: GuestProcess): void {

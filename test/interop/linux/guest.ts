@@ -60,6 +60,7 @@ export async function withGuest<T>(options: GuestOptions, work: (guest: Guest) =
 
 /** A Linux that runs in QEMU, in which a test runs commands. */
 export class Guest extends GuestCommands {
+  readonly #agent: AgentConnection;
   readonly #options: GuestOptions;
   #qemu: QemuRun;
   #qmp: QmpClient;
@@ -68,6 +69,7 @@ export class Guest extends GuestCommands {
 
   private constructor(options: GuestOptions, qemu: QemuRun, agent: AgentConnection, qmp: QmpClient) {
     super(agent, qemu);
+    this.#agent = agent;
     this.#options = options;
     this.#qemu = qemu;
     this.#qmp = qmp;
@@ -114,7 +116,11 @@ export class Guest extends GuestCommands {
       this.qmp.close();
       this.#qemu = target;
       this.#qmp = qmp;
-      await this.moveTo(target, await target.agentSocket, () => source.close());
+      const line = await target.agentSocket;
+      this.movedTo(target);
+      const moved = this.#agent.continueOn(line);
+      await source.close();
+      await moved;
     } catch (error) {
       if (error instanceof Error) error.message += target.account();
       await target.close();

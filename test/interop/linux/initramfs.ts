@@ -37,16 +37,22 @@ export async function nameOfFiles(files: readonly string[], text = ""): Promise<
 }
 
 /**
- * Makes a first file system: busybox, the programs in guest/ and modules of a kernel.
+ * Makes a first file system: busybox, modules of a kernel, and the programs in guest/ or another first process.
  * @param work Folder for what comes in between.
  * @param kernel Where the modules are: below `lib/modules/`, by the version of the kernel.
  * @param modules Names of those that are wanted; what these need comes along.
  * @param busybox The package.
+ * @param init A script that is the first process in place of all that is in guest/.
  * @param initrd File to write.
  */
 export async function makeInitramfs(
   work: string,
-  from: { readonly kernel: string; readonly modules: readonly string[]; readonly busybox: string },
+  from: {
+    readonly kernel: string;
+    readonly modules: readonly string[];
+    readonly busybox: string;
+    readonly init?: string;
+  },
   initrd: string,
 ): Promise<void> {
   const [busybox, root] = [join(work, "busybox"), join(work, "root")];
@@ -56,20 +62,30 @@ export async function makeInitramfs(
   await mkdir(join(root, "bin"), { recursive: true });
   await copyModules(from.kernel, root, version, from.modules);
   await copyFile(join(busybox, "bin/busybox"), join(root, "bin/busybox"));
+  if (from.init === undefined) await addPrograms(root);
+  else await copyExecutable(from.init, join(root, "init"));
+  const names = (await readdir(root, { recursive: true })).sort();
+  await writeFile(join(work, "names"), [".", ...names].join("\n"));
+  const script = 'cd "$1" && cpio --quiet -o -H newc -R 0:0 < "$2" > "$3"';
+  await command("sh", ["-c", script, "cpio", root, join(work, "names"), initrd]);
+}
+
+async function copyExecutable(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  await chmod(to, 0o755);
+}
+
+/** What is in guest/: programs, compiled for this machine, and scripts. */
+async function addPrograms(root: string): Promise<void> {
   for (const file of (await readdir(sources)).sort()) {
     const source = join(sources, file);
     if (file.endsWith(".c")) {
       const program = join(root, "bin", file.slice(0, -2));
       await command("gcc", ["-O2", "-static", "-s", "-Wall", "-Werror", "-pthread", "-o", program, source]);
     } else if (!file.endsWith(".h")) {
-      await copyFile(source, join(root, file));
-      await chmod(join(root, file), 0o755);
+      await copyExecutable(source, join(root, file));
     }
   }
-  const names = (await readdir(root, { recursive: true })).sort();
-  await writeFile(join(work, "names"), [".", ...names].join("\n"));
-  const script = 'cd "$1" && cpio --quiet -o -H newc -R 0:0 < "$2" > "$3"';
-  await command("sh", ["-c", script, "cpio", root, join(work, "names"), initrd]);
 }
 
 /** The modules that are wanted, all that they need, and the tables with which `modprobe` finds them. */

@@ -97,4 +97,12 @@ describe("GuestMemory", () => {
     expect(make).toThrow(MemoryError);
     expect(make).toThrow(expect.objectContaining({ rule }));
   });
+
+  test("knows where regions start, and where those started that were replaced", () => {
+    const [old, fresh] = [new Uint8Array(10), new Uint8Array(10)];
+    const memory = new GuestMemory([{ start: 100, bytes: old }]);
+    memory.replace([{ start: 200, bytes: fresh }]);
+    expect([memory.startOf(old), memory.startOf(fresh)]).toEqual([100, 200]);
+    expect(() => memory.startOf(new Uint8Array(10))).toThrow(expect.objectContaining({ rule: "region-unknown" }));
+  });
 });

@@ -33,10 +33,21 @@ function rig(packed: boolean, inOrder: boolean, start?: QueuePosition) {
     driver.kick();
     return token;
   };
-  return { driver, device, submit };
+  return { memory: common.memory, driver, device, submit };
 }
 
 describe.each(formats)("$format, in order: $inOrder", ({ packed, inOrder }) => {
+  test("a buffer keeps its addresses when the memory it was found in has been replaced", () => {
+    const { memory, device, submit } = rig(packed, inOrder);
+    submit(2);
+    const queue = device();
+    queue.take();
+    const before = queue.inFlight();
+    memory.replace(memory.regions.map(({ start, bytes }) => ({ start, bytes: bytes.slice() })));
+    expect(queue.inFlight()).toEqual(before);
+    expect(before[0]?.segments?.[0]?.address).toBe(buffers);
+  });
+
   test("what was in flight is taken again once each, and comes back once each, on every lap", () => {
     const { driver, device, submit } = rig(packed, inOrder);
     let queue = device();

@@ -1,0 +1,107 @@
+import { GuestMemory, type VirtioDevice } from "virtio-gen/runtime";
+import { PciTransport } from "virtio-gen/runtime/pci";
+import { takePorts, type V86Machine } from "./v86-machine.js";
+
+const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_DATA = 0xcfc;
+const INTERRUPT_LINE = 0x3c;
+
+/**
+ * Puts virtio-pci functions on v86's PCI bus, in slots that v86 does not use itself (8 and up). To be made when the emulator
+ * has been loaded and before it runs.
+ */
+export class PciBus {
+  readonly #machine: V86Machine;
+  readonly #memory: GuestMemory;
+  readonly #functions = new Map<number, PciTransport>();
+  #buffer: ArrayBufferLike;
+  /** What the guest has written to the address register. */
+  #address = 0;
+
+  constructor(machine: V86Machine) {
+    this.#machine = machine;
+    this.#buffer = machine.mem8.buffer;
+    this.#memory = new GuestMemory([this.#guestMemory()], { oneThread: true });
+    takePorts(machine, CONFIG_ADDRESS, 4, {
+      read: () => undefined,
+      write: (offset, width, value) => {
+        const mask = width === 4 ? -1 : ((1 << (8 * width)) - 1) << (8 * offset);
+        this.#address = (this.#address & ~mask) | ((value << (8 * offset)) & mask);
+        return false;
+      },
+    });
+    takePorts(machine, CONFIG_DATA, 4, {
+      read: (offset, width) => this.#selected()?.config.read((this.#address & 0xfc) + offset, width),
+      write: (offset, width, value) => {
+        const pci = this.#selected();
+        pci?.config.write((this.#address & 0xfc) + offset, width, value >>> 0);
+        return pci !== undefined;
+      },
+    });
+    // Between two slices of the guest handlers may go on that wait for something.
+    const slice = machine.main_loop;
+    machine.main_loop = () => {
+      const pause = slice();
+      this.#findMemory();
+      return pause;
+    };
+  }
+
+  /** The registers are in I/O ports, the interrupt is a line. */
+  plugIn(slot: number, device: VirtioDevice): PciTransport {
+    const pci = new PciTransport(device, {
+      memory: this.#memory,
+      bar: "io",
+      interrupt: (isAsserted) => {
+        // The firmware has written down which line it is.
+        const irq = pci.config.read(INTERRUPT_LINE, 1);
+        if (isAsserted) this.#machine.device_raise_irq(irq);
+        else this.#machine.device_lower_irq(irq);
+      },
+      barChanged: () => (giveBack = this.#takeBar(pci, giveBack)),
+    });
+    let giveBack = (): void => undefined;
+    this.#functions.set(slot, pci);
+    return pci;
+  }
+
+  /** The BAR answers where the guest has put it now. */
+  #takeBar(pci: PciTransport, giveBack: () => void): () => void {
+    giveBack();
+    const [bar] = pci.bars;
+    const start = bar && pci.barAddress(bar.index);
+    if (bar === undefined || start === undefined || start + bar.length > 0x1_0000) return () => undefined;
+    const { length, registers } = bar;
+    return takePorts(this.#machine, start, length, {
+      read: (offset, width) => {
+        this.#findMemory();
+        return registers.read(offset, width);
+      },
+      write: (offset, width, value) => {
+        this.#findMemory();
+        registers.write(offset, width, value >>> 0);
+        return true;
+      },
+    });
+  }
+
+  /** The function that the guest's next access to the configuration is for; undefined if v86 has it. */
+  #selected(): PciTransport | undefined {
+    const isFirstFunction = (this.#address & 0x80ff_0700) >>> 0 === 0x8000_0000;
+    return isFirstFunction ? this.#functions.get((this.#address >>> 11) & 31) : undefined;
+  }
+
+  /** All memory of v86 moves when its translator needs more of it: a WebAssembly.Memory that grows gets a new buffer. */
+  #findMemory(): void {
+    const { buffer } = this.#machine.mem8;
+    if (buffer === this.#buffer) return;
+    this.#buffer = buffer;
+    this.#memory.replace([this.#guestMemory()]);
+    for (const { device } of this.#functions.values()) device.memoryMoved();
+  }
+
+  #guestMemory(): { readonly start: number; readonly bytes: Uint8Array } {
+    const { buffer, byteOffset, length } = this.#machine.mem8;
+    return { start: 0, bytes: new Uint8Array(buffer, byteOffset, length) };
+  }
+}

@@ -1,0 +1,75 @@
+type Reader = (this: unknown) => number;
+type Writer = (this: unknown, value: number) => void;
+/** What v86 does when its processor uses a port. */
+interface Port {
+  readonly read8: Reader;
+  readonly read16: Reader;
+  readonly read32: Reader;
+  readonly write8: Writer;
+  readonly write16: Writer;
+  readonly write32: Writer;
+  /** `this` of these functions. */
+  readonly device: unknown;
+}
+
+/** The parts of v86's machine that a device needs. Its published types leave them out. */
+export interface V86Machine {
+  /** The guest's memory from address 0 on; a view that is looked up anew whenever it is used. */
+  readonly mem8: Pick<Uint8Array, "buffer" | "byteOffset" | "length">;
+  /** All 65,536 of them. */
+  readonly io: { readonly ports: Port[] };
+  device_raise_irq(irq: number): void;
+  device_lower_irq(irq: number): void;
+  /** Runs the guest for a slice of time; returns the ms until the next one. */
+  main_loop: () => number;
+}
+
+/** @throws Error when the emulator has not said `emulator-loaded` yet, or is a version that is built differently. */
+export function machineOf(emulator: object): V86Machine {
+  const cpu = property(property(emulator, "v86"), "cpu");
+  if (!isMachine(cpu)) throw new Error("this v86 is not loaded yet, or is another version");
+  return cpu;
+}
+
+function isMachine(cpu: unknown): cpu is V86Machine {
+  const isFunction = (name: string): boolean => typeof property(cpu, name) === "function";
+  return (
+    typeof property(property(cpu, "mem8"), "byteOffset") === "number" &&
+    Array.isArray(property(property(cpu, "io"), "ports")) &&
+    ["device_raise_irq", "device_lower_irq", "main_loop"].every(isFunction)
+  );
+}
+
+function property(object: unknown, name: string): unknown {
+  return typeof object === "object" && object !== null ? Reflect.get(object, name) : undefined;
+}
+
+/** What answers at some ports; offsets count from the first of them. */
+export interface PortHandlers {
+  /** Undefined: it is for whoever was there before. */
+  read(offset: number, width: 1 | 2 | 4): number | undefined;
+  /** False: likewise. */
+  write(offset: number, width: 1 | 2 | 4, value: number): boolean;
+}
+
+/** Puts handlers in front of some ports, until the function that is returned is called. */
+export function takePorts({ io }: V86Machine, first: number, count: number, handlers: PortHandlers): () => void {
+  const before = io.ports.slice(first, first + count);
+  for (const [offset, port] of before.entries()) {
+    const reader = (width: 1 | 2 | 4, otherwise: Reader) => (): number =>
+      handlers.read(offset, width) ?? otherwise.call(port.device);
+    const writer = (width: 1 | 2 | 4, otherwise: Writer) => (value: number) => {
+      if (!handlers.write(offset, width, value)) otherwise.call(port.device, value);
+    };
+    io.ports[first + offset] = {
+      read8: reader(1, port.read8),
+      read16: reader(2, port.read16),
+      read32: reader(4, port.read32),
+      write8: writer(1, port.write8),
+      write16: writer(2, port.write16),
+      write32: writer(4, port.write32),
+      device: port.device,
+    };
+  }
+  return () => io.ports.splice(first, count, ...before);
+}
