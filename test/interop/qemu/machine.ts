@@ -11,11 +11,14 @@ import {
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
 import { requirePeer } from "../peers.js";
 
+/** The QEMU whose devices are driven; another one than the installed one by the environment. */
+export const qemuProgram = process.env["VIRTIO_GEN_QEMU"] ?? "qemu-system-x86_64";
+
 /** Asks for QEMU (and koffi, for its memory) at the top of a suite: `describe.runIf(await requireQemu())`. */
 export function requireQemu(): Promise<boolean> {
-  return requirePeer("QEMU (qemu-system-x86_64)", async () => {
-    const { status, error } = spawnSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" });
-    if (error !== undefined || status !== 0) return "qemu-system-x86_64 cannot be run";
+  return requirePeer(`QEMU (${qemuProgram})`, async () => {
+    const { status, error } = spawnSync(qemuProgram, ["--version"], { encoding: "utf8" });
+    if (error !== undefined || status !== 0) return "it cannot be run";
     return (await loadKoffi()) === undefined ? "koffi is not installed" : undefined;
   });
 }
@@ -26,7 +29,7 @@ export async function onPc<T>(
   work: (machine: QemuPc) => Promise<T>,
   options: Omit<QemuPcOptions, "arguments"> = {},
 ): Promise<T> {
-  return await withMachine(await QemuPc.start({ ...options, arguments: devices }), work);
+  return await withMachine(await QemuPc.start({ program: qemuProgram, ...options, arguments: devices }), work);
 }
 
 /** The same on a microvm, whose devices are behind MMIO registers. */
@@ -35,7 +38,7 @@ export async function onMicrovm<T>(
   work: (machine: QemuMicrovm) => Promise<T>,
   options: Omit<QemuMicrovmOptions, "arguments"> = {},
 ): Promise<T> {
-  return await withMachine(await QemuMicrovm.start({ ...options, arguments: devices }), work);
+  return await withMachine(await QemuMicrovm.start({ program: qemuProgram, ...options, arguments: devices }), work);
 }
 
 async function withMachine<M extends QemuPc | QemuMicrovm, T>(
