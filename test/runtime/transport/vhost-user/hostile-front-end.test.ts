@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readdirSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   decodePayload,
   encodePayload,
@@ -18,6 +18,7 @@ import {
   type ScriptedRing,
 } from "./scripted-front-end.js";
 import { requireVhostUser, serveDisk } from "./served-disk.js";
+import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const words = (...numbers: number[]): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
@@ -432,6 +433,41 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     next.close();
     await until(() => ends.length === 2);
     expect(openFiles()).toBe(before);
+  });
+
+  it("is no better off when queues are spread over Workers", { timeout: 120_000 }, async () => {
+    await makeWorkerProgram();
+    onTestFinished(forgetWorkerProgram);
+    const { path, ends, device, started } = await spreadDisk();
+    const serveOne = async (): Promise<void> => {
+      const front = await ScriptedFrontEnd.connect(path);
+      await front.setUp();
+      const ring = await front.startRing(0);
+      ring.submit(3);
+      expect(await ring.completions(1)).toMatchObject([{ first: 3, status: 0 }]);
+      front.close();
+    };
+    await serveOne();
+    await until(() => ends.length === 1);
+    const before = openFiles();
+    for (const { rule, what, attack } of attacks) {
+      ends.length = 0;
+      const front = await ScriptedFrontEnd.connect(path);
+      await front.setUp();
+      try {
+        await attack(front, () => front.startRing(0));
+      } catch (error) {
+        if (!(error instanceof VhostUserError)) throw error;
+      }
+      await until(() => ends.length === 1, "the end");
+      expect(ends, what).toEqual([rule]);
+      expect(device.status).toBe(0);
+      front.close();
+      await serveOne();
+      await until(() => ends.length === 2);
+      expect(openFiles(), what).toBe(before);
+    }
+    expect(started).toHaveLength(2);
   });
 
   it("is told with an acknowledgement, and goes on, where it asks for one", async () => {

@@ -1,13 +1,9 @@
-import { readdirSync, readFileSync, readSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { readdirSync, readFileSync, readSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MemoryAllocator } from "../../../../src/runtime/index.js";
 import { EventFd, SharedMapping, UnixSocket } from "../../../../src/runtime/transport/posix/index.js";
-import type { ServeOptions } from "../../../../src/runtime/transport/vhost-user/index.js";
 import {
   backEndTable,
   decodePayload,
@@ -26,8 +22,9 @@ import {
   userStart,
   type ScriptedRing,
 } from "./scripted-front-end.js";
-import { requireVhostUser, SECTOR, SECTORS, serveDisk, type ServedDisk } from "./served-disk.js";
-import { special, type WorkerDiskData } from "./worker-disk-data.js";
+import { requireVhostUser, SECTOR, SECTORS } from "./served-disk.js";
+import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
+import { special } from "./worker-disk-data.js";
 
 const [CONFIG_WCE, MQ] = [1n << 11n, 1n << 12n];
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
@@ -36,23 +33,8 @@ const guestMappings = (): number => readFileSync("/proc/self/maps", "utf8").matc
 const addressSpace = (): number =>
   1024 * Number(/VmSize:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 
-/** The program of the Workers, in one file: they start in a fraction of a second then. It has to be where koffi is found. */
-const program = fileURLToPath(
-  new URL(`../../../../node_modules/.cache/virtio-gen-worker-disk-${process.pid}.mjs`, import.meta.url),
-);
-beforeAll(async () => {
-  await build({
-    entryPoints: [fileURLToPath(new URL("worker-disk.ts", import.meta.url))],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    external: ["koffi"],
-    conditions: ["virtio-gen-source"],
-    logLevel: "error",
-  });
-});
-afterAll(() => rmSync(program, { force: true }));
+beforeAll(makeWorkerProgram);
+afterAll(forgetWorkerProgram);
 
 const forms = [
   { name: "split", wanted: plain, ring: {} },
@@ -60,33 +42,6 @@ const forms = [
   { name: "packed", wanted: plain | PACKED, ring: { packed: true } },
   { name: "packed, event_idx", wanted: plain | PACKED | features.EVENT_IDX, ring: { packed: true, eventIdx: true } },
 ] as const;
-
-interface SpreadDisk extends ServedDisk {
-  /** The sectors that the Workers have. Sector n is full of n. */
-  readonly sectors: Uint8Array;
-  /** All Workers that were started. */
-  readonly started: readonly Worker[];
-}
-
-/** A disk whose queues are spread over two Workers, by turns. */
-async function spread(
-  kinds: readonly WorkerDiskData["kind"][] = [],
-  of?: (queue: number) => number | undefined,
-  options: Partial<ServeOptions> = {},
-): Promise<SpreadDisk> {
-  const bytes = new SharedArrayBuffer(SECTORS * SECTOR);
-  const sectors = new Uint8Array(bytes);
-  for (let at = 0; at < sectors.length; at++) sectors[at] = Math.floor(at / SECTOR);
-  const started: Worker[] = [];
-  const start = (number: number): Worker => {
-    const data: WorkerDiskData = { bytes, number, kind: kinds[started.length] ?? "same" };
-    const worker = new Worker(program, { workerData: data });
-    started.push(worker);
-    return worker;
-  };
-  const served = await serveDisk(undefined, { workers: { count: 2, start, ...(of && { of }) }, ...options });
-  return { ...served, sectors, started };
-}
 
 async function readOne(ring: ScriptedRing, sector: number): Promise<number> {
   ring.submit(sector);
@@ -107,7 +62,7 @@ function isSignalled(event: EventFd): boolean {
 
 describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout: 60_000 }, () => {
   it.each(forms)("read and write, over several laps of each ring: $name", async ({ wanted, ring: form }) => {
-    const { path, sectors, errors, ends, device } = await spread();
+    const { path, sectors, errors, ends, device } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(wanted | MQ);
     const rings: ScriptedRing[] = [];
@@ -132,7 +87,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("leave to the main thread what is not given to a Worker", async () => {
-    const { path } = await spread([], (queue) => (queue === 0 ? undefined : 1));
+    const { path } = await spreadDisk([], (queue) => (queue === 0 ? undefined : 1));
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const rings: ScriptedRing[] = [];
@@ -145,7 +100,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("complete out of order, and go on while others are late", async () => {
-    const { path } = await spread();
+    const { path } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(0);
@@ -160,7 +115,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   it.each(forms)(
     "stop with requests in flight, and go on where they stopped: $name",
     async ({ wanted, ring: form }) => {
-      const { path, errors } = await spread([], undefined, { stopTimeout: 3000 });
+      const { path, errors } = await spreadDisk([], undefined, { stopTimeout: 3000 });
       const front = await ScriptedFrontEnd.connect(path);
       await front.setUp(wanted | MQ);
       const ring = await front.startRing(1, { features: form });
@@ -191,7 +146,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   );
 
   it("answer a stop although a handler never does, and say so", async () => {
-    const { path, errors } = await spread();
+    const { path, errors } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp();
     const ring = await front.startRing(0);
@@ -209,7 +164,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("take new eventfds while they run, and are polled without", async () => {
-    const { path } = await spread();
+    const { path } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp();
     const ring = await front.startRing(0);
@@ -236,7 +191,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("know the configuration: what the driver writes, and what the device changes", async () => {
-    const { path, device } = await spread();
+    const { path, device } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ | CONFIG_WCE | (1n << 9n));
     const [ours, theirs] = UnixSocket.pair(front.system);
@@ -261,7 +216,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("tell of a ring that is broken, and go on after a reset", async () => {
-    const { path, device } = await spread();
+    const { path, device } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(0);
@@ -286,7 +241,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("follow memory that comes and goes while a ring runs", async () => {
-    const { path, ends } = await spread();
+    const { path, ends } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(1);
@@ -318,7 +273,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("mark what they write in the dirty log", async () => {
-    const { path } = await spread();
+    const { path } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp();
     const ring = await front.startRing(0);
@@ -360,7 +315,9 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     { name: "ends", sector: special.exit, says: "ended with 3" },
   ])("end the connection when a Worker $name, and the next front end is served", async ({ sector, says }) => {
     const problems: (Error | undefined)[] = [];
-    const { path, device, started } = await spread([], undefined, { onDisconnect: (error) => problems.push(error) });
+    const { path, device, started } = await spreadDisk([], undefined, {
+      onDisconnect: (error) => problems.push(error),
+    });
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(0);
@@ -382,7 +339,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("end the connection when a Worker does not answer to a stop", async () => {
-    const { path, ends, started } = await spread();
+    const { path, ends, started } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(0);
@@ -403,7 +360,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     { name: "split", wanted: plain, isPacked: false },
     { name: "packed", wanted: plain | PACKED, isPacked: true },
   ])("serve what was in flight again after a Worker was lost, once: $name", async ({ wanted, isPacked }) => {
-    const { path, ends, started } = await spread();
+    const { path, ends, started } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(wanted | MQ);
     const reply = await front.ask("GET_INFLIGHT_FD", "inflight", { size: 0, offset: 0, queues: 4, queueSize: 16 });
@@ -435,7 +392,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("leave nothing behind, 100 times", async () => {
-    const { path, ends } = await spread();
+    const { path, ends } = await spreadDisk();
     const round = async (last: boolean): Promise<void> => {
       const front = await ScriptedFrontEnd.connect(path);
       await front.setUp(plain | MQ);
@@ -466,7 +423,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   });
 
   it("end with the device that is served", async () => {
-    const { path, served, started } = await spread();
+    const { path, served, started } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     await front.startRing(0);
@@ -483,7 +440,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     { kind: "silent", says: "did not call serveQueues" },
   ] as const)("are not served with a Worker that $kind", async ({ kind, says }) => {
     const before = openFiles();
-    const problem: unknown = await spread(["same", kind]).then(
+    const problem: unknown = await spreadDisk(["same", kind]).then(
       () => undefined,
       (error: unknown) => error,
     );
