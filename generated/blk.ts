@@ -1416,6 +1416,10 @@ class BlkRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  override fail(): Completion {
+    return this.complete("IOERR");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "In":

@@ -428,6 +428,10 @@ class CanTransmitSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  override fail(): Completion {
+    return this.complete("NOT_OK");
+  }
+
   override toJSON(): object {
     return { out: this.out };
   }
@@ -464,6 +468,10 @@ class CanControlSlot extends RequestSlot {
   complete(reply: CanResult | number): Completion {
     this.writable.setByte(0, canResultValue(reply));
     return this.finish(this.writable.written);
+  }
+
+  override fail(): Completion {
+    return this.complete("NOT_OK");
   }
 
   override toJSON(): object {

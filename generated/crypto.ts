@@ -4609,6 +4609,10 @@ class CryptoDataSlot extends RequestSlot {
     return this.finishWithByte(cryptoStatusValue(reply));
   }
 
+  override fail(): Completion {
+    return this.complete("ERR");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "StatelessNothing":

@@ -636,6 +636,10 @@ class GpioRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  override fail(): Completion {
+    return this.complete("ERR");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "GetLineNames":

@@ -207,6 +207,10 @@ class I2cRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  override fail(): Completion {
+    return this.complete("ERR");
+  }
+
   override toJSON(): object {
     return { outHdr: this.outHdr, buf: { bytes: this.buf.length }, replyBuf: { bytes: this.replyBuf.length } };
   }

@@ -1022,6 +1022,10 @@ class IommuRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  override fail(): Completion {
+    return this.complete("IOERR");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Attach":

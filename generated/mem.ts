@@ -628,6 +628,10 @@ class MemRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  override fail(): Completion {
+    return this.complete("NACK");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Plug":

@@ -4991,6 +4991,10 @@ class NetControlSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  override fail(): Completion {
+    return this.complete("ERR");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "RxPromiscAllmulti":

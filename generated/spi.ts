@@ -558,6 +558,10 @@ class SpiTransferSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  override fail(): Completion {
+    return this.complete("PARAM_ERR");
+  }
+
   override toJSON(): object {
     return { headField: this.headField, txBuf: { bytes: this.txBuf.length }, rxBuf: { bytes: this.rxBuf.length } };
   }

@@ -159,6 +159,24 @@ test("completions may come later, and in any order", async () => {
   await driver.stop();
 });
 
+test("a handler that throws or rejects, now or later, is an error for the driver", async () => {
+  const errors: string[] = [];
+  const device = new BlkDevice({
+    config: { capacity: 8n },
+    requestq(request) {
+      if (request.sectorNumber === 1) throw new Error("now");
+      return new Promise((_, reject) => setTimeout(() => reject(new Error("later")), 1));
+    },
+  });
+  device.onProtocolError = (error) => errors.push(error.message);
+  const driver = await BlkDriver.start(loopback(device));
+  expect((await driver.requestq.submit({ type: "IN", sector: 1n, data: 512 })).status).toBe("IOERR");
+  expect((await driver.requestq.submit({ type: "FLUSH", sector: 2n })).status).toBe("IOERR");
+  expect((await driver.requestq.submit({ type: "GET_ID", sector: 3n })).status).toBe("IOERR");
+  expect(errors).toEqual(["handler of queue 0: now", "handler of queue 0: later", "handler of queue 0: later"]);
+  await driver.stop();
+});
+
 test("a configuration that breaks a rule is refused", () => {
   const make = () => new BlkDevice({ features: ["MQ"], config: { capacity: 8n, numQueues: 0 }, requestq: (request) => request.complete("UNSUPP") });
   expect(make).toThrow(/num_queues >= 1/);

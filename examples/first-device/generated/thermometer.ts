@@ -299,6 +299,10 @@ class ThermometerRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  override fail(): Completion {
+    return this.complete("NO_SUCH_PROBE");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Read":

@@ -7,6 +7,7 @@ import { condition, negation } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { interpret } from "./read-scalars.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
+import { failMethod } from "./request-failure.js";
 import { completeMethods, replyToJson } from "./request-reply.js";
 import { commonReplySize, decodeWritable, roomCheck, type WritableLayout } from "./reply-room.js";
 import { replyScratchSize } from "./reply-runs.js";
@@ -70,6 +71,7 @@ export function requestSlot(
     ...(hasKinds ? groups.map((group) => layoutMethod(group, names, checks, scope)) : []),
     canBeUnknown(request) ? unknownMethod(request, scope) : nothing,
     completeMethods(request, groups, hasKinds, scope),
+    failMethod(request, groups, hasKinds, scope),
     toJson(request, groups, hasKinds, scope),
     replyToJson(request, scope),
   ]);

@@ -23,8 +23,8 @@ export interface RequestServerOptions<Slot extends RequestSlot> {
  * Device side of a queue whose buffers are requests (or messages of the driver, which are completed with 0 bytes).
  * Allocates nothing per request: a slot's object is made when the slot is first used.
  *
- * A malformed request is reported and completed with 0 bytes. So is one whose handler throws or rejects, unless the
- * handler had completed it before.
+ * A malformed request is reported and completed with 0 bytes. One whose handler throws or rejects is reported and completed
+ * with an error in its status, or with 0 bytes where there is none, unless the handler had completed it before.
  */
 export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
   readonly position: number;
@@ -215,7 +215,7 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
 
   #failed(request: Slot, serial: number, error: unknown): void {
     // The slot may be serving another request by now.
-    if (request.serial === serial) request.abandon();
+    if (request.serial === serial) request.fail();
     // Work that ended because it was asked to is no mistake.
     if (this.#over && isAbort(error)) return;
     this.#options.report(new HandlerError(`handler of queue ${String(this.queueIndex)}`, error));

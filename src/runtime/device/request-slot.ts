@@ -166,6 +166,11 @@ export abstract class RequestSlot {
     return this.finish(0);
   }
 
+  /** Completes a request whose handler failed. Generated where a reply has a status: with an error in it. */
+  fail(): Completion {
+    return this.abandon();
+  }
+
   /**
    * A private copy of the device-readable bytes from `from` on, for parts that are decoded one after the other. What was
    * copied as the head is not read again. Of very long requests the end is left out.
