@@ -107,6 +107,22 @@ if (await requireGuest())
       expect(await guest.run("cat /mnt/many/* | wc -c")).toBe(String(names.join("").length));
     });
 
+    it("is let go of while files are read and written, and taken anew", async () => {
+      const { guest } = session;
+      const driver = "/sys/bus/virtio/drivers/virtiofs";
+      const device = await guest.run(`basename $(ls -d ${driver}/virtio*)`);
+      const programs = [
+        "while cat /mnt/below/large >/dev/null; do echo read >>/tmp/reads; echo 1 >/proc/sys/vm/drop_caches; done",
+        "while dd if=/dev/zero of=/mnt/written bs=65536 count=16 conv=fsync; do echo written >>/tmp/writes; done",
+      ].map((program) => guest.attempt(program, 90));
+      await guest.until("[ $(cat /tmp/reads | wc -l) -gt 2 ] && [ $(cat /tmp/writes | wc -l) -gt 2 ]", 60);
+      await guest.run(`echo ${device} >${driver}/unbind`);
+      for (const { output } of await Promise.all(programs)) expect(output).toContain("not connected");
+      await guest.run("umount /mnt");
+      await guest.run(`echo ${device} >${driver}/bind && mount -t virtiofs shared /mnt`);
+      expect(await guest.run("sha256sum </mnt/below/large")).toBe(`${sha256(large)}  -`);
+    });
+
     it("is unmounted, and the guest powers off", async () => {
       await session.guest.run("umount /mnt && mount -t virtiofs shared /mnt && cat /mnt/greeting && umount /mnt");
       await session.guest.powerOff();

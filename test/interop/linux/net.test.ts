@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { until } from "../qemu/until.js";
 import { Cable } from "./cable.js";
 import { requireGuest } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
@@ -99,11 +100,18 @@ suite("Linux's network driver and two generated devices over vhost-user", { time
     await guest.until("ping -c 1 -W 1 10.9.0.2");
   });
 
-  it("is let go of and taken anew", async () => {
+  it("is let go of in the middle of a transfer, and taken anew", async () => {
     const { guest } = session;
     const device = await guest.run("basename $(readlink /sys/class/net/eth0/device)");
+    const receiving = guest.attempt(`${FAR} timeout 60 stream receive 5003 ${1024 * MIB}`, 90);
+    const sending = guest.attempt(`timeout 60 stream send 10.9.0.2 5003 ${1024 * MIB}`, 90);
+    const before = near.traffic.bytes;
+    await until(() => near.traffic.bytes > before + 4 * MIB, 30);
     await guest.run(`echo ${device} >/sys/bus/virtio/drivers/virtio_net/unbind`);
     expect((await guest.attempt("ls /sys/class/net/eth0")).status).not.toBe(0);
+    await guest.run("killall stream");
+    expect((await sending).status).not.toBe(0);
+    expect((await receiving).status).not.toBe(0);
     await guest.run(`echo ${device} >/sys/bus/virtio/drivers/virtio_net/bind`);
     await guest.run("ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up");
     await guest.until("ping -c 1 -W 1 10.9.0.2");

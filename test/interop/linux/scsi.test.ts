@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { until } from "../qemu/until.js";
 import { requireGuest } from "./guest.js";
 import { ScsiDisk } from "./scsi-disk.js";
 import { guestWith } from "./vhost-user.js";
@@ -52,6 +53,22 @@ suite("Linux's SCSI driver and a generated device over vhost-user", { timeout: 1
     await guest.run("echo - - - >$(ls -d /sys/class/scsi_host/host* | tail -n 1)/scan", 60);
     expect(disk.count("INQUIRY") - before).toBeGreaterThan(200);
     expect((await guest.run("ls /sys/class/scsi_device")).split("\n")).toHaveLength(1);
+  });
+
+  it("is let go of while programs read from it, and taken anew", async () => {
+    const { guest } = session;
+    const driver = "/sys/bus/virtio/drivers/virtio_scsi";
+    const device = await guest.run(`basename $(ls -d ${driver}/virtio*)`);
+    const before = disk.count("READ_10");
+    const reader = guest.attempt("while dd if=/dev/sda of=/dev/null bs=4096 iflag=direct; do :; done", 60);
+    await until(() => disk.count("READ_10") > before + 200, 30);
+    await guest.run(`echo ${device} >${driver}/unbind`);
+    await reader;
+    expect((await guest.attempt("ls /sys/block/sda")).status).not.toBe(0);
+    await guest.run(`echo ${device} >${driver}/bind`);
+    await guest.until("[ -e /sys/block/sd?/size ]");
+    const sum = sha256(disk.bytes.subarray(0, MIB));
+    expect(await guest.run("head -c 1048576 /dev/sd? | sha256sum")).toBe(`${sum}  -`);
   });
 
   it("lets the guest power off", async () => {

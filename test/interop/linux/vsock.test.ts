@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSocketBridge } from "../../../src/serve/vsock/socket-bridge.js";
+import { until } from "../qemu/until.js";
 import { requireGuest } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
 
@@ -23,6 +24,8 @@ if (await requireGuest())
     beforeAll(async () => {
       echo = createServer({ allowHalfOpen: true }, (socket) => {
         socket.on("data", (bytes: Buffer) => (received += bytes.length));
+        // The guest lets go of one of them.
+        socket.on("error", () => socket.destroy());
         socket.pipe(socket);
       });
       await new Promise<void>((resolve) => echo?.listen(`${path}_${HOST_PORT}`, resolve));
@@ -64,6 +67,19 @@ if (await requireGuest())
         expect(Buffer.compare(answer, sent)).toBe(0);
       }
       await echoing;
+    });
+
+    it("is let go of in the middle of a call, and taken anew", async () => {
+      const { guest } = session;
+      const driver = "/sys/bus/virtio/drivers/vmw_vsock_virtio_transport";
+      const device = await guest.run(`basename $(ls -d ${driver}/virtio*)`);
+      const before = received;
+      const call = guest.attempt(`vsock call 2 ${HOST_PORT} 1000000000`, 60);
+      await until(() => received > before + 1_000_000, 30);
+      await guest.run(`echo ${device} >${driver}/unbind`);
+      expect((await call).status).toBe(1);
+      await guest.run(`echo ${device} >${driver}/bind`);
+      expect(await guest.run(`vsock call 2 ${HOST_PORT} 1000000`, 60)).toBe("1000000 bytes came back");
     });
 
     it("lets the guest power off", async () => {
