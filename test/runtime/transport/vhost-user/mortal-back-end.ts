@@ -6,7 +6,7 @@ import { serve } from "../../../../src/runtime/transport/vhost-user/index.js";
 const [socket = "", log = "", slowness = "0", certain = "0"] = process.argv.slice(2);
 let taken = 0;
 const device = new BlkDevice({
-  features: ["RING_PACKED", "IN_ORDER"],
+  features: ["RING_PACKED", "IN_ORDER", "RING_RESET"],
   queueSize: 4096,
   config: { capacity: 4096n },
   async requestq(request) {
@@ -19,4 +19,4 @@ const device = new BlkDevice({
     return request.complete("OK");
   },
 });
-await serve(device, { socket });
+await serve(device, { socket, ringReset: true, stopTimeout: 300 });

@@ -275,6 +275,39 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
     expect(ends).toEqual([]);
   });
 
+  it("resets a queue at once while there is no back end, and the next one is not told of it", async () => {
+    back.features |= 1n << 40n;
+    const on = await open();
+    await start(on, [VERSION_1, 40]);
+    back.script = (_, __, connection) => (connection < 5 ? "gone" : undefined);
+    back.cutOff();
+    await until(() => news.length === 1);
+    on.resetQueue(0);
+    await until(() => !on.queueResetting(0));
+    expect(on.queueEnabled(0)).toBe(false);
+    await until(() => news.length === 2);
+    const [base, more] = back.seen[5]?.filter(({ name }) => name === "SET_VRING_BASE") ?? [];
+    expect(base && decodePayload("vringState", base).index).toBe(1);
+    expect(more).toBeUndefined();
+    // In the middle of its set-up it begins anew.
+    await on.enableQueue(0, ring);
+    back.script = (name, _, connection) => {
+      if (connection === 6 && name === "SET_VRING_NUM") on.resetQueue(0);
+      return undefined;
+    };
+    back.cutOff();
+    await until(() => news.length === 4);
+    expect(back.seen).toHaveLength(8);
+    expect(back.names(7).filter((name) => name === "SET_VRING_KICK")).toHaveLength(1);
+    // A reset that the back end does not do is none: nobody may believe that the memory is free.
+    back.script = (name) => (name === "GET_VRING_BASE" ? "nothing" : undefined);
+    on.resetQueue(1);
+    await expect(on.enableQueue(1, second)).rejects.toMatchObject({ rule: "queue-resetting" });
+    await until(() => ends.length === 1);
+    expect(ends).toMatchObject([{ rule: "unanswered" }]);
+    expect(on.queueResetting(1)).toBe(true);
+  });
+
   it("can be closed while it waits; nothing is left behind", async () => {
     const files = (): number => readdirSync("/proc/self/fd").length;
     const round = async (): Promise<void> => {

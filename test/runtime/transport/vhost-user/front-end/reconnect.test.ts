@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { BLK_DEVICE_ID, BlkDriver } from "../../../../../generated/blk.js";
-import { CommonFeature } from "../../../../../src/runtime/index.js";
+import { CommonFeature, ProtocolError } from "../../../../../src/runtime/index.js";
 import {
   connect,
   type ConnectOptions,
@@ -108,6 +108,46 @@ describe.runIf(await requireVhostUser())("a front end whose back end is killed",
     await pause(50);
     expect(answered.size).toBe(REQUESTS);
     expect([rejected, errors, ends]).toEqual([[], [], []]);
+    await driver.stop();
+  }); // prettier-ignore
+
+  it.each([
+    { rings: "split", features: [] },
+    { rings: "packed", features: ["RING_PACKED"] },
+  ] as const)("does not get what a reset of the queue took back served again: $rings", { timeout: 60_000 }, async ({ features }) => {
+    const folder = temporaryFolder();
+    const socket = join(folder, "socket");
+    const back = startMortalBackEnd(socket, join(folder, "log0"), 1);
+    let returned = 0;
+    const transport = await connected(socket, { reconnect: { onReturn: () => returned++ } });
+    const driver = await BlkDriver.start(transport, { features: ["RING_RESET", ...features], queueSize: 256 });
+    const outcomes = new Map<number, string>();
+    const submit = (sector: number): void => {
+      driver.requestq.submit({ type: "OUT", sector: BigInt(sector), data: new Uint8Array(512) }).then(
+        ({ status }) => outcomes.set(sector, String(status)),
+        (error: unknown) => outcomes.set(sector, error instanceof ProtocolError ? error.rule : String(error)),
+      );
+    };
+    const first = Array.from({ length: 60 }, (_, sector) => sector);
+    first.forEach(submit);
+    await until(() => outcomes.size > 10, () => "some answers");
+    // Some of them are never answered: they stay in the inflight region of the back end.
+    await driver.resetQueue("requestq");
+    expect(outcomes.size).toBe(60);
+    expect([...new Set(outcomes.values())].sort()).toEqual(["OK", "queue-reset"]);
+    await driver.resizeQueue("requestq", 64);
+    const second = Array.from({ length: 20 }, (_, index) => 100 + index);
+    second.forEach(submit);
+    await until(() => second.some((sector) => outcomes.has(sector)), () => "an answer");
+    await back.kill();
+    // What was answered, was served.
+    const served = doneBy(join(folder, "log0"));
+    for (const sector of second.filter((one) => outcomes.has(one))) expect(served).toContain(sector);
+    const log = join(folder, "log1");
+    startMortalBackEnd(socket, log, 0);
+    await until(() => second.every((sector) => outcomes.get(sector) === "OK"), () => "all answers");
+    await until(() => returned === 1, () => "the return");
+    expect(doneBy(log).filter((sector) => sector < 100)).toEqual([]);
     await driver.stop();
   }); // prettier-ignore
 });
