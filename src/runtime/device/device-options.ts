@@ -13,9 +13,9 @@ export interface VirtioDeviceOptions<QueueName extends string = string> {
   /** Features that are offered by default and shall not be; for tests and measurements. */
   readonly withhold?: readonly ("INDIRECT_DESC" | "EVENT_IDX")[];
   /**
-   * Called when a queue in use is reset, alone or with the device: its requests are stale by now. A promise, if work that
-   * the device does on the queue's buffers behind the back of `request.hold` has to end first: the reset is complete when
-   * it settles. If it rejects the device needs a reset.
+   * Called when a queue in use is reset, alone or with the device, or its memory is out of reach or has moved: its requests
+   * are stale by now. A promise, if work that the device does on the queue's buffers behind the back of `request.hold` has
+   * to end first: the reset is complete when it settles. If it rejects the device needs a reset.
    */
   queueReset?(queue: QueueIdentity<QueueName>): void | Promise<void>;
 }
