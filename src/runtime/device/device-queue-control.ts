@@ -64,6 +64,8 @@ export class DeviceQueueControl implements QueueIdentity {
   readonly #plan: QueuePlan;
   #addresses: QueueAddresses | undefined;
   #queue: DeviceQueue | undefined;
+  /** See {@link enableIn}. */
+  #ownMemory: GuestMemory | undefined;
   #started = false;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
@@ -82,6 +84,7 @@ export class DeviceQueueControl implements QueueIdentity {
     this.maxSize = maxSize;
     this.#addresses = undefined;
     this.#queue = undefined;
+    this.#ownMemory = undefined;
     this.#ending = undefined;
     this.#halted = undefined;
   }
@@ -125,6 +128,7 @@ export class DeviceQueueControl implements QueueIdentity {
    */
   enable(start?: QueuePosition, resubmit: readonly InFlightChain[] = []): boolean {
     if (!this.#mayBeSetUp()) return false;
+    this.#ownMemory = undefined;
     return this.#open(start, resubmit);
   }
 
@@ -134,10 +138,11 @@ export class DeviceQueueControl implements QueueIdentity {
    */
   enableIn(memory: GuestMemory): boolean {
     if (!this.#mayBeSetUp()) return false;
-    return this.#open(undefined, [], memory);
+    this.#ownMemory = memory;
+    return this.#open(undefined, []);
   }
 
-  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[], ownMemory?: GuestMemory): boolean {
+  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[]): boolean {
     const { transport } = this.#owner;
     const addresses = this.#addresses;
     if (addresses === undefined || transport === undefined) {
@@ -147,7 +152,7 @@ export class DeviceQueueControl implements QueueIdentity {
     try {
       const queue = createDeviceQueue({
         index: this.index,
-        memory: ownMemory ?? transport.memory,
+        memory: this.#ownMemory ?? transport.memory,
         addresses,
         features: this.#owner.ringFeatures,
         notifyDriver: () => {
