@@ -7,8 +7,8 @@ const CONFIG_DATA = 0xcfc;
 const INTERRUPT_LINE = 0x3c;
 
 /**
- * Puts virtio-pci functions on v86's PCI bus, in slots that v86 does not use itself (8 and up). To be made when the emulator
- * has been loaded and before it runs.
+ * Puts virtio-pci functions on v86's PCI bus, in slots that v86 does not use itself, such as 20 to 29. To be made when the
+ * emulator has been loaded and before it runs.
  */
 export class PciBus {
   readonly #machine: V86Machine;
