@@ -1,7 +1,7 @@
 /**
  * Reads of 4 KiB by the generated driver over vhost-user, without a guest in between: from QEMU's storage daemon and from
- * `virtio-gen serve`, each a process of its own, with the same image in the page cache. And reads of 256 KiB from a disk that hashes
- * what is read, its four queues on the main thread or spread over Workers.
+ * `virtio-gen serve`, each a process of its own, with the same image in the page cache. And reads from a disk that hashes 256 KiB
+ * for each, its four queues on the main thread or spread over Workers.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
