@@ -10,7 +10,7 @@ const sectors = new Uint8Array(16 << 20);
 const keyboard = openKeyboard({ name: "a keyboard in TypeScript" });
 const devices = [createRamDisk(sectors), keyboard.device];
 
-say("Starting Linux in v86, which takes half a minute (the first time, some 70 MB are fetched for it)");
+say("Starting Linux in v86, which takes half a minute (the first time, some 70 MB are fetched)");
 const guest = await V86Guest.start(devices, ["virtio_pci", "virtio_blk", "virtio_input", "evdev"]);
 try {
   const run = async (command: string): Promise<string> => {
