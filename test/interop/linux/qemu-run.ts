@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
-import type { GuestImage } from "./guest-image.js";
+import type { GuestImage } from "./kernel-image.js";
 import type { GuestOptions } from "./guest.js";
 
 const KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=4 mitigations=off nokaslr random.trust_cpu=on";
