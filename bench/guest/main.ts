@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Guest } from "../../test/interop/linux/guest.js";
 import { diskBackEnds, makeImage, median, processorTime, serveImage, type BackEnd } from "../shared/processes.js";
 import { benchArguments } from "../shared/arguments.js";
+import { byTurns, IMAGE_BYTES, lineOf, loads, readDisk, type Load } from "../shared/guest-reads.js";
 
 const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rounds N]
 
@@ -18,14 +19,6 @@ const usage = `Usage: npm run bench:guest [-- --json] [-- --seconds N] [-- --rou
 
 const disks = ["qemu", ...diskBackEnds] as const;
 type Disk = (typeof disks)[number];
-
-const loads = [
-  { blockSize: 4096, depth: 1, order: "random" },
-  { blockSize: 4096, depth: 16, order: "random" },
-  { blockSize: 65_536, depth: 4, order: "random" },
-  { blockSize: 1_048_576, depth: 1, order: "sequential" },
-] as const;
-type Load = (typeof loads)[number];
 
 /** One line of the result. */
 interface Result {
@@ -45,9 +38,6 @@ interface Measured {
   readonly qemu: number;
   readonly backEnd: number;
 }
-
-const IMAGE_BYTES = 64 << 20;
-const SETTLE = 60;
 
 const { json, seconds, rounds } = benchArguments(usage, { seconds: 3, rounds: 3 });
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
@@ -78,36 +68,25 @@ const devices = (): string[] => [
 ];
 
 async function measure(guest: Guest, disk: Disk, load: Load): Promise<Measured> {
-  const device = `/dev/vd${"abc"[disks.indexOf(disk)] ?? ""}`;
   const pids = { qemu: guest.processId, backEnd: backEnds.get(disk)?.pid };
   const times = (): readonly [number, number] => [
     processorTime(pids.qemu),
     pids.backEnd === undefined ? 0 : processorTime(pids.backEnd),
   ];
   const before = times();
-  const { blockSize, depth, order } = load;
-  const output = await guest.run(
-    `read-bench ${device} ${blockSize} ${depth} ${seconds * 1000} ${order}`,
-    seconds + SETTLE,
-  );
+  const { reads, iops } = await readDisk(guest, disks.indexOf(disk), load, seconds);
   const after = times();
-  const [reads = NaN, nanoseconds = NaN] = output.split(" ").map(Number);
   const perRead = (index: 0 | 1): number => ((after[index] - before[index]) * 1e6) / reads;
-  return { iops: (reads * 1e9) / nanoseconds, qemu: perRead(0), backEnd: perRead(1) };
+  return { iops, qemu: perRead(0), backEnd: perRead(1) };
 }
 
 async function measureAll(guest: Guest): Promise<Result[]> {
   const results: Result[] = [];
   for (const load of loads) {
-    const measured = new Map<Disk, Measured[]>(disks.map((disk) => [disk, []]));
-    // By turns, and once for nothing, so that nobody has the better minute.
-    for (let round = -1; round < rounds; round++) {
-      for (const disk of disks) {
-        const one = await measure(guest, disk, load);
-        if (round >= 0) measured.get(disk)?.push(one);
-      }
+    const tick = (): void => {
       if (!json) process.stderr.write(".");
-    }
+    };
+    const measured = await byTurns(disks, rounds, (disk) => measure(guest, disk, load), tick);
     const middle = (disk: Disk, of: keyof Measured): number => median((measured.get(disk) ?? []).map((one) => one[of]));
     for (const disk of disks) {
       const iops = middle(disk, "iops");
@@ -133,7 +112,7 @@ function print(results: readonly Result[]): void {
   row(["", "reads/s", "to QEMU's", "to daemon's", "us QEMU", "us back end"]);
   for (const result of results) {
     row([
-      `${String(result.blockSize / 1024)} KiB x ${String(result.depth)} ${result.disk}`,
+      lineOf(result, result.disk),
       result.iops.toFixed(0),
       ...[result.ratioToQemu, result.ratioToStorageDaemon].map((ratio) => ratio.toFixed(2)),
       ...[result.qemuMicroseconds, result.backEndMicroseconds].map((time) => time.toFixed(0)),

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { BLK_DEVICE_ID } from "../../generated/blk.js";
 import { UmlGuest } from "../../test/interop/uml/uml.js";
 import { benchArguments } from "../shared/arguments.js";
+import { byTurns, IMAGE_BYTES, lineOf, loads, readDisk, type Load } from "../shared/guest-reads.js";
 import { diskBackEnds, makeImage, median, processorTime, serveImage } from "../shared/processes.js";
 import type { BackEnd, DiskBackEnd } from "../shared/processes.js";
 
@@ -18,14 +19,6 @@ const usage = `Usage: npm run bench:uml [-- --json] [-- --seconds N] [-- --round
   --seconds N  how long each measurement takes (default 3)
   --rounds N   measurements of each line, by turns; the median counts (default 3)
 `;
-
-const loads = [
-  { blockSize: 4096, depth: 1, order: "random" },
-  { blockSize: 4096, depth: 16, order: "random" },
-  { blockSize: 65_536, depth: 4, order: "random" },
-  { blockSize: 1_048_576, depth: 1, order: "sequential" },
-] as const;
-type Load = (typeof loads)[number];
 
 /** One line of the result. */
 interface Result {
@@ -40,37 +33,26 @@ interface Result {
 
 type Measured = Pick<Result, "iops" | "backEndMicroseconds">;
 
-const IMAGE_BYTES = 64 << 20;
-const SETTLE = 60;
-
 const { json, seconds, rounds } = benchArguments(usage, { seconds: 3, rounds: 3 });
 const folder = mkdtempSync(join(tmpdir(), "virtio-gen-bench-"));
 const socketOf = (disk: DiskBackEnd): string => join(folder, `${disk}.sock`);
 const backEnds = new Map<DiskBackEnd, BackEnd>();
 
 async function measure(guest: UmlGuest, disk: DiskBackEnd, load: Load): Promise<Measured> {
-  const device = `/dev/vd${"ab"[diskBackEnds.indexOf(disk)] ?? ""}`;
   const pid = backEnds.get(disk)?.pid;
   const time = (): number => (pid === undefined ? NaN : processorTime(pid));
   const before = time();
-  const { blockSize, depth, order } = load;
-  const command = `read-bench ${device} ${blockSize} ${depth} ${seconds * 1000} ${order}`;
-  const [reads = NaN, nanoseconds = NaN] = (await guest.run(command, seconds + SETTLE)).split(" ").map(Number);
-  return { iops: (reads * 1e9) / nanoseconds, backEndMicroseconds: ((time() - before) * 1e6) / reads };
+  const { reads, iops } = await readDisk(guest, diskBackEnds.indexOf(disk), load, seconds);
+  return { iops, backEndMicroseconds: ((time() - before) * 1e6) / reads };
 }
 
 async function measureAll(guest: UmlGuest): Promise<Result[]> {
   const results: Result[] = [];
   for (const load of loads) {
-    const measured = new Map<DiskBackEnd, Measured[]>(diskBackEnds.map((disk) => [disk, []]));
-    // By turns, and once for nothing, so that nobody has the better minute.
-    for (let round = -1; round < rounds; round++) {
-      for (const disk of diskBackEnds) {
-        const one = await measure(guest, disk, load);
-        if (round >= 0) measured.get(disk)?.push(one);
-      }
+    const tick = (): void => {
       if (!json) process.stderr.write(".");
-    }
+    };
+    const measured = await byTurns(diskBackEnds, rounds, (disk) => measure(guest, disk, load), tick);
     const middle = (disk: DiskBackEnd, of: keyof Measured): number =>
       median((measured.get(disk) ?? []).map((one) => one[of]));
     for (const disk of diskBackEnds) {
@@ -95,7 +77,7 @@ function print(results: readonly Result[]): void {
   row(["", "reads/s", "to daemon's", "us back end"]);
   for (const result of results) {
     row([
-      `${String(result.blockSize / 1024)} KiB x ${String(result.depth)} ${result.disk}`,
+      lineOf(result, result.disk),
       result.iops.toFixed(0),
       result.ratioToStorageDaemon.toFixed(2),
       result.backEndMicroseconds.toFixed(0),
