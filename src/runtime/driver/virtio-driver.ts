@@ -5,11 +5,10 @@ import { FeatureSet } from "../negotiation/feature-set.js";
 import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
 import { nextTurn } from "../transport/next-turn.js";
-import { configOffset, configStretches } from "../negotiation/config-parts.js";
-import { readConfigSnapshot } from "./config-snapshot.js";
+import { DriverConfig } from "./driver-config.js";
 import type { DriverDefinition, DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { DriverQueueSet } from "./driver-queue-set.js";
-import { negotiate } from "./feature-negotiation.js";
+import { beginInitialization, endInitialization, needsReset, resetDevice } from "./initialization.js";
 import type { OwnQueue } from "./own-queue.js";
 import { pollUntil } from "./poll.js";
 
@@ -57,14 +56,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   #features: readonly string[] = [];
   #negotiated = FeatureSet.none;
   #dropped: readonly string[] = [];
-  #config: { readonly value: Config } | undefined;
-  /** What the driver wrote of fields that it cannot read, by place. */
-  readonly #ownConfig = new Map<number, Uint8Array>();
-  /** As last read. */
-  #configBytes: Uint8Array = new Uint8Array(0);
+  readonly #config: DriverConfig<Config>;
   #queues: DriverQueueSet | undefined;
-  #generation = 0;
-  #reading: Promise<unknown> = Promise.resolve();
   #refreshing: Promise<void> | undefined;
   #stale = false;
   #stopping: Promise<void> | undefined;
@@ -80,7 +73,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     this.#cut = options.cut;
     this.onError = options.onError;
     this.onConfigChange = undefined;
-    this.#config = undefined;
+    this.#config = new DriverConfig(transport, definition, (bytes, features) => this.decodeConfig(bytes, features));
     this.#queues = undefined;
     this.#refreshing = undefined;
     this.#stopping = undefined;
@@ -96,24 +89,14 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   }
   /** The configuration as last read; read anew when the device says that it changed. */
   get config(): Config {
-    if (this.#config === undefined) throw this.#stateError("the configuration has not been read yet");
-    return this.#config.value;
+    const { last } = this.#config;
+    if (last === undefined) throw this.#stateError("the configuration has not been read yet");
+    return last.value;
   }
 
   /** Reads the configuration now. Rejects with a ProtocolError if it changes all the time. */
   refreshConfig(): Promise<Config> {
-    // One after the other, so that an older reading never replaces a newer one.
-    const reading = this.#reading.then(async () => {
-      const { bytes, generation } = await readConfigSnapshot(this.#transport, this.definition, this.#negotiated);
-      for (const [offset, own] of this.#ownConfig) bytes.set(own, offset);
-      this.#configBytes = bytes;
-      const value = this.decodeConfig(bytes, this.#negotiated);
-      this.#config = { value };
-      this.#generation = generation;
-      return value;
-    });
-    this.#reading = reading.catch(() => undefined);
-    return reading;
+    return this.#config.read(this.#negotiated);
   }
 
   /** Resets the device. What is outstanding is rejected, and all memory is given back. Safe to call twice. */
@@ -192,7 +175,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       throw this.#stateError("it can recover while it is running or suspended");
     }
     this.#state = "starting";
-    const reason = this.#needsReset();
+    const reason = needsReset();
     this.#unhook();
     this.#queues?.fail(reason);
     await this.#run(async () => {
@@ -225,17 +208,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
    */
   protected async writeConfigBytes(offset: number, bytes: Uint8Array): Promise<void> {
     this.#require("running", "the configuration can be written while it is running");
-    const { configAccesses, configParts } = this.definition;
-    const access = configAccesses.find(
-      ({ offset: start, width, count }) => offset >= start && offset < start + width * count,
-    );
-    const to =
-      configParts === undefined
-        ? offset
-        : configOffset(configStretches(configParts, this.#negotiated, this.#configBytes), offset);
-    if (to === undefined) throw this.#stateError("the field is not there with these features");
-    if (access === undefined) this.#ownConfig.set(offset, bytes);
-    await this.#transport.writeConfig(to, bytes, access?.width ?? 1);
+    if (await this.#config.write(offset, bytes, this.#negotiated)) return;
+    throw this.#stateError("the field is not there with these features");
   }
 
   /** Tells `onError`. */
@@ -267,32 +241,14 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
 
   async #initialize(features: readonly string[]): Promise<void> {
     const transport = this.#transport;
-    const { ACKNOWLEDGE, DRIVER, DRIVER_OK } = DeviceStatus;
-    // The legacy interface leaves out steps 5 and 6 (3.1.2).
-    const FEATURES_OK = transport.legacy === undefined ? DeviceStatus.FEATURES_OK : 0;
     if (transport.deviceId !== this.definition.id) {
       const text = `a device with id ${String(transport.deviceId)}, not ${String(this.definition.id)}`;
       throw new ProtocolError("device-id", Clause.initialization, text);
     }
     await this.#reset();
-    this.#ownConfig.clear();
-    await transport.setStatus(ACKNOWLEDGE);
-    await transport.setStatus(ACKNOWLEDGE | DRIVER);
-
-    const { accepted, dropped } = negotiate(
-      this.definition,
-      this.#wanted(features),
-      await transport.getFeatures(),
-      transport.legacy === undefined ? undefined : this.definition.id,
-    );
+    this.#config.deviceReset();
+    const { accepted, dropped } = await beginInitialization(transport, this.definition, this.#wanted(features));
     this.#dropped = dropped.filter((name) => features.includes(name));
-    await transport.setFeatures(accepted);
-    if (FEATURES_OK !== 0) {
-      await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
-      if (((await transport.getStatus()) & FEATURES_OK) === 0) {
-        throw new ProtocolError("features-refused", Clause.initialization, "the device refuses these features");
-      }
-    }
     this.#negotiated = accepted;
 
     transport.onQueueUsed = (index) => this.#queues?.used(index);
@@ -308,10 +264,9 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     });
     const plans = numberedQueues(this.queuePlan(accepted, config), this.#numbering);
     for (const plan of plans) await this.#queues.add(plan);
-    await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
-    if (((await transport.getStatus()) & DeviceStatus.NEEDS_RESET) !== 0) throw this.#needsReset();
+    await endInitialization(transport);
     // The device notifies of changes from DRIVER_OK on; this is for what changed just before.
-    if ((await transport.configGeneration()) !== this.#generation) await this.refreshConfig();
+    if ((await transport.configGeneration()) !== this.#config.generation) await this.refreshConfig();
   }
 
   #wanted(features: readonly string[]): string[] {
@@ -323,11 +278,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     return [...ALWAYS_WANTED, ...features].filter((name) => !this.#withhold.includes(name));
   }
 
-  async #reset(): Promise<void> {
-    const transport = this.#transport;
-    await transport.setStatus(0);
-    if (await pollUntil(this.#resetTimeout, async () => (await transport.getStatus()) === 0)) return;
-    throw new ProtocolError("reset-incomplete", Clause.reset, "the device does not finish its reset");
+  #reset(): Promise<void> {
+    return resetDevice(this.#transport, this.#resetTimeout);
   }
 
   async #giveUp(reason: Error): Promise<void> {
@@ -384,7 +336,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       return reached(status) || (status & DeviceStatus.NEEDS_RESET) !== 0 || this.#state === "stopped";
     });
     if (reached(status)) return;
-    if (inTime) throw this.#state === "stopped" ? this.#stateError("it was stopped") : this.#needsReset();
+    if (inTime) throw this.#state === "stopped" ? this.#stateError("it was stopped") : needsReset();
     const text = "the device does not follow a write to its status";
     throw new ProtocolError("suspend-incomplete", Clause.suspend, text);
   }
@@ -404,7 +356,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
       this.#stale = false;
       try {
         if (((await this.#transport.getStatus()) & DeviceStatus.NEEDS_RESET) !== 0) {
-          const error = this.#needsReset();
+          const error = needsReset();
           this.#queues?.fail(error);
           this.report(error);
           return;
@@ -415,10 +367,6 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
         this.report(error instanceof Error ? error : new HandlerError("onConfigChange", error));
       }
     }
-  }
-
-  #needsReset(): ProtocolError {
-    return new ProtocolError("device-needs-reset", Clause.status, "the device has met an error and needs a reset");
   }
 
   #require(state: "new" | "running" | "suspended", text: string): void {
