@@ -7,10 +7,11 @@ import { UnixSocket } from "./unix-socket.js";
 const dataBytes = 4096;
 
 /** What messages are sent over. */
-export type MessageEnd = Pick<UnixSocket, "fd" | "send" | "receive" | "close">;
+export type MessageEnd = Pick<UnixSocket, "fd" | "isTwoWay" | "send" | "receive" | "close">;
 
 /** The end of a pipe that is written to. Non-blocking. Owns its descriptor. */
 export class PipeEnd implements MessageEnd {
+  readonly isTwoWay: boolean = false;
   readonly #system: SystemCalls;
   readonly #block: NativeBlock;
   #fd: number;

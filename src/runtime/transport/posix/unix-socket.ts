@@ -35,6 +35,8 @@ export interface Received {
 
 /** One end of a connected stream socket. Non-blocking. Owns its descriptor. */
 export class UnixSocket {
+  /** Something may come back. */
+  readonly isTwoWay: boolean = true;
   readonly #system: SystemCalls;
   readonly #block: NativeBlock;
   #fd: number;

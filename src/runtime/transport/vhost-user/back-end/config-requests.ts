@@ -1,18 +1,14 @@
 import type { VirtioDevice } from "../../../device/index.js";
-import { messageEnd, SystemCallError, type SystemCalls } from "../../posix/index.js";
 import {
-  backEndTable,
   CONFIG_MIGRATION,
   decodePayload,
   encodePayload,
-  MessageChannel,
   VhostUserError,
-  type BackEndRequest,
   type FrontEndRequest,
   type Message,
 } from "../protocol/index.js";
+import { Notice, type BackEndChannel } from "./back-end-channel.js";
 import type { Reply } from "./reply.js";
-import type { SessionOptions } from "./session-options.js";
 
 const mostWrites = 64;
 
@@ -22,22 +18,19 @@ export interface ConfigWrite {
   readonly bytes: Uint8Array;
 }
 
-/** The configuration as a front end reads and writes it, and is told of its changes over a channel of its own. */
+/** The configuration as a front end reads and writes it, and is told of its changes. */
 export class ConfigRequests {
   readonly #device: VirtioDevice;
-  readonly #system: SystemCalls;
-  readonly #report: (error: Error) => void;
-  #channel: MessageChannel<BackEndRequest> | undefined;
+  readonly #channel: BackEndChannel;
+  readonly #changed = new Notice("CONFIG_CHANGE_MSG", encodePayload("none", undefined));
   /** Writes from before the start of the device; in order. */
   #writes: ConfigWrite[] = [];
   /** Generation of the configuration that the front end has read. */
   #seen: number;
 
-  constructor(device: VirtioDevice, { system, report }: SessionOptions) {
+  constructor(device: VirtioDevice, channel: BackEndChannel) {
     this.#device = device;
-    this.#system = system;
-    this.#report = report;
-    this.#channel = undefined;
+    this.#channel = channel;
     this.#seen = device.configGeneration;
   }
 
@@ -112,31 +105,9 @@ export class ConfigRequests {
     this.#writes.push(write);
   }
 
-  /** Takes the descriptor of the channel out of `fds`. */
-  setChannel(fds: number[]): void {
-    const [fd] = fds;
-    if (fd === undefined) return;
-    this.#channel?.close();
-    try {
-      this.#system.setNonBlocking(fd);
-      // Linux gives the end of a pipe: nothing comes back then.
-      this.#channel = new MessageChannel(messageEnd(this.#system, fd), backEndTable, "replies");
-    } catch (error) {
-      if (!(error instanceof SystemCallError)) throw error;
-      throw new VhostUserError("descriptor", error.message, { cause: error });
-    }
-    fds.shift();
-  }
-
   /** Tells the front end that the configuration changed, if there is a way to. */
   notify(): void {
-    if (this.#channel === undefined) return;
-    try {
-      this.#channel.request("CONFIG_CHANGE_MSG", encodePayload("none", undefined));
-    } catch (error) {
-      this.#report(error instanceof Error ? error : new Error(String(error)));
-      this.close();
-    }
+    this.#channel.tell(this.#changed);
   }
 
   /** Has it changed since the front end has read it, or was told of it here? */
@@ -145,10 +116,5 @@ export class ConfigRequests {
     const isChanged = this.#seen !== configGeneration;
     this.#seen = configGeneration;
     return isChanged;
-  }
-
-  close(): void {
-    this.#channel?.close();
-    this.#channel = undefined;
   }
 }

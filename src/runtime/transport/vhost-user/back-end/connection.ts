@@ -1,3 +1,4 @@
+import { nextTurn } from "../../next-turn.js";
 import type { Watch, Watcher } from "../../posix/index.js";
 import {
   closeAll,
@@ -13,6 +14,8 @@ import {
 import type { Reply } from "./reply.js";
 import type { Session } from "./session.js";
 
+/** Requests that are served in one turn of the event loop. */
+const mostAtOnce = 64;
 /** Bit of a payload that says that there is no file descriptor. */
 const noDescriptor = 0x100n;
 
@@ -66,7 +69,9 @@ export class Connection {
   /** Serves what has come. */
   async #serve(): Promise<void> {
     try {
-      for (;;) {
+      for (let count = 1; ; count++) {
+        // Others have their turn, however many requests a front end sends that nobody has to wait for.
+        if (count % mostAtOnce === 0) await new Promise<void>(nextTurn);
         const message = this.#isOver ? undefined : this.#channel.receive();
         if (message === undefined) return;
         await this.#answer(message);

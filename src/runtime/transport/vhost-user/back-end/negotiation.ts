@@ -18,6 +18,9 @@ const commonProtocolFeatures = FeatureSet.of([
 ]);
 
 const cryptoProtocolFeatures = FeatureSet.of([ProtocolFeature.CRYPTO_SESSION]);
+const inbandProtocolFeatures = FeatureSet.of([ProtocolFeature.INBAND_NOTIFICATIONS]);
+/** Without these there is no way for calls, or nothing that keeps messages from piling up. */
+const neededInband = FeatureSet.of([ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK]);
 const vhostFeatures = FeatureSet.of([VhostFeature.LOG_ALL, VhostFeature.PROTOCOL_FEATURES]);
 const negotiating = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
@@ -33,13 +36,14 @@ export class Negotiation {
   /** The features that the device runs with. */
   #running: FeatureSet | undefined;
 
-  constructor(device: VirtioDevice, stopTimeout: number) {
+  constructor(device: VirtioDevice, stopTimeout: number, inbandNotifications = false) {
     this.#device = device;
     this.#stopTimeout = stopTimeout;
     this.#features = undefined;
     this.#running = undefined;
     const more = keepsSessions(device) ? cryptoProtocolFeatures : FeatureSet.none;
-    this.offeredProtocolFeatures = commonProtocolFeatures.or(more);
+    const inband = inbandNotifications ? inbandProtocolFeatures : FeatureSet.none;
+    this.offeredProtocolFeatures = commonProtocolFeatures.or(more).or(inband);
   }
 
   /** Features as GET_FEATURES says them. */
@@ -83,10 +87,18 @@ export class Negotiation {
     this.#features = features;
   }
 
-  setProtocolFeatures(features: FeatureSet): void {
+  setProtocolFeatures(features: FeatureSet, anyRunning: boolean): void {
     const foreign = features.without(this.offeredProtocolFeatures);
     if (!foreign.isEmpty) {
       throw new VhostUserError("features", `protocol features ${foreign.bits().join(", ")} are not offered`);
+    }
+    const { INBAND_NOTIFICATIONS } = ProtocolFeature;
+    const isInband = features.has(INBAND_NOTIFICATIONS);
+    if (isInband && !neededInband.without(features).isEmpty) {
+      throw new VhostUserError("features", "INBAND_NOTIFICATIONS needs BACKEND_REQ and REPLY_ACK");
+    }
+    if (anyRunning && isInband !== this.protocolFeatures.has(INBAND_NOTIFICATIONS)) {
+      throw new VhostUserError("features", "INBAND_NOTIFICATIONS changed while a ring runs");
     }
     this.protocolFeatures = features;
   }

@@ -47,6 +47,11 @@ export interface ServeOptions {
    * end, and mostly its whole machine, waits meanwhile.
    */
   readonly stopTimeout?: number;
+  /**
+   * Offers INBAND_NOTIFICATIONS: kicks and calls as messages that are answered, for simulations. Off if absent, as User-mode
+   * Linux uses it wherever it is offered, and eventfds are faster.
+   */
+  readonly inbandNotifications?: boolean;
   /** Queues are worked on in Workers; all in this thread if absent. */
   readonly workers?: QueueWorkers;
   /** Told when a front end has connected. */
@@ -134,6 +139,7 @@ class Server implements ServedDevice {
       system,
       watcher: watcherOf(system),
       stopTimeout: options.stopTimeout ?? defaultStopTimeout,
+      inbandNotifications: options.inbandNotifications ?? false,
       report: (error) => options.onError?.(error),
     };
     const unsupported = FeatureSet.of([...notOverVhostUser, ...resets, ...beyondTheProtocol]);

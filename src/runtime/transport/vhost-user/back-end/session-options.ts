@@ -6,5 +6,7 @@ export interface SessionOptions {
   readonly watcher: Watcher;
   /** Milliseconds that a stop of a ring waits for requests. */
   readonly stopTimeout: number;
+  /** INBAND_NOTIFICATIONS is offered. */
+  readonly inbandNotifications: boolean;
   readonly report: (error: Error) => void;
 }

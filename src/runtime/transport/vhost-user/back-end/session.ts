@@ -10,9 +10,11 @@ import {
   type FrontEndRequest,
   type Message,
 } from "../protocol/index.js";
+import { BackEndChannel } from "./back-end-channel.js";
 import { ConfigRequests } from "./config-requests.js";
 import { CryptoSessions } from "./crypto-sessions.js";
 import { DirtyLog } from "./dirty-log.js";
+import { InbandNotifications } from "./inband-notifications.js";
 import { InflightRequests } from "./inflight-requests.js";
 import { Negotiation } from "./negotiation.js";
 import { u64, type Reply } from "./reply.js";
@@ -29,6 +31,8 @@ export class Session {
   readonly #device: VirtioDevice;
   readonly #options: SessionOptions;
   readonly #negotiation: Negotiation;
+  readonly #channel: BackEndChannel;
+  readonly #inband: InbandNotifications;
   readonly #config: ConfigRequests;
   readonly #inflight: InflightRequests;
   readonly #log: DirtyLog;
@@ -45,13 +49,17 @@ export class Session {
     this.#options = options;
     this.#mirroring = undefined;
     this.regions = new SharedRegions(options.system);
-    this.#negotiation = new Negotiation(device, options.stopTimeout);
-    this.#config = new ConfigRequests(device, options);
+    this.#negotiation = new Negotiation(device, options.stopTimeout, options.inbandNotifications);
+    this.#channel = new BackEndChannel(options);
+    this.#inband = new InbandNotifications(this.#channel, () =>
+      this.protocolFeatures.has(ProtocolFeature.INBAND_NOTIFICATIONS),
+    );
+    this.#config = new ConfigRequests(device, this.#channel);
     this.#inflight = new InflightRequests(options.system);
     this.#log = new DirtyLog(options.system);
     this.#crypto = new CryptoSessions(device, options.stopTimeout, options.report);
     this.#workers = workers;
-    this.rings = new VringSet(device, options, this.regions, this.#log, workers);
+    this.rings = new VringSet(device, options, this.regions, this.#log, this.#inband, workers);
   }
 
   get protocolFeatures(): FeatureSet {
@@ -87,7 +95,7 @@ export class Session {
   /** Frees everything but the memory, which is let go of when nobody works in it any more. */
   close(): void {
     this.rings.close();
-    this.#config.close();
+    this.#channel.close();
     this.#log.close();
     this.#inflight.close();
   }
@@ -106,7 +114,7 @@ export class Session {
       case "GET_PROTOCOL_FEATURES":
         return u64(this.#negotiation.offeredProtocolFeatures.toBigInt());
       case "SET_PROTOCOL_FEATURES":
-        this.#negotiation.setProtocolFeatures(featuresOf(decodePayload("u64", message)));
+        this.#negotiation.setProtocolFeatures(featuresOf(decodePayload("u64", message)), this.rings.anyRunning);
         return undefined;
       case "SET_OWNER":
       case "RESET_OWNER":
@@ -159,8 +167,7 @@ export class Session {
       }
       case "VRING_KICK": {
         const { index } = decodePayload("vringState", message);
-        this.rings.at(index).onKick?.();
-        return undefined;
+        return this.#kicked(this.rings.at(index));
       }
       case "GET_CONFIG":
         await this.#mirroring;
@@ -168,7 +175,9 @@ export class Session {
       case "SET_CONFIG":
         return this.#writeConfig(message);
       case "SET_BACKEND_REQ_FD":
-        this.#config.setChannel(fds);
+        this.#channel.open(fds);
+        // What rings have called for over another channel, or before there was one, may not have come.
+        if (this.#inband.isOn) this.rings.callAll();
         return undefined;
       case "SET_LOG_BASE":
         this.#log.setArea(decodePayload("log", message), fds[0] ?? -1, this.regions.end);
@@ -260,6 +269,14 @@ export class Session {
     await this.rings.start(ring, this.#negotiation.isPacked, this.#inflight.region);
     this.#negotiation.driverOk();
     if (this.#config.takeChange()) this.notifyConfig();
+    return undefined;
+  }
+
+  /** A kick came as a message, which starts a ring that waits for nothing else. */
+  async #kicked(ring: Vring): Promise<Reply | undefined> {
+    ring.isKicked = true;
+    if (!ring.isRunning) await this.#startIfReady(ring);
+    if (ring.isRunning) ring.look();
     return undefined;
   }
 

@@ -5,11 +5,13 @@ import type { EventFd } from "../../posix/index.js";
 import { baseOf, VhostUserError, type VringAddress } from "../protocol/index.js";
 import { keepsSessions } from "./crypto-sessions.js";
 import type { DirtyLog } from "./dirty-log.js";
+import type { InbandNotifications } from "./inband-notifications.js";
 import type { InflightRegion } from "./inflight-region.js";
 import { RingRunner } from "./ring-runner.js";
 import type { SessionOptions } from "./session-options.js";
 import type { SharedRegions } from "./shared-regions.js";
 import { Vring } from "./vring.js";
+import { MessageBell } from "./workers/message-bell.js";
 import type { SessionWorkers } from "./workers/session-workers.js";
 
 /** Ids of devices whose number of queues is counted in pairs. */
@@ -22,6 +24,7 @@ export class VringSet {
   readonly #device: VirtioDevice;
   readonly #options: SessionOptions;
   readonly #regions: SharedRegions;
+  readonly #inband: InbandNotifications;
   readonly #workers: SessionWorkers | undefined;
   readonly #runner: RingRunner;
   readonly #rings = new Map<number, Vring>();
@@ -35,11 +38,13 @@ export class VringSet {
     options: SessionOptions,
     regions: SharedRegions,
     log: DirtyLog,
+    inband: InbandNotifications,
     workers: SessionWorkers | undefined,
   ) {
     this.#device = device;
     this.#options = options;
     this.#regions = regions;
+    this.#inband = inband;
     this.#workers = workers;
     this.#runner = new RingRunner(device, regions, log, options.stopTimeout);
     this.#startEnabled = keepsSessions(device);
@@ -79,7 +84,7 @@ export class VringSet {
     if (index >= this.#ringCount) {
       throw new VhostUserError("ring-index", `${index}, there are ${this.#ringCount}`);
     }
-    ring = new Vring(index, this.#options.watcher, this.#workers?.has(index));
+    ring = new Vring(index, this.#options.watcher, this.#workers?.has(index), this.#inband);
     ring.isEnabled = this.#startEnabled;
     this.#rings.set(index, ring);
     return ring;
@@ -127,7 +132,8 @@ export class VringSet {
   async #told(ring: Vring, what: "kick" | "call", event: EventFd | undefined): Promise<void> {
     if (!ring.isRunning || !ring.isElsewhere) return;
     try {
-      await this.#workers?.setEvent(ring.index, what, event?.fd);
+      const { bell, index } = ring;
+      await this.#workers?.setEvent(index, what, event?.fd ?? (what === "call" ? bell?.call.fd : undefined));
     } catch (error) {
       event?.close();
       throw error;
@@ -148,6 +154,10 @@ export class VringSet {
     }
     // Found in memory here, so that it is refused in the same way.
     ring.addresses(this.#regions, isPacked);
+    if (this.#inband.isOn) {
+      const { system, watcher } = this.#options;
+      ring.bell ??= new MessageBell(system, watcher, () => this.call(ring.index));
+    }
     await this.#workers?.startRing(ring, isPacked, inflight);
     ring.isPacked = isPacked;
     ring.isRunning = true;
@@ -201,6 +211,11 @@ export class VringSet {
 
   call(index: number): void {
     this.#rings.get(index)?.call();
+  }
+
+  /** Rings that run may have called in vain. */
+  callAll(): void {
+    for (const ring of this.#rings.values()) if (ring.isRunning) ring.call();
   }
 
   /** The device is broken. */

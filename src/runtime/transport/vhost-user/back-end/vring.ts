@@ -2,6 +2,8 @@ import type { QueueAddresses } from "../../../ring/index.js";
 import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
+import type { InbandNotifications } from "./inband-notifications.js";
+import type { MessageBell } from "./workers/message-bell.js";
 
 /** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */
 const busyPolling = 2;
@@ -26,10 +28,15 @@ export class Vring {
   isPacked = false;
   /** There is no kick: the ring is to be looked at all the time. */
   isPolled = false;
+  /** A kick has come as a message since the last stop. */
+  isKicked = false;
   /** The ring is looked at: with a kick, or when polled. */
   onKick: (() => void) | undefined;
   /** A Worker works on it: there its kicks arrive. */
   readonly isElsewhere: boolean;
+  /** Where notifications are messages and a Worker works on it: how it is kicked, and calls. Closed with the stop. */
+  bell: MessageBell | undefined;
+  readonly #inband: InbandNotifications | undefined;
   readonly #watcher: Watcher;
   #kick: EventFd | undefined;
   #watch: Watch | undefined;
@@ -37,9 +44,11 @@ export class Vring {
   #error: EventFd | undefined;
   #polling = false;
 
-  constructor(index: number, watcher: Watcher, isElsewhere = false) {
+  constructor(index: number, watcher: Watcher, isElsewhere = false, inband?: InbandNotifications) {
     this.index = index;
     this.isElsewhere = isElsewhere;
+    this.bell = undefined;
+    this.#inband = inband;
     this.#watcher = watcher;
     this.address = undefined;
     this.stoppedAt = undefined;
@@ -52,12 +61,12 @@ export class Vring {
 
   /** The front end has said how it kicks, so the ring may start. */
   get isKickable(): boolean {
-    return this.#kick !== undefined || this.isPolled;
+    return this.#kick !== undefined || this.isPolled || this.isKicked;
   }
 
   /** File descriptors, for the Worker that works on it; they stay this one's. */
   get descriptors(): { readonly kick: number | undefined; readonly call: number | undefined } {
-    return { kick: this.#kick?.fd, call: this.#call?.fd };
+    return { kick: this.#kick?.fd ?? this.bell?.kick.fd, call: this.#call?.fd ?? this.bell?.call.fd };
   }
 
   setKick(kick: EventFd | undefined): void {
@@ -83,7 +92,7 @@ export class Vring {
   }
 
   /**
-   * Undefined: the front end polls the used ring. A ring that runs may have called in vain before: QEMU starts a ring first and
+   * Undefined: the front end polls the used ring, or is told by messages. A ring that runs may have called in vain before: QEMU starts a ring first and
    * says how to call afterwards.
    */
   setCall(call: EventFd | undefined): void {
@@ -96,12 +105,19 @@ export class Vring {
     this.#error = error;
   }
 
-  /** Tells the driver of used buffers. False: there is no eventfd to do that with. */
+  /** Tells the driver of used buffers. False: there is no way to do that. */
   call(): boolean {
-    return this.#call?.signal() ?? false;
+    return this.#call?.signal() ?? this.#inband?.call(this.index) ?? false;
   }
   fail(): void {
-    this.#error?.signal();
+    if (this.#error === undefined) this.#inband?.fail(this.index);
+    else this.#error.signal();
+  }
+
+  /** There was a kick by a message. */
+  look(): void {
+    if (this.isElsewhere) (this.#kick ?? this.bell?.kick)?.signal();
+    else this.onKick?.();
   }
 
   /** Looks at the ring in turns of the event loop, all of them while there is work and one in a millisecond otherwise. */
@@ -129,6 +145,9 @@ export class Vring {
     this.isRunning = false;
     this.#forgetKick();
     this.isPolled = false;
+    this.isKicked = false;
+    this.bell?.close();
+    this.bell = undefined;
   }
 
   close(): void {

@@ -75,12 +75,19 @@ export class MessageChannel<Name extends string> {
 
   /** Sends a request of ours. The descriptors stay the caller's. @throws VhostUserError when the peer is gone. */
   request(name: Name, payload: Uint8Array, options: { fds?: readonly number[]; needReply?: boolean } = {}): void {
-    this.#send(name, version | (options.needReply === true ? needReplyFlag : 0), payload, options.fds);
+    if (this.#send(name, requestFlags(options.needReply), payload, options.fds)) return;
+    // A peer that waits for its replies has room for some hundreds of them.
+    throw new VhostUserError("peer-slow", name);
+  }
+
+  /** The same for one that can wait. False: nothing was sent, as the peer does not read. */
+  offer(name: Name, payload: Uint8Array, needReply: boolean): boolean {
+    return this.#send(name, requestFlags(needReply), payload);
   }
 
   /** Sends a reply to a request of the peer's. @throws VhostUserError when the peer is gone. */
   reply(name: Name, payload: Uint8Array, fds: readonly number[] = []): void {
-    this.#send(name, version | replyFlag, payload, fds);
+    if (!this.#send(name, version | replyFlag, payload, fds)) throw new VhostUserError("peer-slow", name);
   }
 
   /** Closes the socket and what came along with a message that was never complete. */
@@ -90,7 +97,8 @@ export class MessageChannel<Name extends string> {
     this.#fds = [];
   }
 
-  #send(name: Name, flags: number, payload: Uint8Array, fds: readonly number[] = []): void {
+  /** False: there was no room for any of it. */
+  #send(name: Name, flags: number, payload: Uint8Array, fds: readonly number[] = []): boolean {
     const bytes = new Uint8Array(headerBytes + payload.length);
     const view = new DataView(bytes.buffer);
     view.setUint32(0, this.#table.shapes[name].number, true);
@@ -100,10 +108,11 @@ export class MessageChannel<Name extends string> {
     try {
       for (let sent = 0; sent < bytes.length;) {
         const count = this.socket.send(bytes.subarray(sent), sent === 0 ? fds : []);
-        // A peer that waits for its replies has room for some hundreds of them.
+        if (count === 0 && sent === 0) return false;
         if (count === 0) throw new VhostUserError("peer-slow", name);
         sent += count;
       }
+      return true;
     } catch (error) {
       if (error instanceof SystemCallError) throw new VhostUserError("peer-gone", error.message, { cause: error });
       throw error;
@@ -158,6 +167,10 @@ export class MessageChannel<Name extends string> {
 }
 
 const mostDescriptorsOfMessage = 16;
+
+function requestFlags(needReply = false): number {
+  return version | (needReply ? needReplyFlag : 0);
+}
 
 /**
  * The payload of a message in this layout.
