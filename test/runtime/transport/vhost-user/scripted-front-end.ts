@@ -1,4 +1,4 @@
-import { closeSync, existsSync } from "node:fs";
+import { closeSync, existsSync, readSync } from "node:fs";
 import { GuestMemory, MemoryAllocator } from "../../../../src/runtime/index.js";
 import {
   createDriverQueue,
@@ -46,6 +46,16 @@ export async function until(holds: () => boolean, what = "it", milliseconds = 50
   for (const end = performance.now() + milliseconds; !holds();) {
     if (performance.now() > end) throw new Error(`${what} did not happen`);
     await pause(1);
+  }
+}
+
+/** Has it been signalled since it was asked last? */
+export function isSignalled(event: EventFd): boolean {
+  try {
+    return readSync(event.fd, new Uint8Array(8)) === 8;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return false;
+    throw error;
   }
 }
 
@@ -178,6 +188,8 @@ export interface ScriptedRingOptions {
   readonly base?: number;
   /** The back end is to poll. */
   readonly polled?: boolean;
+  /** Kicks are messages, and the back end is given no eventfd. */
+  readonly inband?: boolean;
   /** It is not enabled, as QEMU does not with a crypto device. */
   readonly withoutEnable?: boolean;
   readonly flags?: number;
@@ -230,7 +242,10 @@ export class ScriptedRing {
       onBroken: (error) => {
         throw error;
       },
-      notifyDevice: () => void this.kick.signal(),
+      notifyDevice: () => {
+        if (options.inband === true) this.front.send("VRING_KICK", "vringState", { index, num: 0 });
+        else this.kick.signal();
+      },
     });
   }
 
@@ -252,8 +267,10 @@ export class ScriptedRing {
     front.send("SET_VRING_NUM", "vringState", { index, num: this.addresses.size });
     front.send("SET_VRING_BASE", "vringState", { index, num: base });
     front.send("SET_VRING_ADDR", "vringAddress", this.address());
-    front.send("SET_VRING_CALL", "u64", BigInt(index), { fds: [this.call.fd] });
-    if (this.#options.polled === true) front.send("SET_VRING_KICK", "u64", BigInt(index) | 0x100n);
+    const isInband = this.#options.inband === true;
+    if (!isInband) front.send("SET_VRING_CALL", "u64", BigInt(index), { fds: [this.call.fd] });
+    if (isInband) front.send("VRING_KICK", "vringState", { index, num: 0 });
+    else if (this.#options.polled === true) front.send("SET_VRING_KICK", "u64", BigInt(index) | 0x100n);
     else front.send("SET_VRING_KICK", "u64", BigInt(index), { fds: [this.kick.fd] });
     if (this.#options.withoutEnable === true) await front.askNumber("GET_QUEUE_NUM");
     else if (!(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index, num: 1 })))

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +12,7 @@ import {
 import {
   features,
   guestStart,
+  isSignalled,
   LOG_ALL,
   memoryBytes,
   PACKED,
@@ -48,16 +49,6 @@ async function readOne(ring: ScriptedRing, sector: number): Promise<number> {
   const [done] = await ring.completions(1);
   expect(done?.status).toBe(0);
   return done?.first ?? -1;
-}
-
-/** Has it been signalled since it was asked last? */
-function isSignalled(event: EventFd): boolean {
-  try {
-    return readSync(event.fd, new Uint8Array(8)) === 8;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return false;
-    throw error;
-  }
 }
 
 describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout: 60_000 }, () => {
