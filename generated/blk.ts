@@ -1416,8 +1416,11 @@ class BlkRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("IOERR");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, BlkStatus.IOERR);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

@@ -428,8 +428,11 @@ class CanTransmitSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("NOT_OK");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, CanResult.NOT_OK);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {
@@ -470,8 +473,11 @@ class CanControlSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("NOT_OK");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, CanResult.NOT_OK);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

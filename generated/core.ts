@@ -5222,6 +5222,13 @@ class VirtioAdminCommandSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(2));
+    answer.setUint16(0, VirtioAdminStatus.ENXIO, true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "ListQuery":

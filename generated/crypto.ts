@@ -4609,8 +4609,11 @@ class CryptoDataSlot extends RequestSlot {
     return this.finishWithByte(cryptoStatusValue(reply));
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("ERR");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, CryptoStatus.ERR);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {
@@ -5258,6 +5261,31 @@ class CryptoControlSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, 0, 1);
     return this.finish(this.writable.written);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    switch (this.#kind) {
+      case "CreateEmptySession":
+      case "CreateCipherSession":
+      case "CreateChainSession":
+      case "CipherCreateSessionOther":
+      case "CreateHashSession":
+      case "CreateMacSession":
+      case "CreateAeadSession":
+      case "CreateAkcipherSession": {
+        const answer = new DataView(new ArrayBuffer(16));
+        answer.setUint32(8, CryptoStatus.ERR, true);
+        return this.finishFailed(answer, "start");
+      }
+      case "DestroySession": {
+        const answer = new DataView(new ArrayBuffer(1));
+        answer.setUint8(0, CryptoStatus.ERR);
+        return this.finishFailed(answer, "start");
+      }
+      default:
+        return this.abandon();
+    }
   }
 
   override toJSON(): object {

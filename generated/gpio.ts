@@ -636,8 +636,25 @@ class GpioRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("ERR");
+    switch (this.#kind) {
+      case "GetLineNames":
+      case "GetDirection":
+      case "GetValue":
+      case "Unknown": {
+        const answer = new DataView(new ArrayBuffer(1));
+        answer.setUint8(0, GpioStatus.ERR);
+        return this.finishFailed(answer, "start");
+      }
+      case "SetDirection":
+      case "SetValue":
+      case "SetIrqType": {
+        const answer = new DataView(new ArrayBuffer(2));
+        answer.setUint8(0, GpioStatus.ERR);
+        return this.finishFailed(answer, "start");
+      }
+    }
   }
 
   override toJSON(): object {

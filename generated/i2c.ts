@@ -207,8 +207,11 @@ class I2cRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("ERR");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, I2cStatus.ERR);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

@@ -1022,8 +1022,11 @@ class IommuRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("IOERR");
+    const answer = new DataView(new ArrayBuffer(4));
+    answer.setUint8(0, IommuStatus.IOERR);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

@@ -628,8 +628,11 @@ class MemRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("NACK");
+    const answer = new DataView(new ArrayBuffer(10));
+    answer.setUint16(0, MemResponseType.NACK, true);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

@@ -4991,8 +4991,11 @@ class NetControlSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("ERR");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, NetAck.ERR);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

@@ -651,6 +651,19 @@ class RpmbRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    switch (this.#kind) {
+      case "ReqGetWriteCounter": {
+        const answer = new DataView(new ArrayBuffer(512));
+        answer.setUint16(508, RpmbResult.GENERAL_FAILURE);
+        return this.finishFailed(answer, "start");
+      }
+      default:
+        return this.abandon();
+    }
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "ReqProgramKey":

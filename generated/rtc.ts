@@ -985,6 +985,13 @@ class RtcRequestSlot extends RequestSlot {
     }
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setUint8(0, RtcStatus.EOPNOTSUPP);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Cfg":

@@ -882,6 +882,24 @@ class ScsiControlSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    switch (this.#kind) {
+      case "Tmf": {
+        const answer = new DataView(new ArrayBuffer(1));
+        answer.setUint8(0, ScsiTaskManagementResponse.FAILURE);
+        return this.finishFailed(answer, "start");
+      }
+      case "AnQuerySubscribe": {
+        const answer = new DataView(new ArrayBuffer(5));
+        answer.setUint8(4, ScsiControlResponse.FAILURE);
+        return this.finishFailed(answer, "start");
+      }
+      default:
+        return this.abandon();
+    }
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Tmf":
@@ -1017,6 +1035,13 @@ class ScsiCommandSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, 0, 12);
     return this.finish(this.writable.written);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(12));
+    answer.setUint8(11, ScsiResponse.FAILURE);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

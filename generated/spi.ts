@@ -558,8 +558,11 @@ class SpiTransferSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("PARAM_ERR");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, SpiResult.PARAM_ERR);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

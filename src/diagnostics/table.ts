@@ -225,6 +225,26 @@ export const diagnosticTable = entries({
     severity: "error",
     message: message`request ${"name"} has more than ${"limit"} combinations of tags`,
   },
+  "failure-not-written": {
+    code: "VG5008",
+    severity: "error",
+    message: message`a failure cannot set ${"name"}: the device does not write it in answer to ${"what"}`,
+  },
+  "failure-place": {
+    code: "VG5009",
+    severity: "error",
+    message: message`a failure of ${"kind"} cannot set ${"name"}: ${"reason"}`,
+  },
+  "failure-value": {
+    code: "VG5010",
+    severity: "error",
+    message: message`a failure cannot be ${"value"}, which is no member of ${"enum"}`,
+  },
+  "failure-source": {
+    code: "VG5011",
+    severity: "error",
+    message: message`a failure of ${"kind"} cannot repeat ${"name"}: ${"reason"}`,
+  },
   // protocols
   "unreachable-state": {
     code: "VG6001",

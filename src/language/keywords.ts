@@ -19,7 +19,7 @@ export const clauseWords = [
 ] as const; // prettier-ignore
 export const protocolWords = ["state", "on", "counter", "keep", "learns"] as const;
 /** What a rule in `answers` is about; without one of these it says what a field of the answer is. */
-export const answerWords = ["echo", "late", "ordered", "used", "short", "only"] as const;
+export const answerWords = ["echo", "late", "ordered", "used", "short", "only", "failed"] as const;
 export const partWords = ["readable", "writable", "match", "if", "struct"] as const;
 export const memberWords = ["struct", "union", "header", "enum", "match", "if", "const"] as const;
 const otherWords = ["match", "else", "require", "readable", "writable", "mask", "bytes", "bitset", "of", "for", "may", "should", "sizeof", "or", "and", "not", "__attribute__"] as const; // prettier-ignore

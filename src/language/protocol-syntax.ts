@@ -58,13 +58,14 @@ export interface ProtocolBlock extends Located {
 /**
  * `status`: a field of the answer has this value. `echo`: it has the value of a field of the request. `late`: the answer may
  * wait. `ordered`: answers come in the order of the requests. `used`: what the used length means. `short`: what happens if
- * there is not enough room. `only`: nothing behind the field is written.
+ * there is not enough room. `only`: nothing behind the field is written. `failed`: the field has this value if the device
+ * could not do what it was asked for, and all of the answer that no such rule is about is zero.
  */
 export interface AnswerRule extends Located {
   readonly kind: "answer-rule";
   readonly documentation: Documentation;
   readonly strength: "must" | "should" | "may";
-  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only";
+  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only" | "failed";
   readonly target: PathExpression | undefined;
   readonly value: Expression | undefined;
   /** Which requests it is about; all of them if there are none. */

@@ -1,7 +1,8 @@
-import type { AnswerRule, AnswersBlock, Name, PathExpression } from "../language/syntax-tree.js";
+import type { AnswerRule, AnswersBlock, Expression, Name, PathExpression } from "../language/syntax-tree.js";
 import { readClauses, type ClauseTable } from "./clauses.js";
-import type { AnswerRuleModel, AnswersModel } from "./device-model.js";
+import type { AnswerRuleModel, AnswersModel, VariantModel } from "./device-model.js";
 import { reportUnknown } from "./facts.js";
+import { failureValue, type GivenFailures } from "./failure-rules.js";
 import { compileNumber, type FormulaEnvironment } from "./formulas.js";
 import {
   hasField,
@@ -24,14 +25,16 @@ interface Inside extends MessageContext {
   /** What is asked: a name that both parts have is the request's. */
   readonly asked: FormulaEnvironment;
   readonly encloser: Encloser;
+  readonly given: GivenFailures;
 }
 
 /** Which answers belong to which requests. */
 export function answersModels(context: MessageContext): readonly AnswersModel[] {
-  return context.scope.answers.flatMap((block) => answersModel(block, context));
+  const given: GivenFailures = new Map();
+  return context.scope.answers.flatMap((block) => answersModel(block, given, context));
 }
 
-function answersModel(block: AnswersBlock, context: MessageContext): readonly AnswersModel[] {
+function answersModel(block: AnswersBlock, given: GivenFailures, context: MessageContext): readonly AnswersModel[] {
   const { scope, facts } = context;
   const clauses = readClauses(block.clauses, "answers", facts.bag);
   const path: PathExpression = { kind: "path", segments: [block.message], span: block.message.span };
@@ -41,18 +44,22 @@ function answersModel(block: AnswersBlock, context: MessageContext): readonly An
   const origin = originOf(clauses, name, scope.encloser, facts.bag);
   const environment = messageEnvironment(found.symbol, context, "writable");
   const asked = messageEnvironment(found.symbol, context, "readable");
-  const inside: Inside = { ...context, found, environment, asked, encloser: { label: name, ...origin } };
+  const inside: Inside = { ...context, found, environment, asked, encloser: { label: name, ...origin }, given };
   const doc = block.documentation.join("\n");
   return [{ message: name, doc, ...origin, rules: block.rules.flatMap((rule) => ruleModel(rule, inside)) }];
 }
 
 function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[] {
   const { facts, encloser, environment, asked, found, requests } = inside;
-  const clauses = readClauses(rule.clauses, "a rule for answers", facts.bag);
+  const holder = rule.verb === "failed" ? "a rule for failures" : "a rule for answers";
+  const clauses = readClauses(rule.clauses, holder, facts.bag);
   const variants = requests.find(({ name }) => name === found.symbol.name)?.variants ?? [];
   const kinds = rule.kinds.map(({ segments }) => kindsOf(segments, found.symbol, variants, inside));
-  const content = contentOf(rule, clauses, inside);
-  if (content === undefined || kinds.some((kind) => kind === undefined)) return [];
+  const known = kinds.flatMap((kind) => kind ?? []);
+  const isKnown = kinds.every((kind) => kind !== undefined);
+  // What a failure sets depends on the kinds of the request.
+  const content = isKnown || rule.verb !== "failed" ? contentOf(rule, known, clauses, inside) : undefined;
+  if (content === undefined || !isKnown) return [];
   const per = pathOf(clauses);
   if (per) requireField(per, inside, asked);
   return [
@@ -63,7 +70,7 @@ function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[]
       verb: rule.verb,
       ...content,
       kinds: rule.kinds.map(({ segments }) => segments.map(({ text }) => text).join(".")),
-      variants: [...new Set(kinds.flatMap((kind) => kind ?? []).map(({ name }) => name))],
+      variants: [...new Set(known.map(({ name }) => name))],
       ...conditionOf(clauses, rule.verb === "only" ? environment : asked),
       per: per?.map(({ text }) => text) ?? null,
     },
@@ -73,7 +80,12 @@ function ruleModel(rule: AnswerRule, inside: Inside): readonly AnswerRuleModel[]
 type Content = Pick<AnswerRuleModel, "field" | "value" | "valueTree" | "meaning" | "source">;
 const noContent: Content = { field: null, value: null, valueTree: null, meaning: null, source: null };
 
-function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Content | undefined {
+function contentOf(
+  rule: AnswerRule,
+  kinds: readonly VariantModel[],
+  clauses: ClauseTable,
+  inside: Inside,
+): Content | undefined {
   const { target, value } = rule;
   switch (rule.verb) {
     case "status":
@@ -103,6 +115,12 @@ function contentOf(rule: AnswerRule, clauses: ClauseTable, inside: Inside): Cont
       return hasField(inside.found.symbol, target.segments, ["writable"], inside)
         ? { ...noContent, field: texts(target.segments) }
         : undefined;
+    case "failed": {
+      if (!target || !value) return incomplete(rule, "a field and a value, as in `failed status = IOERR`", inside);
+      const valueTree = failureValue({ ...rule, target }, kinds, inside);
+      if (valueTree === undefined) return undefined;
+      return { ...noContent, field: texts(target.segments), value: sourceText(value), valueTree };
+    }
     case "late":
     case "ordered":
       return target || value ? incomplete(rule, "no field", inside) : noContent;
@@ -122,8 +140,11 @@ function assigned(rule: AnswerRule, target: PathExpression, inside: Inside): Con
   if (!answer || !value) return undefined;
   const valueTree = compileNumber(value, { ...inside.asked, expected: answer.enum });
   if (valueTree === undefined) return undefined;
-  const text = value.span.source.text.slice(value.span.start, value.span.end);
-  return { ...noContent, field: texts(target.segments), value: text, valueTree };
+  return { ...noContent, field: texts(target.segments), value: sourceText(value), valueTree };
+}
+
+function sourceText({ span }: Expression): string {
+  return span.source.text.slice(span.start, span.end);
 }
 
 function meaning(

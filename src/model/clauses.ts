@@ -69,6 +69,7 @@ export const clauseRules = {
   "a counter": [...everywhere, "if", "by"],
   answers: everywhere,
   "a rule for answers": [...everywhere, "if", "per"],
+  "a rule for failures": everywhere,
 } satisfies Record<string, readonly ClauseWord[]>;
 
 export type ClauseHolder = keyof typeof clauseRules;

@@ -122,6 +122,12 @@ export function messageEnvironment(
   return { ...all, field: (path) => readable.field?.(path) ?? all.field?.(path) };
 }
 
+/** What formulas about a request see that may not look at the answer. */
+export function readableEnvironment(symbol: RequestSymbol, { scope, facts }: MessageContext): FormulaEnvironment {
+  const before = newFieldTable({ facts, scope, members: streamOf(symbol, "readable") });
+  return environmentOf(newFieldTable({ facts, scope, members: [], before }), "rule");
+}
+
 /** Whether one part of a message has a field, of whatever type. What is unknown has been reported. */
 export function hasField(
   symbol: RequestSymbol | StructSymbol,

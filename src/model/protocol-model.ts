@@ -85,11 +85,12 @@ export interface AnswersModel extends UnnamedItem {
  * `ordered`: answers come in the order of the requests. `used`: what the used length means (`exact`: bytes written;
  * `ignored`: not to be relied on; `zero`: nothing was done). `short`: what happens if the stream `field` is too short
  * (`zeros`: what is missing counts as zeros; `cut`: what does not fit is left out), or what a field says then. `only`:
- * nothing behind `field` is written.
+ * nothing behind `field` is written. `failed`: `field` has the value if the device could not do what it was asked for
+ * (see request-failures.ts).
  */
 export interface AnswerRuleModel extends UnnamedItem, ConditionModel {
   readonly strength: "must" | "should" | "may";
-  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only";
+  readonly verb: "status" | "echo" | "late" | "ordered" | "used" | "short" | "only" | "failed";
   readonly field: readonly string[] | null;
   readonly value: string | null;
   readonly valueTree: Formula | null;

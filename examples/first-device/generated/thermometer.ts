@@ -299,8 +299,11 @@ class ThermometerRequestSlot extends RequestSlot {
     return this.finish(this.writable.length);
   }
 
+  /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    return this.complete("NO_SUCH_PROBE");
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, ThermometerStatus.NO_SUCH_PROBE);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

@@ -149,6 +149,8 @@ function ruleText(rule: AnswerRuleModel): Html {
       return html`${field} is <code>${rule.value ?? ""}</code>`;
     case "echo":
       return html`${field} repeats <code>${rule.source?.join(".") ?? ""}</code>`;
+    case "failed":
+      return html`the device failed: ${field} is <code>${rule.value ?? ""}</code>`;
     case "late":
       return html`the answer may wait${per}`;
     case "ordered":

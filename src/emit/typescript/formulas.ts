@@ -106,7 +106,7 @@ export function asNumber(value: Value): Code {
   return value.type === "number" ? value.code : code`Number(${value.code})`;
 }
 
-function asBigint(value: Value): Code {
+export function asBigint(value: Value): Code {
   if (value.type === "bigint") return value.code;
   const literal = value.code.parts.length === 1 ? value.code.parts[0] : undefined;
   if (typeof literal === "string" && /^(0x[0-9a-f]+|\d+)$/.test(literal)) return code`${literal}n`;

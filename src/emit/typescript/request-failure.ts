@@ -1,43 +1,101 @@
-import { code, nothing, quoted, type Code } from "./code.js";
+import { constantOf } from "../../model/formula-values.js";
+import { findInRequest, type FailureField } from "../../model/request-failures.js";
+import { code, nothing, quoted, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
-import { memberOf } from "./enums.js";
+import { docComment } from "./doc-comment.js";
+import { EmitError } from "./emit-error.js";
+import { isWideEnum, memberOf } from "./enums.js";
+import { asBigint, asNumber, closedContext, formulaValue, type FormulaContext } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import { statusField, valueFields, type RequestShape } from "./request-shapes.js";
+import type { Failure, RequestShape } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
-import { hasAnswerType } from "./request-types.js";
-import { shapeOf } from "./shapes.js";
+import { scalarSize } from "./shapes.js";
+import { numberAt } from "./structs-read.js";
 
-/** What a status calls a success. Not every 0 is one: of a GPIO interrupt it is INVALID. */
-const SUCCESS = /(^|_)(OK|ACK)$/;
+/** What is done where no answer can say that the device failed. */
+const silence = code`return this.abandon();`;
 
-/**
- * `fail`: what the driver is told of a request whose handler failed. Drivers look at the status and hardly ever at the number of
- * bytes: a status that nobody has written reads as whatever was in the buffer, which mostly is the 0 of a success. The first error
- * of the status is as good as any.
- */
+/** `fail`: what the driver is told of a request whose handler failed. */
 export function failMethod(
   request: RequestShape,
   groups: readonly LayoutGroup[],
   hasKinds: boolean,
   scope: DeviceScope,
 ): Code {
-  const status = statusField(request, scope);
-  if (status === undefined || request.replyTags.includes(status.name)) return nothing;
-  const shape = shapeOf(status, scope);
-  if (shape.kind !== "scalar" || shape.meaning.kind !== "enum" || !takesStatus(groups, hasKinds, status.name, scope)) {
-    return nothing;
+  if (request.failures.size === 0) return nothing;
+  const kinds = groups.map((group) => ({
+    name: group.name,
+    body: statements(request.failures.get(group.variant.model.name), group.layout.copied, scope),
+  }));
+  if (hasKinds) kinds.push({ name: "Unknown", body: unknownStatements(request, groups, scope) });
+  const bodies = new Map<string, { readonly body: Code; readonly names: string[] }>();
+  for (const { name, body } of kinds) {
+    const { text } = render(body);
+    const known = bodies.get(text);
+    if (known === undefined) bodies.set(text, { body, names: [name] });
+    else known.names.push(name);
   }
-  const { enum: model } = shape.meaning;
-  const errors = model.members.filter(({ value, last, alias }) => last === null && !alias && Number(value) !== 0);
-  const [first] = errors.sort((a, b) => Number(a.value) - Number(b.value));
-  if (first === undefined || !SUCCESS.test(memberOf(model, 0)?.name ?? "")) return nothing;
-  return code`override fail(): ${runtimeType("Completion")} { return this.complete(${quoted(first.name)}); }`;
+  const [only, ...others] = bodies.values();
+  const silent = render(silence).text;
+  const cases = [...bodies].map(([text, { body, names }]) =>
+    text === silent ? nothing : code`${names.map((name) => code`case ${quoted(name)}:`)} { ${body} }`,
+  );
+  const rest = bodies.has(silent) && code`default: ${silence}`;
+  const content =
+    others.length === 0 && only !== undefined ? only.body : code`switch (this.#kind) { ${cases} ${rest} }`;
+  return code`${docComment({ doc: "What the driver is told where the handler failed." })}
+    override fail(): ${runtimeType("Completion")} { ${content} }`;
 }
 
-/** Can `complete` be called with nothing but the status? */
-function takesStatus(groups: readonly LayoutGroup[], hasKinds: boolean, status: string, scope: DeviceScope): boolean {
-  const [only] = groups;
-  if (groups.length !== 1 || only === undefined || hasKinds) return groups.length > 0;
-  const values = valueFields(only.variant.writable, scope);
-  return values.length === 1 && values[0]?.name === status && !hasAnswerType(only.variant, scope);
+/** Of a request that nothing is known of: what all that nobody has described have in common, or else all the others. */
+function unknownStatements(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): Code {
+  const known = new Set(request.variants.map(({ model }) => model.name));
+  const others = [...request.failures].flatMap(([name, failure]) => (known.has(name) ? [] : [failure]));
+  const candidates = others.length > 0 ? others : request.variants.map(({ model }) => request.failures.get(model.name));
+  const [first] = candidates;
+  const isOne = candidates.every((each) => JSON.stringify(each?.answer) === JSON.stringify(first?.answer));
+  return statements(isOne ? first : undefined, Math.min(...groups.map(({ layout }) => layout.copied)), scope);
+}
+
+function statements(failure: Failure | undefined, copied: number, scope: DeviceScope): Code {
+  if (failure === undefined) return silence;
+  const { answer } = failure;
+  const context = requestContext(failure, copied, scope);
+  return code`const answer = new DataView(new ArrayBuffer(${answer.size}));
+    ${answer.fields.map((field) => setField(field, context, scope))}
+    return this.finishFailed(answer, ${quoted(answer.anchor)});`;
+}
+
+function setField(field: FailureField, context: FormulaContext, scope: DeviceScope): Code {
+  const order = field.type === "u8" || field.type.startsWith("be") ? nothing : code`, true`;
+  const bytes = scalarSize(field.type);
+  const value = formulaValue(field.valueTree, context);
+  const number = bytes === 8 ? asBigint(value) : (memberCode(field, scope) ?? asNumber(value));
+  const method = bytes === 8 ? "setBigUint64" : `setUint${8 * bytes}`;
+  return code`answer.${method}(${field.offset}, ${number}${order});`;
+}
+
+/** `BlkStatus.IOERR`, where the value is one. */
+function memberCode({ enum: name, valueTree }: FailureField, scope: DeviceScope): Code | undefined {
+  const declared = name === null ? undefined : scope.enum(name);
+  const value = constantOf(valueTree);
+  if (declared === undefined || value === null || isWideEnum(declared)) return undefined;
+  const member = memberOf(declared, Number(value));
+  return member && code`${scope.typeName(declared)}.${member.name}`;
+}
+
+/** Numbers of the request, straight from its head. */
+function requestContext({ variant }: Failure, copied: number, scope: DeviceScope): FormulaContext {
+  const place = `${scope.device.name}.${variant.name}`;
+  return {
+    ...closedContext(place),
+    field: (_, path) => {
+      const found = findInRequest(path, variant, scope);
+      if ("reason" in found) throw new EmitError(`a failure that repeats ${path.join(".")}`, place);
+      if (found.offset + scalarSize(found.type) > copied) throw new EmitError(`${path.join(".")} in a failure`, place);
+      const shape = { kind: "scalar", scalar: found.type, meaning: { kind: "number" } } as const;
+      const number = numberAt(code`this.head`, code`${found.offset}`, shape);
+      return { code: number, type: scalarSize(found.type) === 8 ? "bigint" : "number" };
+    },
+  };
 }

@@ -29,7 +29,7 @@ function headLimit(variant: VariantShape): number {
 const SLOT_MEMBERS: ReadonlySet<string> = new Set(
   (
     "slot head headBytes headLength readable writable writableLength queueIndex position features live serial signal hold " +
-    "cancel load decode finish finishWithByte abandon fail toJSON replyToJSON complete readerFrom tooSmall"
+    "cancel load decode finish finishWithByte finishFailed abandon fail toJSON replyToJSON complete readerFrom tooSmall"
   ).split(" "),
 );
 

@@ -6,6 +6,7 @@ import type {
   StructModel,
   VariantModel,
 } from "../../model/device-model.js";
+import { failureAnswers, type FailureAnswer } from "../../model/request-failures.js";
 import { code, joined, quoted, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -42,6 +43,14 @@ export interface RequestShape {
   readonly statusType: string;
   /** The struct, for a message that is not a request. */
   readonly struct: StructModel | undefined;
+  /** What is answered where the device fails, by the name of the kind of request. */
+  readonly failures: ReadonlyMap<string, Failure>;
+}
+
+export interface Failure {
+  readonly answer: FailureAnswer;
+  /** As the model has it, with no struct opened. */
+  readonly variant: VariantModel;
 }
 
 export interface VariantShape {
@@ -122,6 +131,12 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     replyTags,
     statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
+    failures: new Map(
+      [...failureAnswers(listed, scope.device.answers, scope)].map(([variant, answer]) => [
+        variant.name,
+        { answer, variant },
+      ]),
+    ),
   };
 }
 
@@ -240,6 +255,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     replyTags: [],
     statusType: "",
     struct,
+    failures: new Map(),
   };
 }
 

@@ -172,6 +172,7 @@ function layoutGroups(request: RequestShape, scope: DeviceScope): LayoutGroup[] 
       layout.head.map(({ field, offset }) => [field.name, offset, field.enum, field.type]),
       layout.views.map(({ field, offset }) => [field.name, offset, field.type]),
       writable,
+      request.failures.get(variant.model.name)?.answer,
       [variant, ...variant.replies].map((reply) => [
         reply === variant ? [] : reply.model.tags,
         reply.writable.map((field) => [field.name, field.type, field.enum]),

@@ -24,7 +24,7 @@ export interface RequestServerOptions<Slot extends RequestSlot> {
  * Allocates nothing per request: a slot's object is made when the slot is first used.
  *
  * A malformed request is reported and completed with 0 bytes. One whose handler throws or rejects is reported and completed
- * with an error in its status, or with 0 bytes where there is none, unless the handler had completed it before.
+ * as failed (see {@link RequestSlot.fail}), with 0 bytes where no answer can say so, unless the handler had completed it before.
  */
 export class RequestServer<Slot extends RequestSlot> implements QueueHandler {
   readonly position: number;

@@ -156,6 +156,20 @@ export abstract class RequestSlot {
     return this.finish(length);
   }
 
+  /**
+   * Completes a request whose handler failed: with `answer` at the start of the device-writable part, or at its end. Nothing
+   * of what the handler may have written is left in front of it. Where there is no room for it, none is expected.
+   */
+  protected finishFailed(answer: DataView, anchor: "start" | "end"): Completion {
+    const { writable } = this;
+    const size = answer.byteLength;
+    const at = anchor === "end" ? writable.length - size : 0;
+    if (at < 0 || writable.length < size) return this.abandon();
+    writable.fill(0, 0, at);
+    writable.write(new Uint8Array(answer.buffer, answer.byteOffset, size), 0, at);
+    return this.finish(at + size);
+  }
+
   /** Bytes of the device-writable part, as `writable.length` says too: without making the window ready. */
   protected get writableLength(): number {
     return this.#chain?.writableLength ?? 0;
@@ -166,7 +180,7 @@ export abstract class RequestSlot {
     return this.finish(0);
   }
 
-  /** Completes a request whose handler failed. Generated where a reply has a status: with an error in it. */
+  /** Completes a request whose handler failed. Generated where an answer can say so: with what the definition says. */
   fail(): Completion {
     return this.abandon();
   }

@@ -1,0 +1,265 @@
+import type {
+  AnswersModel,
+  EnumModel,
+  FieldModel,
+  Formula,
+  RequestModel,
+  ScalarType,
+  StructModel,
+  VariantModel,
+} from "./device-model.js";
+
+/**
+ * What the device writes where it could not do what it was asked for: these bytes, with zeros where no field is. They are at
+ * the start of what it writes, or at the end with nothing but zeros in front of them.
+ */
+export interface FailureAnswer {
+  readonly anchor: "start" | "end";
+  readonly size: number;
+  readonly fields: readonly FailureField[];
+}
+export interface FailureField {
+  readonly path: readonly string[];
+  /** Within these bytes. */
+  readonly offset: number;
+  readonly type: ScalarType;
+  /** Name of the enum that the value is of. */
+  readonly enum: string | null;
+  /** Over constants and fields of the request. */
+  readonly valueTree: Formula;
+}
+
+/** How types are looked up. */
+export interface StructTypes {
+  struct(name: string): StructModel | undefined;
+}
+export interface ModelTypes extends StructTypes {
+  enum(name: string): EnumModel | undefined;
+}
+
+/** Where a number is in what the device writes. */
+export interface AnswerPlace {
+  readonly type: ScalarType;
+  readonly enum: string | null;
+  /** Bytes from the start; null if that varies. */
+  readonly fromStart: number | null;
+  /** Bytes to the end; null if that varies. */
+  readonly fromEnd: number | null;
+  /** Bytes from the start up to the end of the field of the answer that it is in, and of what is reserved behind that. */
+  readonly reach: number;
+}
+/** Why a number cannot be set: for people. */
+export interface NoPlace {
+  readonly reason: string;
+}
+
+/** What is written whatever the answer is: all of it, or what several answers have in common. */
+export function certainAnswer({ replies }: VariantModel): readonly FieldModel[] {
+  const [first, ...others] = replies.map(({ writable }) => writable);
+  if (first === undefined) return [];
+  const end = first.findIndex((field, index) =>
+    others.some((other) => {
+      const same = other[index];
+      return same?.name !== field.name || JSON.stringify(same.type) !== JSON.stringify(field.type);
+    }),
+  );
+  return end < 0 ? first : first.slice(0, end);
+}
+
+/** Finds a number in the answer to a kind of request. Undefined: the answer has no such field. */
+export function findInAnswer(
+  path: readonly string[],
+  variant: VariantModel,
+  types: StructTypes,
+): AnswerPlace | NoPlace | undefined {
+  const [first, ...inner] = path;
+  const fields = certainAnswer(variant);
+  const index = fields.findIndex(({ name }) => name === first);
+  const field = fields[index];
+  if (field === undefined) {
+    const isSomewhere = variant.replies.some(({ writable }) => writable.some(({ name }) => name === first));
+    return isSomewhere ? { reason: "not every answer has it" } : undefined;
+  }
+  const found = numberIn(field, inner, types);
+  if ("reason" in found) return found;
+  const behind = fields.slice(index + 1);
+  const size = field.size ?? (field.optional ? found.size : null);
+  if (size === null) return { reason: "it is in something that varies in size" };
+  const isWhole = variant.replies.length === 1;
+  const sizes = [size, ...behind.map((each) => (isAlways(each) ? each.size : null))];
+  const toEnd = sizes.reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0);
+  const fromStart = field.offset === null || !isFirst(fields, index) ? null : field.offset + found.offset;
+  const fromEnd = toEnd === null || !isWhole || field.optional ? null : toEnd - found.offset;
+  if (fromStart === null && fromEnd === null) return { reason: "where it is varies" };
+  const reach = (field.offset ?? 0) + size + paddingSize(behind);
+  return { type: found.type, enum: found.enum, fromStart, fromEnd, reach };
+}
+
+/** Nothing in front of it that is there only sometimes. */
+function isFirst(fields: readonly FieldModel[], index: number): boolean {
+  return fields.slice(0, index).every(isAlways);
+}
+
+function isAlways(field: FieldModel): boolean {
+  return field.conditionTree === null && !field.overlaps && !field.optional;
+}
+
+function paddingSize(fields: readonly FieldModel[]): number {
+  let total = 0;
+  for (const field of fields) {
+    if (field.size === null || !isAlways(field) || !(field.reserved || field.validTree !== null)) break;
+    total += field.size;
+  }
+  return total;
+}
+
+interface NumberPlace {
+  readonly type: ScalarType;
+  readonly enum: string | null;
+  readonly offset: number;
+  /** Of the outermost struct. */
+  readonly size: number | null;
+}
+
+/** The number that a path leads to inside of a field; of what is optional, inside of the one that may be there. */
+function numberIn(field: FieldModel, path: readonly string[], types: StructTypes): NumberPlace | NoPlace {
+  const [first, ...rest] = path;
+  if (field.conditionTree !== null) return { reason: "it is there only sometimes" };
+  if (field.overlaps) return { reason: "it is in a union" };
+  if (field.bits !== null) return { reason: "it is a part of a number" };
+  const type = typeof field.type === "object" && "of" in field.type && field.optional ? field.type.of : field.type;
+  if (first === undefined) {
+    const scalar = typeof type === "string" && isScalar(type) ? type : undefined;
+    if (scalar === undefined) return { reason: "it is no number" };
+    return { type: scalar, enum: field.enum, offset: 0, size: field.size };
+  }
+  const struct = types.struct(typeof type === "string" ? type : "struct" in type ? type.struct : "");
+  if (struct === undefined) return { reason: "it is no struct" };
+  const inner = struct.fields.find(({ name }) => name === first);
+  if (inner === undefined) return { reason: "it has no such field" };
+  if (inner.offset === null) return { reason: "where it is varies" };
+  const found = numberIn(inner, rest, types);
+  return "reason" in found ? found : { ...found, offset: inner.offset + found.offset, size: struct.size };
+}
+
+export const scalarSizes: Readonly<Record<ScalarType, number>> = {
+  u8: 1,
+  le16: 2,
+  le32: 4,
+  le64: 8,
+  be16: 2,
+  be32: 4,
+  be64: 8,
+  u16: 2,
+  u32: 4,
+  u64: 8,
+};
+
+function isScalar(name: string): name is ScalarType {
+  return Object.hasOwn(scalarSizes, name);
+}
+
+/** A number that a request has at a known place. */
+export function findInRequest(
+  path: readonly string[],
+  variant: VariantModel,
+  types: StructTypes,
+): { readonly type: ScalarType; readonly offset: number } | NoPlace {
+  const [first, ...inner] = path;
+  const field = variant.readable.find(({ name }) => name === first);
+  if (field === undefined) return { reason: "not every kind of request has it" };
+  if (field.offset === null) return { reason: "where it is varies" };
+  const found = numberIn(field, inner, types);
+  return "reason" in found ? found : { type: found.type, offset: field.offset + found.offset };
+}
+
+/** What a request's kinds are answered with where the device fails. Kinds that are missing have no such answer. */
+export function failureAnswers(
+  request: RequestModel,
+  answers: readonly AnswersModel[],
+  types: ModelTypes,
+): ReadonlyMap<VariantModel, FailureAnswer> {
+  const rules = answers
+    .filter(({ message }) => message === request.name)
+    .flatMap((block) => block.rules.filter(({ verb }) => verb === "failed"));
+  const places = new Map<VariantModel, readonly PlacedField[]>();
+  for (const variant of request.variants) {
+    const found = rules.length > 0 ? ruledFields(variant, rules, types) : usualField(variant, types);
+    if (found.length > 0) places.set(variant, found);
+  }
+  // What one kind has to look for from the end is looked for from there in all of them: there is one place less to know.
+  const all = [...places.values()].flat();
+  const fromEnd = all.some(({ place }) => place.fromStart === null) && all.every(({ place }) => place.fromEnd !== null);
+  const result = new Map<VariantModel, FailureAnswer>();
+  for (const [variant, fields] of places) {
+    const answer = answerOf(fields, fromEnd);
+    if (answer !== undefined) result.set(variant, answer);
+  }
+  return result;
+}
+
+interface PlacedField {
+  readonly path: readonly string[];
+  readonly place: AnswerPlace;
+  readonly valueTree: Formula;
+}
+
+function ruledFields(
+  variant: VariantModel,
+  rules: readonly AnswersModel["rules"][number][],
+  types: StructTypes,
+): readonly PlacedField[] {
+  return rules.flatMap(({ field: path, valueTree, variants, kinds }) => {
+    if (path === null || valueTree === null) return [];
+    if (kinds.length > 0 && !variants.includes(variant.name)) return [];
+    const place = findInAnswer(path, variant, types);
+    return place === undefined || "reason" in place ? [] : [{ path, place, valueTree }];
+  });
+}
+
+function answerOf(fields: readonly PlacedField[], fromEnd: boolean): FailureAnswer | undefined {
+  const anchor = fromEnd || fields.some(({ place }) => place.fromStart === null) ? "end" : "start";
+  const distances = fields.map(({ place }) => (anchor === "end" ? place.fromEnd : place.reach));
+  if (distances.includes(null)) return undefined;
+  const size = Math.max(...distances.map((distance) => distance ?? 0));
+  return {
+    anchor,
+    size,
+    fields: fields.map(({ path, place, valueTree }) => ({
+      path,
+      type: place.type,
+      enum: place.enum,
+      offset: anchor === "end" ? size - (place.fromEnd ?? 0) : (place.fromStart ?? 0),
+      valueTree,
+    })),
+  };
+}
+
+/** What a status calls a success. Not every 0 is one. */
+const success = /(^|_)(OK|ACK)$/;
+
+/**
+ * Where a definition does not say what a failure is: the first status whose 0 is a success gets the smallest of its other
+ * values. A driver may take the 0 that happens to be in its buffer for a success.
+ */
+function usualField(variant: VariantModel, types: ModelTypes): readonly PlacedField[] {
+  const paths = certainAnswer(variant).flatMap((field) => {
+    const struct = typeof field.type === "string" ? types.struct(field.type) : undefined;
+    return [[field.name], ...(struct?.fields ?? []).map((inner) => [field.name, inner.name])];
+  });
+  for (const path of paths) {
+    const place = findInAnswer(path, variant, types);
+    if (place === undefined || "reason" in place || place.enum === null) continue;
+    const { members } = types.enum(place.enum) ?? { members: [] };
+    const isSuccess = members.some(
+      ({ name, value, last }) => last === null && Number(value) === 0 && success.test(name),
+    );
+    const errors = members.flatMap(({ value, last, alias }) =>
+      last === null && !alias && Number(value) > 0 ? [Number(value)] : [],
+    );
+    if (isSuccess && errors.length > 0) {
+      return [{ path, place, valueTree: { op: "number", value: Math.min(...errors) } }];
+    }
+  }
+  return [];
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { failureAnswers, type FailureAnswer } from "../../src/model/request-failures.js";
+import { deviceOf } from "./inline.js";
+
+/** What each kind of the first request answers when the device fails. */
+function failuresOf(body: string): Readonly<Record<string, FailureAnswer>> {
+  const device = deviceOf(`enum Status : u8 { OK = 0; BAD = 7; WORSE = 3; }\n${body}\nqueues { q : request R; }`);
+  const [request] = device.requests;
+  if (request === undefined) throw new Error("no request");
+  const types = {
+    struct: (name: string) => device.structs.find((struct) => struct.name === name),
+    enum: (name: string) => device.enums.find((each) => each.name === name),
+  };
+  const found = failureAnswers(request, device.answers, types);
+  return Object.fromEntries([...found].map(([{ name }, answer]) => [name, answer]));
+}
+
+const status = (offset: number, value: number) => ({
+  path: ["status"],
+  offset,
+  type: "u8",
+  enum: "Status",
+  valueTree: { op: "number", value },
+});
+
+describe("the answer of a device that failed", () => {
+  it("goes up to the end of the field that is set, and of what is reserved behind it", () => {
+    const found = failuresOf(`request R {
+      writable { le32 count; Status status; reserved u8 padding[3]; le16 more valid if status == OK; le32 rest; }
+    } answers R { failed status = BAD; }`);
+    expect(found).toEqual({ R: { anchor: "start", size: 10, fields: [status(4, 7)] } });
+  });
+
+  it("has all of the struct that the field is in", () => {
+    const found = failuresOf(`struct Head { le16 code; le32 length; } request R {
+      writable { Head head; u8 data[]; }
+    } answers R { failed head.code = 1; }`);
+    expect(found).toMatchObject({ R: { anchor: "start", size: 6, fields: [{ path: ["head", "code"], offset: 0 }] } });
+  });
+
+  it("is at the end in all kinds, if it is in one", () => {
+    const found = failuresOf(`request R {
+      readable { u8 type; }
+      match type { 1 => writable { u8 data[]; } 2 => writable { le32 id; } 3 => {} }
+      writable { Status status; u8 last; }
+    } answers R { failed status = BAD; }`);
+    const answer = { anchor: "end", size: 2, fields: [status(0, 7)] };
+    expect(found).toEqual({ Value1: answer, Value2: answer, Value3: answer, Other: answer });
+  });
+
+  it("is for the kinds that it is said of", () => {
+    const found = failuresOf(
+      `request R {
+      readable { u8 type; }
+      match type { 1, 2 => {} 3 => {} }
+      writable { Status status; }
+    } answers R { failed status = BAD for 3; }`.replace("for 3", "for Value3"),
+    );
+    expect(found).toEqual({ Value3: { anchor: "start", size: 1, fields: [status(0, 7)] } });
+  });
+
+  it("is what several answers have in common", () => {
+    const found = failuresOf(`request R {
+      writable { Status status; le32 id; }
+      match status { OK => writable { u8 data[]; } }
+    } answers R { failed status = WORSE; failed id = 5; }`);
+    expect(found["R"]).toMatchObject({ anchor: "start", size: 5, fields: [{ offset: 0 }, { offset: 1 }] });
+  });
+
+  it("is the smallest error of the first status, where nothing is said", () => {
+    const found = failuresOf(
+      `struct Tail { le16 id; Status status; } request R { writable { u8 data[]; Tail tail; } }`,
+    );
+    const fields = [{ ...status(0, 3), path: ["tail", "status"] }];
+    expect(found).toEqual({ R: { anchor: "end", size: 1, fields } });
+  });
+
+  it("is nothing, where nobody knows what a success is", () => {
+    expect(failuresOf(`enum Level : u8 { LOW = 0; HIGH = 1; } request R { writable { Level level; } }`)).toEqual({});
+  });
+});
