@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import type { VirtioDevice } from "../../../src/runtime/index.js";
-import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
+import { serve, type ServeOptions } from "../../../src/runtime/transport/vhost-user/index.js";
 import type { GuestCommands } from "./guest-commands.js";
 import { Guest, type GuestOptions } from "./guest.js";
 
@@ -26,10 +26,14 @@ export function guestWith(
   return servedTo(devices, (...sockets) => Guest.start(options(...sockets)));
 }
 
-/** As {@link guestWith}, for any guest: `start` boots it and is told the paths of the sockets. */
+/**
+ * As {@link guestWith}, for any guest: `start` boots it and is told the paths of the sockets.
+ * @param options How the devices are served.
+ */
 export function servedTo<Started extends GuestCommands>(
   devices: readonly VirtioDevice[],
   start: (...sockets: readonly string[]) => Promise<Started>,
+  options: Partial<ServeOptions> = {},
 ): SuiteGuest<Started> {
   let folder: string | undefined;
   const servers: Awaited<ReturnType<typeof serve>>[] = [];
@@ -43,7 +47,7 @@ export function servedTo<Started extends GuestCommands>(
     const sockets: string[] = [];
     for (const [index, device] of devices.entries()) {
       const socket = join(folder, `device-${index}`);
-      servers.push(await serve(device, { socket, onError: note, onDisconnect: note }));
+      servers.push(await serve(device, { ...options, socket, onError: note, onDisconnect: note }));
       sockets.push(socket);
     }
     try {

@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VirtioDevice } from "../../../src/runtime/index.js";
+import type { ServeOptions } from "../../../src/runtime/transport/vhost-user/index.js";
 import { AgentConnection } from "../linux/agent-connection.js";
 import { command } from "../linux/command.js";
 import { GuestCommands } from "../linux/guest-commands.js";
@@ -50,14 +51,19 @@ export function requireUml(): Promise<boolean> {
 /**
  * Serves devices and boots User-mode Linux with them, once for all tests of the suite that this is called in.
  * @param modules Modules of the kernel to load.
+ * @param options How the devices are served.
  */
-export function umlWith(devices: readonly VirtioDevice[], modules: readonly string[]): SuiteGuest<UmlGuest> {
-  return servedTo(devices, (...sockets) =>
+export function umlWith(
+  devices: readonly VirtioDevice[],
+  modules: readonly string[],
+  options: Partial<ServeOptions> = {},
+): SuiteGuest<UmlGuest> {
+  const start = (...sockets: readonly string[]): Promise<UmlGuest> =>
     UmlGuest.start({
       devices: devices.map(({ definition }, index) => ({ socket: sockets[index] ?? "", id: definition.id })),
       modules,
-    }),
-  );
+    });
+  return servedTo(devices, start, options);
 }
 
 /** A Linux that runs as a program of this machine, with one processor: its vhost-user front end is part of its kernel. */
