@@ -3,12 +3,13 @@ import {
   createMemoryFile,
   loadSystemCalls,
   UnixListener,
+  UnixSocket,
   watcherOf,
   type SystemCalls,
-  type UnixSocket,
   type Watch,
 } from "../../../../src/runtime/transport/posix/index.js";
 import {
+  backEndTable,
   closeAll,
   decodePayload,
   encodePayload,
@@ -16,6 +17,7 @@ import {
   inflightBytes,
   MessageChannel,
   ProtocolFeature,
+  type BackEndRequest,
   type FrontEndRequest,
   type Message,
 } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
@@ -45,6 +47,8 @@ export class ScriptedBackEnd {
   config = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   /** What was asked on each connection. */
   readonly seen: Message<FrontEndRequest>[][] = [];
+  /** Over which the front end can be asked; the newest. */
+  asks: MessageChannel<BackEndRequest> | undefined;
   readonly #listener: UnixListener;
   readonly #channels = new Set<MessageChannel<FrontEndRequest>>();
   readonly #watches = new Set<Watch>();
@@ -52,6 +56,7 @@ export class ScriptedBackEnd {
 
   private constructor(system: SystemCalls, path: string) {
     this.system = system;
+    this.asks = undefined;
     this.#listener = new UnixListener(system, path, 16);
     const watch = watcherOf(system).watch(this.#listener.fd, () => {
       for (let socket = this.#listener.accept(); socket !== undefined; socket = this.#listener.accept()) {
@@ -69,6 +74,10 @@ export class ScriptedBackEnd {
   names(connection: number): FrontEndRequest[] {
     return (this.seen[connection] ?? []).map(({ name }) => name);
   }
+  /** Answers something that the script has left without an answer. */
+  reply(name: FrontEndRequest, { payload, fds = [] }: ScriptedReply): void {
+    [...this.#channels].at(-1)?.reply(name, payload, fds);
+  }
   /** Cuts everybody off. */
   cutOff(): void {
     for (const channel of [...this.#channels]) this.#drop(channel);
@@ -76,6 +85,7 @@ export class ScriptedBackEnd {
   close(): void {
     for (const watch of this.#watches) watch.close();
     this.cutOff();
+    this.asks?.close();
     this.#listener.close();
   }
 
@@ -90,7 +100,9 @@ export class ScriptedBackEnd {
           if (message === undefined) return;
           this.seen[connection]?.push(message);
           this.#answer(channel, message, connection);
-          closeAll(message.fds);
+          const [fd] = message.name === "SET_BACKEND_REQ_FD" ? message.fds : [];
+          if (fd === undefined) closeAll(message.fds);
+          else this.#listen(fd);
         }
       } catch {
         this.#drop(channel);
@@ -101,6 +113,10 @@ export class ScriptedBackEnd {
       watch.close();
       this.#watches.delete(watch);
     });
+  }
+  #listen(fd: number): void {
+    this.asks?.close();
+    this.asks = new MessageChannel(new UnixSocket(this.system, fd), backEndTable, "replies");
   }
   readonly #ends = new Map<MessageChannel<FrontEndRequest>, () => void>();
 

@@ -1,8 +1,9 @@
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { SystemCalls, UnixSocket, Watcher } from "../../posix/index.js";
 import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index.js";
-import { BackEndRequests } from "./back-end-requests.js";
+import { BackEndRequests, type BackEndEvents } from "./back-end-requests.js";
 import { FrontEndChannel } from "./front-end-channel.js";
+import { InbandKicks } from "./inband-kicks.js";
 
 export interface LinkOptions {
   readonly system: SystemCalls;
@@ -12,9 +13,16 @@ export interface LinkOptions {
   /** Protocol features that are used if they are offered. */
   readonly wanted: FeatureSet;
   readonly onConfigChange: () => void;
+  /** See {@link BackEndEvents}: notifications as messages. */
+  readonly onCall: (ring: number) => boolean;
+  readonly onFailure: (ring: number) => boolean;
   /** Told once, when nothing more can come of this back end. */
   readonly onEnd: (link: BackEndLink, error: VhostUserError) => void;
 }
+
+/** What INBAND_NOTIFICATIONS is nothing without. */
+const NEEDED_INBAND = FeatureSet.of([ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK]);
+const INBAND = FeatureSet.of([ProtocolFeature.INBAND_NOTIFICATIONS]);
 
 /** Memory that a back end is given, where the driver has it. In bytes. */
 export interface GivenMemory {
@@ -27,6 +35,7 @@ export interface GivenMemory {
 export class BackEndLink {
   readonly channel: FrontEndChannel;
   readonly #options: LinkOptions;
+  readonly #kicks: InbandKicks;
   #offered = FeatureSet.none;
   #protocolFeatures = FeatureSet.none;
   #queues: number | undefined;
@@ -45,6 +54,7 @@ export class BackEndLink {
         options.onEnd(this, error);
       },
     });
+    this.#kicks = new InbandKicks(this.channel);
   }
 
   /** Why nothing more can be asked; undefined while it can. */
@@ -69,27 +79,54 @@ export class BackEndLink {
   has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);
   }
+  /** Notifications are messages. */
+  get isInband(): boolean {
+    return this.has(ProtocolFeature.INBAND_NOTIFICATIONS);
+  }
+
+  /** Kicks a ring by a message. */
+  kick(ring: number): void {
+    this.#kicks.kick(ring);
+  }
+  /** No such message comes after what is sent next, until there is another {@link kick}. */
+  forgetKick(ring: number): void {
+    this.#kicks.forget(ring);
+  }
 
   /** Agrees with the back end on what the protocol can do, and hands it the memory. */
   async greet({ start, size, fd }: GivenMemory): Promise<void> {
     const { channel } = this;
-    const { system, watcher, wanted, onConfigChange } = this.#options;
+    const { system, watcher, wanted } = this.#options;
     await channel.tell("SET_OWNER", undefined);
     this.#offered = featuresOf(await channel.askFor("u64", "GET_FEATURES"));
     if (this.hasProtocolFeatures) {
-      this.#protocolFeatures = featuresOf(await channel.askFor("u64", "GET_PROTOCOL_FEATURES")).and(wanted);
+      const both = featuresOf(await channel.askFor("u64", "GET_PROTOCOL_FEATURES")).and(wanted);
+      this.#protocolFeatures = NEEDED_INBAND.without(both).isEmpty ? both : both.without(INBAND);
       await channel.tell("SET_PROTOCOL_FEATURES", bitsOf(this.#protocolFeatures));
     }
     channel.acknowledges = this.has(ProtocolFeature.REPLY_ACK);
     if (this.has(ProtocolFeature.MQ)) this.#queues = Number(await channel.askFor("u64", "GET_QUEUE_NUM"));
     if (this.has(ProtocolFeature.BACKEND_REQ)) {
-      const requests = new BackEndRequests(system, watcher, onConfigChange);
+      const requests = new BackEndRequests(system, watcher, this.#events());
       this.#requests = requests;
       await channel.tell("SET_BACKEND_REQ_FD", undefined, [requests.theirs.fd]);
       requests.theirs.close();
     }
     const place = { guestAddress: start, userAddress: start, fileOffset: 0, size };
     await channel.tell("SET_MEM_TABLE", [place], [fd]);
+  }
+
+  #events(): BackEndEvents {
+    const { onConfigChange, onCall, onFailure } = this.#options;
+    return {
+      onConfigChange,
+      onCall: (ring) => this.isInband && onCall(ring),
+      onFailure: (ring) => this.isInband && onFailure(ring),
+      onEnd: (error) => {
+        // Without this connection there are no news of the configuration, which can be borne, and no calls by messages.
+        if (this.isInband) this.end(error);
+      },
+    };
   }
 
   /** SET_FEATURES, with those of the protocol that are always on. `isLogged`: what is written is to be marked in the log. */

@@ -17,6 +17,11 @@ export interface ConnectOptions {
   /** For how long the back end may think about a request, in milliseconds; 20,000 if absent: a stop of a ring waits for requests. */
   readonly patience?: number;
   /**
+   * Kicks and calls are messages that are answered, in place of eventfds, if the back end offers that: for simulations. False if
+   * absent.
+   */
+  readonly inbandNotifications?: boolean;
+  /**
    * Whether a back end that dies is to be replaced by the next one that listens at the same path, while the driver goes on:
    * with an inflight region, if the back end has such a thing. False if absent.
    */
@@ -27,8 +32,7 @@ export interface ConnectOptions {
 
 export const DEFAULTS = { memorySize: 64 * 1024 * 1024, queueSize: 256, queues: 16, patience: 20_000 } as const;
 
-/** Protocol features that are used if they are offered. */
-export const WANTED = FeatureSet.of([
+const WANTED = FeatureSet.of([
   ProtocolFeature.MQ,
   ProtocolFeature.REPLY_ACK,
   ProtocolFeature.BACKEND_REQ,
@@ -38,6 +42,14 @@ export const WANTED = FeatureSet.of([
   ProtocolFeature.RESET_DEVICE,
   ProtocolFeature.STATUS,
 ]);
+/** Protocol features that are used if they are offered. */
+export function wantedOf({ reconnect = false, inbandNotifications = false }: ConnectOptions): FeatureSet {
+  const more: number[] = [];
+  if (reconnect !== false) more.push(ProtocolFeature.INFLIGHT_SHMFD);
+  if (inbandNotifications) more.push(ProtocolFeature.INBAND_NOTIFICATIONS);
+  return WANTED.or(FeatureSet.of(more));
+}
+
 /** What a queue, or a notification, cannot do over this protocol, and the bits that are its own. */
 export const UNSUPPORTED = FeatureSet.of([
   VhostFeature.LOG_ALL,

@@ -1,37 +1,27 @@
 import type { GuestMemory } from "../../../memory/index.js";
 import type { QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
-import { EventFd, type SystemCalls, type Watch, type Watcher } from "../../posix/index.js";
 import { baseOf, encodePayload, VRING_LOG } from "../protocol/index.js";
 import type { BackEndLink } from "./back-end-link.js";
+import type { RingEvents } from "./ring-events.js";
 
-/** A ring of the driver, and the two eventfds that go with it. It stays when its back end dies. */
+/** A ring of the driver, and the eventfds that go with it, if notifications are not messages. It stays when its back end dies. */
 export class FrontEndRing {
   readonly index: number;
   readonly addresses: QueueAddresses;
-  readonly #kick: EventFd;
-  readonly #call: EventFd;
-  readonly #watch: Watch;
+  readonly #events: RingEvents | undefined;
 
-  constructor(
-    system: SystemCalls,
-    watcher: Watcher,
-    place: { readonly index: number; readonly addresses: QueueAddresses },
-    onUsed: () => void,
-  ) {
-    this.index = place.index;
-    this.addresses = place.addresses;
-    this.#kick = EventFd.create(system);
-    const call = EventFd.create(system);
-    this.#call = call;
-    this.#watch = watcher.watch(call.fd, () => {
-      call.drain();
-      onUsed();
-    });
+  /** Takes the eventfds over. */
+  constructor(index: number, addresses: QueueAddresses, events: RingEvents | undefined) {
+    this.index = index;
+    this.addresses = addresses;
+    this.#events = events;
   }
 
-  kick(): void {
-    this.#kick.signal();
+  /** @param link the back end that is there. The next one is kicked when it has been set up. */
+  kick(link: BackEndLink | undefined): void {
+    if (this.#events === undefined) link?.kick(this.index);
+    else this.#events.kick.signal();
   }
 
   /** Lets the back end at the ring, from `base` on. */
@@ -41,9 +31,13 @@ export class FrontEndRing {
     await channel.tell("SET_VRING_NUM", { index, num: addresses.size });
     await channel.tell("SET_VRING_BASE", { index, num: base });
     await this.setAddress(link, isLogged);
-    await channel.tell("SET_VRING_CALL", BigInt(index), [this.#call.fd]);
-    await channel.tell("SET_VRING_KICK", BigInt(index), [this.#kick.fd]);
+    if (this.#events !== undefined) {
+      await channel.tell("SET_VRING_CALL", BigInt(index), [this.#events.call.fd]);
+      await channel.tell("SET_VRING_KICK", BigInt(index), [this.#events.kick.fd]);
+    }
     if (link.hasProtocolFeatures) await channel.tell("SET_VRING_ENABLE", { index, num: 1 });
+    // Without an eventfd for it, the first kick is what starts a ring.
+    if (this.#events === undefined) await channel.tell("VRING_KICK", { index, num: 0 });
   }
 
   /** Where the ring is, and whether what is written to it is logged: that may change while it runs. */
@@ -57,6 +51,7 @@ export class FrontEndRing {
   /** Done when the back end does not touch the ring any more. */
   async stop(link: BackEndLink): Promise<void> {
     const { index } = this;
+    link.forgetKick(index);
     if (link.hasProtocolFeatures) await link.channel.tell("SET_VRING_ENABLE", { index, num: 0 });
     await link.channel.askFor("vringState", "GET_VRING_BASE", encodePayload("vringState", { index, num: 0 }));
   }
@@ -73,8 +68,6 @@ export class FrontEndRing {
   }
 
   close(): void {
-    this.#watch.close();
-    this.#kick.close();
-    this.#call.close();
+    this.#events?.close();
   }
 }

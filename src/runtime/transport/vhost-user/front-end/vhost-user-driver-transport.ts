@@ -1,35 +1,27 @@
-import { GuestMemory, MemoryAllocator } from "../../../memory/index.js";
+import type { GuestMemory, MemoryAllocator } from "../../../memory/index.js";
 import { CommonFeature } from "../../../negotiation/common-feature.js";
 import { DeviceStatus } from "../../../negotiation/device-status.js";
 import { Clause, ProtocolError } from "../../../negotiation/errors.js";
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
-import {
-  createMemoryFile,
-  loadSystemCalls,
-  SharedMapping,
-  UnixSocket,
-  watcherOf,
-  type SystemCalls,
-  type Watcher,
-} from "../../posix/index.js";
+import { loadSystemCalls, UnixSocket, watcherOf, type SystemCalls, type Watcher } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
 import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
-import { DEFAULTS, UNSUPPORTED, WANTED, type ConnectOptions } from "./connect-options.js";
+import { DEFAULTS, UNSUPPORTED, wantedOf, type ConnectOptions } from "./connect-options.js";
 import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
 import { DirtyPages } from "./dirty-pages.js";
 import { asVhostUserError } from "./front-end-channel.js";
+import { DriverMemory } from "./driver-memory.js";
 import { FrontEndRing } from "./front-end-ring.js";
 import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
 import { Logging } from "./logging.js";
+import { RingEvents } from "./ring-events.js";
 import { checkSame, notTheSame } from "./same-device.js";
 
-/** First address of the memory, so that 0 is no address. */
-const MEMORY_START = 0x10_0000;
 const NET_DEVICE = 1;
 /** Driver side of vhost-user: a back end in another process, which is given memory and rings. */
 export class VhostUserDriverTransport implements DriverTransport {
@@ -41,8 +33,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly #system: SystemCalls;
   readonly #watcher: Watcher;
   readonly #options: ConnectOptions;
-  readonly #memoryFile: number;
-  readonly #mapping: SharedMapping;
+  readonly #memory: DriverMemory;
   readonly #links: LastingLink;
   readonly #config: KnownConfig;
   readonly #logging: Logging;
@@ -58,20 +49,19 @@ export class VhostUserDriverTransport implements DriverTransport {
   #status = 0;
   #generation = 0;
   #inflight: KeptInflight | undefined;
-  /** A back end was lost, and with it what it had in flight. */
+  /** A back end was lost, and with it what it had in flight; or it has said that a ring has failed. */
   #isLost = false;
   #isOpen = false;
   #isClosed = false;
 
-  private constructor(system: SystemCalls, path: string, memoryFile: number, options: ConnectOptions) {
+  private constructor(system: SystemCalls, path: string, memory: DriverMemory, options: ConnectOptions) {
     this.deviceId = options.deviceId;
     this.#system = system;
     this.#watcher = watcherOf(system);
     this.#options = options;
-    this.#memoryFile = memoryFile;
-    this.#mapping = new SharedMapping(system, memoryFile, 0, options.memorySize ?? DEFAULTS.memorySize);
-    this.memory = new GuestMemory([{ start: MEMORY_START, bytes: this.#mapping.view(0, this.#mapping.length) }]);
-    this.allocator = new MemoryAllocator(this.memory, MEMORY_START, this.#mapping.length);
+    this.#memory = memory;
+    this.memory = memory.memory;
+    this.allocator = memory.allocator;
     this.onQueueUsed = undefined;
     this.onConfigChange = undefined;
     this.#config = new KnownConfig(options.config);
@@ -79,27 +69,28 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#queues = options.queues ?? DEFAULTS.queues;
     this.#inflight = undefined;
     const { reconnect = false } = options;
-    const reconnects = reconnect !== false;
     this.#links = new LastingLink({
-      reconnect: reconnects ? (reconnect === true ? {} : reconnect) : undefined,
+      reconnect: reconnect === true ? {} : reconnect === false ? undefined : reconnect,
       dial: (onEnd) =>
         new BackEndLink(UnixSocket.connect(system, path), {
           system,
           watcher: this.#watcher,
           patience: options.patience ?? DEFAULTS.patience,
-          wanted: reconnects ? WANTED.or(FeatureSet.of([ProtocolFeature.INFLIGHT_SHMFD])) : WANTED,
+          wanted: wantedOf(options),
           onConfigChange: () => this.#configChanged(),
+          onCall: (index) => this.#called(index),
+          onFailure: (index) => this.#failed(index),
           onEnd,
         }),
-      greet: (link) => link.greet({ start: MEMORY_START, size: this.#mapping.length, fd: memoryFile }),
+      greet: (link) => link.greet(memory.given),
       resume: (link) => this.#resume(link),
       resumed: () => this.#resumed(),
       onEnd: (error) => this.#ended(error),
     });
-    const end = MEMORY_START + this.#mapping.length;
+    const { start, size } = memory.given;
     this.#logging = new Logging({
       links: this.#links,
-      create: (onWritten) => new DirtyPages(system, this.#watcher, MEMORY_START, end, onWritten),
+      create: (onWritten) => new DirtyPages(system, this.#watcher, start, start + size, onWritten),
       tell: (link) => this.#tellLogging(link),
     });
   }
@@ -107,12 +98,12 @@ export class VhostUserDriverTransport implements DriverTransport {
   /** See {@link connect}. */
   static async open(path: string, options: ConnectOptions): Promise<VhostUserDriverTransport> {
     const system = await loadSystemCalls();
-    const memoryFile = createMemoryFile(system, "virtio-gen", options.memorySize ?? DEFAULTS.memorySize);
+    const memory = DriverMemory.create(system, options.memorySize ?? DEFAULTS.memorySize);
     let transport;
     try {
-      transport = new VhostUserDriverTransport(system, path, memoryFile, options);
+      transport = new VhostUserDriverTransport(system, path, memory, options);
     } catch (error) {
-      system.close(memoryFile);
+      memory.release();
       throw error;
     }
     try {
@@ -129,8 +120,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#links.end(new VhostUserError("peer-gone", "it was closed on this side"));
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#mapping.release();
-    this.#system.close(this.#memoryFile);
+    this.#memory.release();
   }
 
   /** Is there a back end? */
@@ -192,8 +182,9 @@ export class VhostUserDriverTransport implements DriverTransport {
       throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
     }
     await this.#links.tell(async (link) => {
-      const place = { index, addresses };
-      const ring = new FrontEndRing(this.#system, this.#watcher, place, () => this.onQueueUsed?.(index));
+      const told = (): void => this.onQueueUsed?.(index);
+      const events = link.isInband ? undefined : new RingEvents(this.#system, this.#watcher, told);
+      const ring = new FrontEndRing(index, addresses, events);
       // From here on, whoever ends the connection closes it.
       this.#rings.set(index, ring);
       await this.#giveInflight(link, false);
@@ -215,7 +206,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     return this.#resetting.has(index);
   }
   notify(index: number): void {
-    this.#rings.get(index)?.kick();
+    this.#rings.get(index)?.kick(this.#links.current);
   }
 
   /**
@@ -339,7 +330,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (this.#isLost) this.onConfigChange?.();
     for (const [index, ring] of [...this.#rings]) {
       // The one that is gone may have seen a kick and not the buffers, or used buffers and not told it.
-      ring.kick();
+      ring.kick(this.#links.current);
       this.onQueueUsed?.(index);
     }
   }
@@ -353,6 +344,20 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   async #tellStatus(link: BackEndLink): Promise<void> {
     if (link.has(ProtocolFeature.STATUS)) await link.channel.tell("SET_STATUS", BigInt(this.#status));
+  }
+
+  /** As a message. A ring that was stopped meanwhile is one all the same. */
+  #called(index: number): boolean {
+    if (this.#rings.has(index)) this.onQueueUsed?.(index);
+    return index < this.#queues;
+  }
+  #failed(index: number): boolean {
+    if (this.#rings.has(index) && !this.#isLost) {
+      this.#isLost = true;
+      // The driver reads the status then.
+      this.onConfigChange?.();
+    }
+    return index < this.#queues;
   }
 
   #configChanged(): void {
@@ -386,19 +391,4 @@ export class VhostUserDriverTransport implements DriverTransport {
   #has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);
   }
-}
-
-/**
- * Connects to a vhost-user back end, for a generated driver to be started on what is returned:
- *
- * ```ts
- * const driver = await BlkDriver.start(await connect("/run/disk.sock", { deviceId: BLK_DEVICE_ID }));
- * ```
- *
- * @param path Path of the Unix socket that the back end listens on.
- * @throws PosixUnavailableError unless this is Linux and koffi is installed; SystemCallError when nobody listens;
- * VhostUserError when the back end refuses or does not keep to the protocol.
- */
-export function connect(path: string, options: ConnectOptions): Promise<VhostUserDriverTransport> {
-  return VhostUserDriverTransport.open(path, options);
 }
