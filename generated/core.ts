@@ -5224,8 +5224,9 @@ class VirtioAdminCommandSlot extends RequestSlot {
 
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    const answer = new DataView(new ArrayBuffer(2));
-    answer.setUint16(0, VirtioAdminStatus.ENXIO, true);
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setUint16(0, VirtioAdminStatus.EINVAL, true);
+    answer.setUint16(2, VirtioAdminStatusQualifier.INVALID_COMMAND, true);
     return this.finishFailed(answer, "start");
   }
 

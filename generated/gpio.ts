@@ -709,6 +709,13 @@ class GpioInterruptSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(1));
+    answer.setUint8(0, GpioIrqStatus.INVALID);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     return { request: this.request };
   }

@@ -2476,6 +2476,15 @@ class GpuControlSlot extends RequestSlot {
     }
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(24));
+    answer.setUint32(0, GpuCtrlType.RESP_ERR_UNSPEC, true);
+    answer.setUint32(4, (this.head.getUint32(4, true) & 1) >>> 0, true);
+    answer.setBigUint64(8, this.head.getBigUint64(8, true), true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "CmdGetDisplayInfo":
@@ -2704,6 +2713,15 @@ class GpuCursorSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, 0, 24);
     return this.finish(this.writable.written);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(24));
+    answer.setUint32(0, GpuCtrlType.RESP_ERR_UNSPEC, true);
+    answer.setUint32(4, (this.head.getUint32(4, true) & 1) >>> 0, true);
+    answer.setBigUint64(8, this.head.getBigUint64(8, true), true);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

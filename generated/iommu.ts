@@ -1025,7 +1025,7 @@ class IommuRequestSlot extends RequestSlot {
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
     const answer = new DataView(new ArrayBuffer(4));
-    answer.setUint8(0, IommuStatus.IOERR);
+    answer.setUint8(0, IommuStatus.DEVERR);
     return this.finishFailed(answer, "end");
   }
 

@@ -890,6 +890,22 @@ class MediaCommandSlot extends RequestSlot {
     }
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    switch (this.#kind) {
+      case "Open":
+      case "Ioctl":
+      case "Mmap":
+      case "Munmap": {
+        const answer = new DataView(new ArrayBuffer(8));
+        answer.setUint32(0, 5, true);
+        return this.finishFailed(answer, "start");
+      }
+      default:
+        return this.abandon();
+    }
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "Open":

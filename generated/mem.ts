@@ -631,7 +631,7 @@ class MemRequestSlot extends RequestSlot {
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
     const answer = new DataView(new ArrayBuffer(10));
-    answer.setUint16(0, MemResponseType.NACK, true);
+    answer.setUint16(0, MemResponseType.ERROR, true);
     return this.finishFailed(answer, "start");
   }
 

@@ -225,6 +225,13 @@ class PmemRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(4));
+    answer.setUint32(0, -1, true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     return { request: this.request };
   }

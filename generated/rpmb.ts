@@ -485,7 +485,8 @@ class RpmbRequestSlot extends RequestSlot {
   frames: readonly RpmbFrame[] | undefined = undefined;
   readonly #replyBytes = new Uint8Array(512);
   readonly #replyWriter = new ByteWriter(this.#replyBytes);
-  #kind: "ReqProgramKey" | "ReqGetWriteCounter" | "ReqDataWrite" | "ReqDataRead" | "Unknown" = "ReqProgramKey";
+  #kind: "ReqProgramKey" | "ReqGetWriteCounter" | "ReqDataWrite" | "ReqDataRead" | "ReqResultRead" | "Unknown" =
+    "ReqProgramKey";
 
   constructor(host: SlotHost, slot: number) {
     super(host, slot, 512);
@@ -519,12 +520,13 @@ class RpmbRequestSlot extends RequestSlot {
       case "REQ_PROGRAM_KEY":
         return this.#decodeReqProgramKey();
       case "REQ_GET_WRITE_COUNTER":
-      case "REQ_RESULT_READ":
         return this.#decodeReqGetWriteCounter();
       case "REQ_DATA_WRITE":
         return this.#decodeReqDataWrite();
       case "REQ_DATA_READ":
         return this.#decodeReqDataRead();
+      case "REQ_RESULT_READ":
+        return this.#decodeReqResultRead();
       default:
         return this.#decodeUnknown();
     }
@@ -576,6 +578,15 @@ class RpmbRequestSlot extends RequestSlot {
     return undefined;
   }
 
+  #decodeReqResultRead(): CodecError | undefined {
+    this.#kind = "ReqResultRead";
+    this.keyMac = this.headBytes.slice(196, 228);
+    this.data = this.headBytes.slice(228, 484);
+    this.nonce = this.headBytes.slice(484, 500);
+    if (this.writableLength < 512) return new CodecError("too-small", this.writable.length);
+    return undefined;
+  }
+
   #decodeUnknown(): CodecError | undefined {
     this.#kind = "Unknown";
     this.reqResp = this.head.getUint16(510);
@@ -586,9 +597,9 @@ class RpmbRequestSlot extends RequestSlot {
     reply?:
       | RpmbReqProgramKeyAnswer
       | RpmbReqGetWriteCounterAnswer
-      | RpmbReqResultReadAnswer
       | RpmbReqDataWriteAnswer
-      | RpmbReqDataReadAnswer,
+      | RpmbReqDataReadAnswer
+      | RpmbReqResultReadAnswer,
   ): Completion {
     switch (this.#kind) {
       case "ReqProgramKey":
@@ -599,6 +610,8 @@ class RpmbRequestSlot extends RequestSlot {
         return this.#completeReqDataWrite(reply as RpmbReqDataWriteAnswer);
       case "ReqDataRead":
         return this.#completeReqDataRead(reply as RpmbReqDataReadAnswer);
+      case "ReqResultRead":
+        return this.#completeReqResultRead(reply as RpmbReqResultReadAnswer);
       default:
         return this.finish(0);
     }
@@ -651,10 +664,42 @@ class RpmbRequestSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  #completeReqResultRead(reply: RpmbReqResultReadAnswer): Completion {
+    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 512);
+    writeRpmbFrame(writer, reply.response);
+    if (writer.error !== undefined) throw writer.error;
+    this.writable.write(this.#replyBytes, 0, 0, 512);
+    return this.finish(this.writable.written);
+  }
+
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
     switch (this.#kind) {
+      case "ReqProgramKey": {
+        const answer = new DataView(new ArrayBuffer(512));
+        answer.setUint16(508, RpmbResult.GENERAL_FAILURE);
+        answer.setUint16(510, RpmbFrameType.RESP_PROGRAM_KEY);
+        return this.finishFailed(answer, "start");
+      }
       case "ReqGetWriteCounter": {
+        const answer = new DataView(new ArrayBuffer(512));
+        answer.setUint16(508, RpmbResult.GENERAL_FAILURE);
+        answer.setUint16(510, RpmbFrameType.RESP_GET_COUNTER);
+        return this.finishFailed(answer, "start");
+      }
+      case "ReqDataWrite": {
+        const answer = new DataView(new ArrayBuffer(512));
+        answer.setUint16(508, RpmbResult.GENERAL_FAILURE);
+        answer.setUint16(510, RpmbFrameType.RESP_DATA_WRITE);
+        return this.finishFailed(answer, "start");
+      }
+      case "ReqDataRead": {
+        const answer = new DataView(new ArrayBuffer(512));
+        answer.setUint16(508, RpmbResult.READ_FAILURE);
+        answer.setUint16(510, RpmbFrameType.RESP_DATA_READ);
+        return this.finishFailed(answer, "start");
+      }
+      case "ReqResultRead": {
         const answer = new DataView(new ArrayBuffer(512));
         answer.setUint16(508, RpmbResult.GENERAL_FAILURE);
         return this.finishFailed(answer, "start");
@@ -680,6 +725,7 @@ class RpmbRequestSlot extends RequestSlot {
         };
       case "ReqGetWriteCounter":
       case "ReqDataRead":
+      case "ReqResultRead":
         return {
           keyMac: this.keyMac,
           data: this.data,

@@ -988,7 +988,7 @@ class RtcRequestSlot extends RequestSlot {
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
     const answer = new DataView(new ArrayBuffer(8));
-    answer.setUint8(0, RtcStatus.EOPNOTSUPP);
+    answer.setUint8(0, RtcStatus.EIO);
     return this.finishFailed(answer, "start");
   }
 

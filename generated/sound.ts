@@ -2879,6 +2879,13 @@ class SoundControlSlot extends RequestSlot {
     }
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(4));
+    answer.setUint32(0, SoundCode.S_IO_ERR, true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     switch (this.#kind) {
       case "JackInfo":
@@ -2966,6 +2973,13 @@ class SoundOutputSlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setUint32(0, SoundCode.S_IO_ERR, true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     return { xfer: this.xfer, frames: { bytes: this.frames.length } };
   }
@@ -3011,6 +3025,13 @@ class SoundInputSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, this.writable.length - 8, 8);
     return this.finish(this.writable.length);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setUint32(0, SoundCode.S_IO_ERR, true);
+    return this.finishFailed(answer, "end");
   }
 
   override toJSON(): object {

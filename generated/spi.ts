@@ -561,7 +561,7 @@ class SpiTransferSlot extends RequestSlot {
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
     const answer = new DataView(new ArrayBuffer(1));
-    answer.setUint8(0, SpiResult.PARAM_ERR);
+    answer.setUint8(0, SpiResult.TRANS_ERR);
     return this.finishFailed(answer, "end");
   }
 

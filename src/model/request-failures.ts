@@ -2,6 +2,7 @@ import type {
   AnswersModel,
   EnumModel,
   FieldModel,
+  FieldType,
   Formula,
   RequestModel,
   ScalarType,
@@ -83,13 +84,14 @@ export function findInAnswer(
   const found = numberIn(field, inner, types);
   if ("reason" in found) return found;
   const behind = fields.slice(index + 1);
-  const size = field.size ?? (field.optional ? found.size : null);
+  const isFree = restElement(field) !== undefined;
+  const size = field.size ?? (isFree ? found.size : null);
   if (size === null) return { reason: "it is in something that varies in size" };
   const isWhole = variant.replies.length === 1;
   const sizes = [size, ...behind.map((each) => (isAlways(each) ? each.size : null))];
   const toEnd = sizes.reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0);
   const fromStart = field.offset === null || !isFirst(fields, index) ? null : field.offset + found.offset;
-  const fromEnd = toEnd === null || !isWhole || field.optional ? null : toEnd - found.offset;
+  const fromEnd = toEnd === null || !isWhole || isFree ? null : toEnd - found.offset;
   if (fromStart === null && fromEnd === null) return { reason: "where it is varies" };
   const reach = (field.offset ?? 0) + size + paddingSize(behind);
   return { type: found.type, enum: found.enum, fromStart, fromEnd, reach };
@@ -121,17 +123,22 @@ interface NumberPlace {
   readonly size: number | null;
 }
 
-/** The number that a path leads to inside of a field; of what is optional, inside of the one that may be there. */
+/** What an array that takes the rest is made of: there may be none, as of what is optional. */
+function restElement({ type }: FieldModel): FieldType | undefined {
+  return typeof type === "object" && "of" in type && type.length === null ? type.of : undefined;
+}
+
+/** The number that a path leads to inside of a field; of an array that takes the rest, inside of its first element. */
 function numberIn(field: FieldModel, path: readonly string[], types: StructTypes): NumberPlace | NoPlace {
   const [first, ...rest] = path;
   if (field.conditionTree !== null) return { reason: "it is there only sometimes" };
   if (field.overlaps) return { reason: "it is in a union" };
   if (field.bits !== null) return { reason: "it is a part of a number" };
-  const type = typeof field.type === "object" && "of" in field.type && field.optional ? field.type.of : field.type;
+  const type = (first !== undefined || field.optional ? restElement(field) : undefined) ?? field.type;
   if (first === undefined) {
     const scalar = typeof type === "string" && isScalar(type) ? type : undefined;
     if (scalar === undefined) return { reason: "it is no number" };
-    return { type: scalar, enum: field.enum, offset: 0, size: field.size };
+    return { type: scalar, enum: field.enum, offset: 0, size: scalarSizes[scalar] };
   }
   const struct = types.struct(typeof type === "string" ? type : "struct" in type ? type.struct : "");
   if (struct === undefined) return { reason: "it is no struct" };

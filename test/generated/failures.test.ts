@@ -1,6 +1,22 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { BlkDevice } from "../../generated/blk.js";
+import { CanDevice } from "../../generated/can.js";
+import { CryptoDevice } from "../../generated/crypto.js";
+import { GpioDevice } from "../../generated/gpio.js";
+import { GpuDevice } from "../../generated/gpu.js";
+import { I2cDevice } from "../../generated/i2c.js";
+import { IommuDevice } from "../../generated/iommu.js";
+import { MediaDevice } from "../../generated/media.js";
+import { MemDevice } from "../../generated/mem.js";
+import { NetDevice } from "../../generated/net.js";
+import { PmemDevice } from "../../generated/pmem.js";
+import { RpmbDevice } from "../../generated/rpmb.js";
+import { RtcDevice } from "../../generated/rtc.js";
 import { ScsiDevice } from "../../generated/scsi.js";
+import { SoundDevice } from "../../generated/sound.js";
+import { SpiDevice } from "../../generated/spi.js";
+import { compile } from "../../src/compiler/compile.js";
 import type { VirtioDevice } from "../../src/runtime/index.js";
 import { RawDriver } from "../runtime/fixtures/raw-driver.js";
 
@@ -35,6 +51,23 @@ const scsi = (fail: Failing) =>
     controlq: fail,
     requestQueue: fail,
   });
+const crypto = (fail: Failing) =>
+  new CryptoDevice({
+    features: [],
+    config: { status: 1, maxDataqueues: 1, cryptoServices: 2, cipherAlgoL: 0, cipherAlgoH: 0, hashAlgo: 16, macAlgoL: 0, macAlgoH: 0, aeadAlgo: 0, maxCipherKeyLen: 0, maxAuthKeyLen: 0, maxSize: 4096n, akcipherAlgo: 0 },
+    dataq: fail,
+    controlq: fail,
+  });
+const gpu = (fail: Failing) => new GpuDevice({ config: { eventsRead: 0, numScanouts: 1, numCapsets: 0, blobAlignment: 4096 }, controlq: fail, cursorq: fail });
+const gpio = (fail: Failing) => new GpioDevice({ features: ["IRQ"], config: { ngpio: 2, gpioNamesSize: 4 }, requestq: fail, eventq: fail });
+const can = (fail: Failing) => new CanDevice({ features: ["CAN_CLASSIC"], config: { status: 0 }, txq: fail, controlq: fail });
+const sound = (fail: Failing) =>
+  new SoundDevice({ features: [], config: { jacks: 1, streams: 1, chmaps: 0, controls: 0 }, controlq: fail, txq: fail, rxq: fail });
+
+/** A frame of RPMB with this type. */
+function frame(type: number): string {
+  return "00".repeat(510) + type.toString(16).padStart(4, "0");
+}
 
 const queues: readonly Queue[] = [
   {
@@ -62,14 +95,230 @@ const queues: readonly Queue[] = [
   },
   {
     device: "scsi",
-    queue: "requestQueue",
+    queue: "request_queue",
     index: 2,
     make: scsi,
     cases: [
       { kind: "a command", request: "01 .. 51", room: 12 + 96 + 4, answer: [12, "0000000000000000 0000 00 09" + "5b".repeat(100)] },
     ],
   },
+  {
+    device: "crypto",
+    queue: "dataq",
+    index: 0,
+    make: crypto,
+    cases: [
+      { kind: "HASH", request: "00010000" + "00".repeat(20) + "00000000 04000000 .. 72", room: 5, answer: [5, "00000000 01"] },
+      { kind: "no known opcode", request: "77 .. 72", room: 5, answer: [5, "00000000 01"] },
+    ],
+  },
+  {
+    device: "crypto",
+    queue: "controlq",
+    index: 1,
+    make: crypto,
+    cases: [
+      { kind: "HASH_CREATE_SESSION", request: "02010000 .. 72", room: 16, answer: [16, "0000000000000000 01000000 00000000"] },
+      { kind: "HASH_DESTROY_SESSION", request: "03010000 .. 72", room: 1, answer: [1, "01"] },
+    ],
+  },
+  {
+    device: "gpu",
+    queue: "controlq",
+    index: 0,
+    make: gpu,
+    cases: [
+      {
+        kind: "GET_DISPLAY_INFO with a fence",
+        request: "00010000 03000000 1122334455667788 07000000 .. 24",
+        room: 408,
+        answer: [24, "00120000 01000000 1122334455667788 0000000000000000" + "5b".repeat(384)],
+      },
+      { kind: "no known type", request: "77 .. 24", room: 24, answer: [24, "00120000 .. 24"] },
+    ],
+  },
+  {
+    device: "gpu",
+    queue: "cursorq",
+    index: 1,
+    make: gpu,
+    cases: [{ kind: "MOVE_CURSOR", request: "01030000 .. 56", room: 24, answer: [24, "00120000 .. 24"] }],
+  },
+  {
+    device: "gpio",
+    queue: "requestq",
+    index: 0,
+    make: gpio,
+    cases: [
+      { kind: "GET_VALUE", request: "0400 .. 8", room: 2, answer: [1, "01 5b"] },
+      { kind: "SET_VALUE", request: "0500 .. 8", room: 2, answer: [2, "01 00"] },
+    ],
+  },
+  {
+    device: "gpio",
+    queue: "eventq",
+    index: 1,
+    make: gpio,
+    features: [0],
+    cases: [{ kind: "a line", request: "0100", room: 1, answer: [1, "00"] }],
+  },
+  {
+    device: "can",
+    queue: "txq",
+    index: 0,
+    make: can,
+    features: [0],
+    cases: [{ kind: "TX", request: "0100 .. 16", room: 1, answer: [1, "01"] }],
+  },
+  {
+    device: "can",
+    queue: "controlq",
+    index: 2,
+    make: can,
+    features: [0],
+    cases: [{ kind: "SET_CTRL_MODE_START", request: "0102", room: 1, answer: [1, "01"] }],
+  },
+  {
+    device: "i2c",
+    queue: "requestq",
+    index: 0,
+    make: (fail) => new I2cDevice({ requestq: fail }),
+    features: [0],
+    cases: [
+      { kind: "a read", request: "a000 0000 02000000", room: 3, answer: [3, "0000 01"] },
+      { kind: "a write", request: "a000 0000 00000000 55", room: 1, answer: [1, "01"] },
+    ],
+  },
+  {
+    device: "iommu",
+    queue: "requestq",
+    index: 0,
+    make: (fail) => new IommuDevice({ features: ["PROBE"], config: { pageSizeMask: 0x1000n, probeSize: 8 }, requestq: fail }),
+    features: [4],
+    cases: [
+      { kind: "ATTACH", request: "01 .. 20", room: 4, answer: [4, "03000000"] },
+      { kind: "PROBE", request: "05 .. 72", room: 12, answer: [12, "0000000000000000 03000000"] },
+    ],
+  },
+  {
+    device: "media",
+    queue: "commandq",
+    index: 0,
+    make: (fail) => new MediaDevice({ config: { deviceCaps: 1, deviceType: 0, card: "none" }, commandq: fail }),
+    cases: [
+      { kind: "OPEN", request: "01 .. 8", room: 16, answer: [8, "05000000 00000000 5b5b5b5b5b5b5b5b"] },
+      { kind: "IOCTL", request: "03 .. 16", room: 8, answer: [8, "05000000 00000000"] },
+      { kind: "CLOSE, which has no answer", request: "02 .. 16", room: 1, answer: [0, "5b"] },
+    ],
+  },
+  {
+    device: "mem",
+    queue: "guest_request",
+    index: 0,
+    make: (fail) =>
+      new MemDevice({
+        config: { blockSize: 4096n, nodeId: 0, addr: 0n, regionSize: 8192n, usableRegionSize: 8192n, pluggedSize: 0n, requestedSize: 0n },
+        guestRequest: fail,
+      }),
+    cases: [
+      { kind: "PLUG", request: "00 .. 24", room: 10, answer: [10, "03 .. 10"] },
+      { kind: "STATE", request: "03 .. 24", room: 10, answer: [10, "03 .. 10"] },
+    ],
+  },
+  {
+    device: "net",
+    queue: "controlq",
+    index: 2,
+    make: (fail) => new NetDevice({ features: ["CTRL_VQ", "CTRL_RX"], config: {}, transmitq: () => undefined, controlq: fail }),
+    features: [17, 18],
+    cases: [
+      { kind: "PROMISC", request: "00 00 01", room: 1, answer: [1, "01"] },
+      { kind: "no known class", request: "77 00", room: 1, answer: [1, "01"] },
+    ],
+  },
+  {
+    device: "pmem",
+    queue: "req_vq",
+    index: 0,
+    make: (fail) => new PmemDevice({ config: { start: 0n, size: 4096n }, reqVq: fail }),
+    cases: [{ kind: "FLUSH", request: "00000000", room: 4, answer: [4, "ffffffff"] }],
+  },
+  {
+    device: "rpmb",
+    queue: "requestq",
+    index: 0,
+    make: (fail) => new RpmbDevice({ config: { capacity: 1, maxWrCnt: 4, maxRdCnt: 4 }, requestq: fail }),
+    cases: [
+      { kind: "GET_WRITE_COUNTER", request: frame(2), room: 512, answer: [512, "00".repeat(508) + "0001 0200"] },
+      { kind: "PROGRAM_KEY with RESULT_READ", request: frame(1) + frame(5), room: 512, answer: [512, "00".repeat(508) + "0001 0100"] },
+      { kind: "DATA_READ", request: frame(4), room: 1024, answer: [512, "00".repeat(508) + "0006 0400" + "5b".repeat(512)] },
+    ],
+  },
+  {
+    device: "rtc",
+    queue: "requestq",
+    index: 0,
+    make: (fail) => new RtcDevice({ features: [], requestq: fail }),
+    cases: [{ kind: "CFG", request: "0010 .. 8", room: 16, answer: [8, "0500000000000000" + "5b".repeat(8)] }],
+  },
+  {
+    device: "sound",
+    queue: "controlq",
+    index: 0,
+    make: sound,
+    cases: [
+      { kind: "JACK_INFO", request: "01 .. 16", room: 8, answer: [4, "03800000 5b5b5b5b"] },
+      { kind: "no known code", request: "77 .. 8", room: 4, answer: [4, "03800000"] },
+    ],
+  },
+  {
+    device: "sound",
+    queue: "txq",
+    index: 2,
+    make: sound,
+    cases: [{ kind: "frames", request: "00000000 5555", room: 8, answer: [8, "03800000 00000000"] }],
+  },
+  {
+    device: "sound",
+    queue: "rxq",
+    index: 3,
+    make: sound,
+    cases: [{ kind: "room for frames", request: "00000000", room: 12, answer: [12, "00000000 03800000 00000000"] }],
+  },
+  {
+    device: "spi",
+    queue: "requestq",
+    index: 0,
+    make: (fail) =>
+      new SpiDevice({
+        config: {
+          csMaxNumber: 1,
+          csChangeSupported: 0,
+          txNbitsSupported: { dual: false, quad: false, octal: false },
+          rxNbitsSupported: { dual: false, quad: false, octal: false },
+          bitsPerWordMask: 1 << 7,
+          modeFuncSupported: { cpha: 3, cpol: 1, csHigh: true, lsbFirst: false, loop: true },
+          maxFreqHz: 0,
+          maxWordDelayNs: 0,
+          maxCsSetupNs: 0,
+          maxCsHoldNs: 0,
+          maxCsInactiveNs: 0,
+        },
+        requestq: fail,
+      }),
+    cases: [{ kind: "a transfer", request: "00 .. 34", room: 3, answer: [3, "0000 02"] }],
+  },
 ];
+
+/** Where no answer can say that the device failed. */
+const silent = new Map([
+  ["balloon free_page_vq", "the buffer is the memory that is given away"],
+  ["balloon reporting_vq", "the same"],
+  ["entropy requestq", "no bytes are no bytes"],
+  ["fs hiprio", "FUSE"],
+  ["fs request_queue", "FUSE"],
+  ["scmi cmdq", "the status is in what SCMI defines"],
+]);
 
 function bytesOf(text: string): Uint8Array {
   const [digits = "", length = ""] = text.replaceAll(" ", "").split("..");
@@ -114,4 +363,19 @@ describe.each(queues)("$device $queue, whose handler fails", (queue) => {
     expect(await answerTo(queue, each, false)).toEqual(expected);
     expect(await answerTo(queue, each, true)).toEqual(expected);
   });
+});
+
+it("is said for every request that the device answers", () => {
+  const folder = new URL("../../dsl/", import.meta.url);
+  const sources = readdirSync(folder).map((name) => ({ name, text: readFileSync(new URL(name, folder), "utf8") }));
+  const { model } = compile(sources);
+  const answered = (model?.devices ?? []).flatMap((device) =>
+    device.queues.flatMap(({ name, message }) => {
+      const request = device.requests.find((each) => each.name === message);
+      const isAnswered = request?.variants.some(({ replies }) => replies.some(({ writable }) => writable.length > 0));
+      return isAnswered === true ? [`${device.name} ${name}`] : [];
+    }),
+  );
+  const told = queues.map(({ device, queue }) => `${device} ${queue}`);
+  expect(answered.sort()).toEqual([...told, ...silent.keys()].sort());
 });

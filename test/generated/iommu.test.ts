@@ -85,7 +85,7 @@ test("an endpoint is attached, mapped and probed", async () => {
 
 test("properties that do not fit are the device's mistake, not a reply cut short", async () => {
   const { driver, errors } = await start(16);
-  expect(await driver.requestq.submit({ type: "PROBE", endpoint: 8 })).toMatchObject({ status: "IOERR" });
+  expect(await driver.requestq.submit({ type: "PROBE", endpoint: 8 })).toMatchObject({ status: "DEVERR" });
   expect(errors).toHaveLength(1);
   await driver.stop();
 });

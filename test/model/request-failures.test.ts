@@ -54,7 +54,7 @@ describe("the answer of a device that failed", () => {
       readable { u8 type; }
       match type { 1, 2 => {} 3 => {} }
       writable { Status status; }
-    } answers R { failed status = BAD for 3; }`.replace("for 3", "for Value3"),
+    } answers R { failed status = BAD for Value3; }`,
     );
     expect(found).toEqual({ Value3: { anchor: "start", size: 1, fields: [status(0, 7)] } });
   });
