@@ -18,7 +18,7 @@ import { RecordingTransport } from "../fixtures/recording-transport.js";
 import { MmioSide, PciSide } from "../fixtures/register-sides.js";
 import { mmioMachine, pciMachine } from "../transport/machines.js";
 import { openVhostUser } from "../transport/vhost-user/both-ends.js";
-import { requireVhostUser } from "../transport/vhost-user/served-disk.js";
+import { requireVhostUser } from "../transport/vhost-user/served-device.js";
 import { combinations, type Combination } from "./combinations.js";
 
 const SENTINEL = 0xa5;

@@ -1,68 +1,36 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { CryptoDevice, type CryptoControl, type CryptoDeviceOptions } from "../../../../generated/crypto.js";
-import { loadKoffi } from "../../../../src/runtime/transport/posix/koffi.js";
-import { serve } from "../../../../src/runtime/transport/vhost-user/index.js";
 import {
   decodePayload,
   encodePayload,
   ProtocolFeature,
   type CryptoSession,
   type CryptoSessionMessage,
-  type SymmetricSession,
 } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { openCryptoEngine } from "../../../../src/serve/crypto/crypto-engine.js";
+import { cbc, key, serveCrypto } from "./crypto-session.js";
 import { features, ScriptedFrontEnd, until } from "./scripted-front-end.js";
+import { requireVhostUser } from "./served-device.js";
 import { serveDisk } from "./served-disk.js";
 
-const onLinux = process.platform === "linux" && (await loadKoffi()) !== undefined;
-const key = Uint8Array.from({ length: 16 }, (_, index) => index);
-const none = new Uint8Array(0);
-
-const cbc: SymmetricSession = {
-  kind: "symmetric",
-  cipher: 3,
-  hash: 0,
-  hashResultLength: 0,
-  aadLength: 0,
-  operation: 1,
-  direction: 1,
-  hashMode: 0,
-  chainOrder: 0,
-  cipherKey: key,
-  authKey: none,
-};
 const hmac = { ...cbc, operation: 2, hash: 2, hashResultLength: 20, hashMode: 2, chainOrder: 2, authKey: key };
 const rsa: CryptoSession = { kind: "asymmetric", algorithm: 1, keyType: 1, padding: 1, hash: 5, key };
 
 /** A front end that does as QEMU does: it passes no feature on, does not enable the ring, and serves the control queue. */
-describe.runIf(onLinux)("a crypto device whose front end keeps the control queue", () => {
-  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-crypto-"));
-  let number = 0;
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
+describe.runIf(await requireVhostUser())("a crypto device whose front end keeps the control queue", () => {
   async function served(
     device: CryptoDevice,
     work: (front: ScriptedFrontEnd, told: readonly string[]) => Promise<void>,
     { stopTimeout = 2000, startsRing = true } = {},
   ): Promise<void> {
-    const told: string[] = [];
-    const note = (error: Error | undefined): void => {
-      if (error !== undefined) told.push(error.message);
-    };
-    device.onProtocolError = note;
-    const socket = join(folder, String(number++));
-    const server = await serve(device, { socket, stopTimeout, onError: note, onDisconnect: note });
-    const front = await ScriptedFrontEnd.connect(socket);
+    const { path, told } = await serveCrypto(device, { stopTimeout });
+    const front = await ScriptedFrontEnd.connect(path);
     try {
       await front.setUp(features.PROTOCOL);
       if (startsRing) await front.startRing(0, { withoutEnable: true });
       await work(front, told);
     } finally {
       front.close();
-      await server.close();
     }
   }
   async function create(

@@ -1,7 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { pause, until } from "./scripted-front-end.js";
-import { requireVhostUser, serveDisk } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { serveDisk } from "./served-disk.js";
 
 /** Sends SET_OWNER, which nobody has to wait for, as fast as another thread can. */
 const flood = `

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ProtocolFeature, VhostUserError } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { openFiles } from "../../fixtures/process-state.js";
 import { Ear } from "./ear.js";
 import {
   features,
@@ -16,10 +17,10 @@ import {
   type ScriptedRing,
   type ScriptedRingOptions,
 } from "./scripted-front-end.js";
-import { answer, requireVhostUser, serveDisk, type BlkRequest, type ServedDisk } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { answer, serveDisk, type BlkRequest, type ServedDisk } from "./served-disk.js";
 
 const bit = (feature: number): bigint => 1n << BigInt(feature);
-const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const MQ = 1n << 12n;
 
 const forms = [

@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { decodePayload, type InflightArea } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { doneBy, startMortalBackEnd } from "./mortal-process.js";
 import { isSignalled, PACKED, pause, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
-import { answer, requireVhostUser, serveDisk, type BlkRequest } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { answer, serveDisk, type BlkRequest } from "./served-disk.js";
 
 const REQUESTS = 1000;
 const SIZE = 4096;
@@ -142,7 +143,7 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
     await ring.completions(1);
     front.channel.close();
     await until(() => ends.length === 1);
-    isSignalled(ring.call);
+    ring.call.drain();
     const second = await ScriptedFrontEnd.connect(path, front.memoryFile);
     ring.front = second;
     await second.setUp();

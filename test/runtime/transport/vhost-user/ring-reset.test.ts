@@ -5,7 +5,8 @@ import { ConsoleDevice } from "../../../../generated/console.js";
 import { queueResetSuite, type Subject } from "../../../../src/probe/queue-reset-suite.js";
 import type { VirtioDevice } from "../../../../src/runtime/index.js";
 import { openVhostUser } from "./both-ends.js";
-import { answer, requireVhostUser, SECTOR, SECTORS, type BlkRequest } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { answer, SECTOR, SECTORS, type BlkRequest } from "./served-disk.js";
 
 /** Checks by what came of them. */
 async function verdictsOf(

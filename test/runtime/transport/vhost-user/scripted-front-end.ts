@@ -333,6 +333,14 @@ export class ScriptedRing {
     return found;
   }
 
+  /** Reads one sector, which has to succeed; its first byte. */
+  async readOne(sector: number): Promise<number> {
+    this.submit(sector);
+    const [done] = await this.completions(1);
+    if (done?.status !== 0) throw new Error(`status ${String(done?.status)} instead of a sector`);
+    return done.first;
+  }
+
   close(): void {
     this.kick.close();
     this.call.close();

@@ -1,62 +1,33 @@
 import { createCipheriv, createHmac } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BLK_DEVICE_ID } from "../../../../../generated/blk.js";
 import { CRYPTO_DEVICE_ID, CryptoDataFlags, CryptoDevice, CryptoDriver } from "../../../../../generated/crypto.js";
-import { loadKoffi } from "../../../../../src/runtime/transport/posix/koffi.js";
 import {
   connect,
   CryptoMessages,
-  serve,
-  type SymmetricSession,
   type VhostUserDriverTransport,
 } from "../../../../../src/runtime/transport/vhost-user/index.js";
 import { openCryptoEngine } from "../../../../../src/serve/crypto/crypto-engine.js";
 import { exerciseAes } from "../../../../interop/qemu/aes-sessions.js";
+import { cbc, serveCrypto } from "../crypto-session.js";
+import { requireVhostUser } from "../served-device.js";
 import { serveDisk } from "../served-disk.js";
 
-const onLinux = process.platform === "linux" && (await loadKoffi()) !== undefined;
 const KEY = Buffer.alloc(16, 5);
 const IV = Buffer.alloc(16, 6);
 const TEXT = Buffer.alloc(48, 7);
-const cbc: SymmetricSession = {
-  kind: "symmetric",
-  cipher: 3,
-  hash: 0,
-  hashResultLength: 0,
-  aadLength: 0,
-  operation: 1,
-  direction: 1,
-  hashMode: 0,
-  chainOrder: 0,
-  cipherKey: KEY,
-  authKey: new Uint8Array(0),
-};
 
-describe.runIf(onLinux)("crypto sessions by messages, from this side", () => {
-  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-crypto-messages-"));
-  let number = 0;
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
+describe.runIf(await requireVhostUser())("crypto sessions by messages, from this side", () => {
   async function between(
     device: CryptoDevice,
     work: (transport: VhostUserDriverTransport, errors: readonly string[]) => Promise<void>,
   ): Promise<void> {
-    const errors: string[] = [];
-    const note = (error: Error | undefined): void => {
-      if (error !== undefined) errors.push(error.message);
-    };
-    device.onProtocolError = note;
-    const socket = join(folder, String(number++));
-    const server = await serve(device, { socket, onError: note, onDisconnect: note });
-    const transport = await connect(socket, { deviceId: CRYPTO_DEVICE_ID, memorySize: 16 << 20 });
+    const { path, told } = await serveCrypto(device);
+    const transport = await connect(path, { deviceId: CRYPTO_DEVICE_ID, memorySize: 16 << 20 });
     try {
-      await work(transport, errors);
+      await work(transport, told);
     } finally {
       transport.close();
-      await server.close();
     }
   }
 

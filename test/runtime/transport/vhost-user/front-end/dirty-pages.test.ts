@@ -10,7 +10,8 @@ import { decodePayload, ProtocolFeature } from "../../../../../src/runtime/trans
 import { openVhostUser } from "../both-ends.js";
 import { ScriptedBackEnd } from "../scripted-back-end.js";
 import { pause, until } from "../scripted-front-end.js";
-import { answer, requireVhostUser } from "../served-disk.js";
+import { requireVhostUser } from "../served-device.js";
+import { answer } from "../served-disk.js";
 
 const PAGE = 4096;
 const SECTOR = 512;

@@ -20,7 +20,7 @@ import {
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
 import { pause, until } from "../scripted-front-end.js";
-import { requireVhostUser } from "../served-disk.js";
+import { requireVhostUser } from "../served-device.js";
 
 const VERSION_1 = 32;
 const RING_PACKED = 34;

@@ -12,7 +12,7 @@ import {
 } from "../../../../../src/runtime/transport/vhost-user/index.js";
 import { doneBy, startMortalBackEnd } from "../mortal-process.js";
 import { pause } from "../scripted-front-end.js";
-import { requireVhostUser } from "../served-disk.js";
+import { requireVhostUser } from "../served-device.js";
 
 const REQUESTS = 1000;
 const QUEUE_SIZE = 4096;

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { VirtioDevice } from "../../../../src/runtime/index.js";
+import { loadSystemCalls } from "../../../../src/runtime/transport/posix/index.js";
+import {
+  serve,
+  type ServeOptions,
+  type VhostUserError,
+  type ServedDevice as Server,
+} from "../../../../src/runtime/transport/vhost-user/index.js";
+import { requirePeer } from "../../../interop/peers.js";
+
+/** Asks for what vhost-user needs at the top of a suite. */
+export function requireVhostUser(): Promise<boolean> {
+  return requirePeer("Linux with koffi", () =>
+    loadSystemCalls().then(
+      () => undefined,
+      (error: unknown) => String(error),
+    ),
+  );
+}
+
+export interface ServedDevice {
+  readonly served: Server;
+  readonly path: string;
+  /** What the transport complained of. */
+  readonly errors: Error[];
+  /** How each front end ended, as a rule or "closed". */
+  readonly ends: string[];
+}
+
+/** A device behind a socket of its own, gone when the test ends. */
+export async function serveDevice(device: VirtioDevice, options: Partial<ServeOptions> = {}): Promise<ServedDevice> {
+  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-vhost-"));
+  const path = join(folder, "socket");
+  const errors: Error[] = [];
+  const ends: string[] = [];
+  const served = await serve(device, {
+    onError: (error) => errors.push(error),
+    onDisconnect: (error?: VhostUserError) => void ends.push(error?.rule ?? "closed"),
+    ...options,
+    socket: path,
+  });
+  onTestFinished(async () => {
+    await served.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { served, path, errors, ends };
+}
