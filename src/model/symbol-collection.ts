@@ -1,7 +1,5 @@
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
-import type { Span } from "../diagnostics/source.js";
 import type {
-  Clause,
   Declaration,
   DeviceDeclaration,
   EnumDeclaration,
@@ -9,41 +7,14 @@ import type {
   FeaturesBlock,
   FieldDeclaration,
   MaskedEnum,
-  Name,
   RequestPart,
   StructDeclaration,
   StructMember,
 } from "../language/syntax-tree.js";
-import {
-  asName,
-  declarationText,
-  memberNames,
-  memberPattern,
-  namesTakenByAuthors,
-  needsDevice,
-  quietEncloser,
-} from "./declared-names.js";
-import {
-  defaultMemberPattern,
-  isSpecStyle,
-  lowerPrefix,
-  pascalCase,
-  typeNames,
-  uniqueName,
-  upperPrefix,
-  type NamePair,
-  type NamingScope,
-} from "./spec-names.js";
-import type {
-  ConstantSymbol,
-  EnumSymbol,
-  FeatureSymbol,
-  MemberSymbol,
-  Scope,
-  StructSymbol,
-  TypeSymbol,
-  ValueSymbol,
-} from "./symbols.js";
+import { asName, declarationText, memberNames, memberPattern, needsDevice, quietEncloser } from "./declared-names.js";
+import { ScopeNames } from "./scope-names.js";
+import { defaultMemberPattern, lowerPrefix, upperPrefix, type NamingScope } from "./spec-names.js";
+import type { ConstantSymbol, EnumSymbol, FeatureSymbol, MemberSymbol, Scope, StructSymbol } from "./symbols.js";
 import type { Encloser } from "./versions.js";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] extends readonly (infer Item)[] ? Item[] : Type[Key] };
@@ -59,10 +30,7 @@ export function collectSymbols(options: {
   readonly bag: DiagnosticBag;
 }): Scope {
   const { naming, bag } = options;
-  const typesByName = new Map<string, TypeSymbol[]>();
-  const valuesByName = new Map<string, ValueSymbol>();
-  const featuresByName = new Map<string, FeatureSymbol>();
-  const membersByName = new Map<string, { member: MemberSymbol; of: EnumSymbol }[]>();
+  const names = new ScopeNames(naming, options.declarations, bag);
   const scope: Writable<Scope> = {
     naming,
     device: options.device,
@@ -87,54 +55,10 @@ export function collectSymbols(options: {
     protocols: [],
     answers: [],
     looseFields: [],
-    typesByName,
-    valuesByName,
-    featuresByName,
-    membersByName,
-  };
-  const written = namesTakenByAuthors(options.declarations);
-  const specNames = new Set(written.specNames);
-
-  const duplicate = (what: string, name: string, span: Span, first: Span): void => {
-    bag.report("duplicate-name", span, { what, name }, { labels: [{ span: first, message: "declared here first" }] });
-  };
-  const addType = (symbol: TypeSymbol): void => {
-    const sameName = typesByName.get(symbol.name)?.find((other) => other.name === symbol.name);
-    if (sameName) {
-      duplicate("type", symbol.name, symbol.span, sameName.span);
-      return;
-    }
-    for (const name of new Set([symbol.name, symbol.specName])) {
-      const known = typesByName.get(name);
-      if (!known) typesByName.set(name, [symbol]);
-      // A name written by its author comes before an identifier of the specification that happens to be the same.
-      else if (name === symbol.name) known.unshift(symbol);
-      else if (known[0]?.name !== name) known.push(symbol);
-    }
-  };
-  const addValue = (symbol: ValueSymbol): void => {
-    const known = valuesByName.get(symbol.name);
-    if (known) duplicate("constant", symbol.name, symbol.span, known.span);
-    else valuesByName.set(symbol.name, symbol);
-    if (!valuesByName.has(symbol.specName)) valuesByName.set(symbol.specName, symbol);
-  };
-  /** Short names of types, which must not collide with names that authors chose. */
-  const shortNames = new Map<string, string>();
-  const namesOf = (name: Name, clauses: readonly Clause[]): NamePair => {
-    const own = asName(clauses);
-    const pair = typeNames(name.text, own?.includes("*") === true ? undefined : own, naming);
-    if (!isSpecStyle(name.text)) {
-      // An identifier that is made up keeps clear of those that were written.
-      return own === undefined || own.includes("*")
-        ? { ...pair, specName: uniqueName(pair.specName, specNames) }
-        : pair;
-    }
-    const owner = shortNames.get(pair.name);
-    if (written.names.has(pair.name) || (owner !== undefined && owner !== name.text)) {
-      return { name: pascalCase(name.text), specName: pair.specName };
-    }
-    shortNames.set(pair.name, name.text);
-    return pair;
+    typesByName: names.types,
+    valuesByName: names.values,
+    featuresByName: names.features,
+    membersByName: names.members,
   };
 
   const addStruct = (declaration: StructDeclaration, place: "config" | "message", encloser: Encloser): void => {
@@ -142,14 +66,14 @@ export function collectSymbols(options: {
     if (declaration.name && declaration.name.text !== "") {
       const symbol: StructSymbol = {
         kind: "struct",
-        ...namesOf(declaration.name, declaration.clauses),
+        ...names.ofType(declaration.name, declaration.clauses),
         scope,
         span: declaration.name.span,
         encloser,
         declaration,
         place,
       };
-      addType(symbol);
+      names.addType(symbol);
       scope.structs.push(symbol);
     }
     addMembers(declaration.members, place, inner);
@@ -166,7 +90,7 @@ export function collectSymbols(options: {
       encloser,
       declaration,
     };
-    addValue(symbol);
+    names.addValue(symbol);
     scope.constants.push(symbol);
   };
   const addField = (field: FieldDeclaration, place: "config" | "message", encloser: Encloser): void => {
@@ -201,7 +125,7 @@ export function collectSymbols(options: {
     if (name === "") return;
     const span = declaration.name.span;
     const symbol = { kind: "macro", name, specName: name, scope, span, encloser, declaration } as const;
-    addValue(symbol);
+    names.addValue(symbol);
     scope.macros.push(symbol);
   };
   const addParts = (parts: readonly RequestPart[], encloser: Encloser): void => {
@@ -233,7 +157,7 @@ export function collectSymbols(options: {
       const symbol: MemberSymbol = { kind: "member", ...pair, declaration: member, span: member.name.span, masked };
       const known = seen.get(symbol.name);
       if (known) {
-        duplicate(declaration.keyword === "flags" ? "flag" : "enum member", symbol.name, symbol.span, known.span);
+        names.duplicate(declaration.keyword === "flags" ? "flag" : "enum member", symbol.name, symbol.span, known.span);
         return;
       }
       seen.set(symbol.name, symbol);
@@ -246,7 +170,7 @@ export function collectSymbols(options: {
     const named = declaration.name !== undefined && declaration.name.text !== "";
     const pair =
       declaration.name && named
-        ? namesOf(declaration.name, declaration.clauses)
+        ? names.ofType(declaration.name, declaration.clauses)
         : { name: "", specName: lowerPrefix(naming) + "constants" };
     const symbol: EnumSymbol = {
       kind: "enum",
@@ -257,15 +181,9 @@ export function collectSymbols(options: {
       declaration,
       members,
     };
-    for (const member of members) {
-      for (const name of new Set([member.name, member.specName])) {
-        const known = membersByName.get(name);
-        if (known) known.push({ member, of: symbol });
-        else membersByName.set(name, [{ member, of: symbol }]);
-      }
-    }
+    names.addMembers(symbol);
     if (named) {
-      addType(symbol);
+      names.addType(symbol);
       scope.enums.push(symbol);
     } else {
       scope.anonymousEnums.push(symbol);
@@ -290,14 +208,7 @@ export function collectSymbols(options: {
         encloser: inner,
         declaration: member,
       };
-      const known = featuresByName.get(symbol.name);
-      if (known) {
-        duplicate("feature", symbol.name, symbol.span, known.span);
-        continue;
-      }
-      featuresByName.set(symbol.name, symbol);
-      featuresByName.set(symbol.specName, symbol);
-      scope.features.push(symbol);
+      if (names.addFeature(symbol)) scope.features.push(symbol);
     }
   };
 
@@ -318,7 +229,7 @@ export function collectSymbols(options: {
         break;
       case "external": {
         if (declaration.name.text === "") break;
-        const pair = namesOf(declaration.name, declaration.clauses);
+        const pair = names.ofType(declaration.name, declaration.clauses);
         const specName = asName(declaration.clauses) ?? declaration.name.text;
         const symbol = {
           kind: "external",
@@ -329,14 +240,14 @@ export function collectSymbols(options: {
           encloser,
           declaration,
         } as const;
-        addType(symbol);
+        names.addType(symbol);
         scope.externals.push(symbol);
         break;
       }
       case "request": {
         const inner = quietEncloser(declaration.clauses, declaration.name.text, encloser);
         if (declaration.name.text !== "") {
-          const pair = namesOf(declaration.name, declaration.clauses);
+          const pair = names.ofType(declaration.name, declaration.clauses);
           const symbol = {
             kind: "request",
             ...pair,
@@ -345,7 +256,7 @@ export function collectSymbols(options: {
             encloser,
             declaration,
           } as const;
-          addType(symbol);
+          names.addType(symbol);
           scope.requests.push(symbol);
         }
         addParts(declaration.parts, inner);
@@ -369,7 +280,7 @@ export function collectSymbols(options: {
           encloser,
           declaration,
         } as const;
-        addValue(symbol);
+        names.addValue(symbol);
         scope.lets.push(symbol);
         break;
       }
@@ -377,7 +288,7 @@ export function collectSymbols(options: {
         addFeatures(declaration, encloser);
         break;
       case "config":
-        if (scope.config) duplicate("block", "config", declaration.span, scope.config.span);
+        if (scope.config) names.duplicate("block", "config", declaration.span, scope.config.span);
         else scope.config = declaration;
         addMembers(declaration.members, "config", quietEncloser(declaration.clauses, "config", encloser));
         break;
