@@ -2,7 +2,8 @@ import type { ConditionalFields, Name, StructMember } from "../language/syntax-t
 import type { Formula } from "./device-model.js";
 import { isHoisted, type NamedMember } from "./field-paths.js";
 import { bothConditions, conditionalFormula, notFormula } from "./formula-building.js";
-import { compileCondition, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileCondition } from "./formulas.js";
 
 /*
  * Fields of the same name in branches of which only one exists: `if WIDE { le64 size; } else { le32 size; }`. The model

@@ -3,7 +3,8 @@ import { readClauses, type ClauseTable } from "./clauses.js";
 import type { AnswerRuleModel, AnswersModel, VariantModel } from "./device-model.js";
 import { reportUnknown } from "./facts.js";
 import { failureValue, type GivenFailures } from "./failure-rules.js";
-import { compileNumber, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileNumber } from "./formulas.js";
 import {
   hasField,
   kindsOf,

@@ -3,7 +3,7 @@ import type { Formula } from "./device-model.js";
 import type { Name } from "../language/syntax-tree.js";
 import { reportUnknown } from "./facts.js";
 import { enumOfField, fieldsOf, findPath, isNumber } from "./field-paths.js";
-import type { FieldAnswer, FormulaEnvironment } from "./formulas.js";
+import type { FieldAnswer, FormulaEnvironment } from "./formula-environment.js";
 
 /** Finds `config.x` in the config of the device; reports what is wrong with it. */
 export function findConfigField(environment: FormulaEnvironment, segments: readonly Name[]): FieldAnswer | undefined {

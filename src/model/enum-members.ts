@@ -5,7 +5,8 @@ import { readClauses } from "./clauses.js";
 import type { Facts, MemberValue } from "./facts.js";
 import { largestValue, underlyingType } from "./field-types.js";
 import { modelNumber } from "./formula-values.js";
-import { compileConstant, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileConstant } from "./formulas.js";
 import type { EnumSymbol, MemberSymbol } from "./symbols.js";
 import { compareVersions, originOf, type Encloser } from "./versions.js";
 

@@ -5,7 +5,8 @@ import { reportUnknown, type Facts } from "./facts.js";
 import { largestValue, type ResolvedType, type ScalarChoice, type ScalarContent } from "./field-types.js";
 import { textOrNull } from "./formula-text.js";
 import { modelNumber } from "./formula-values.js";
-import { compileCondition, compileConstant, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileCondition, compileConstant } from "./formulas.js";
 import { isReservedName } from "./spec-names.js";
 import { lastNamed, type Origin } from "./versions.js";
 

@@ -4,7 +4,7 @@ import { formulaOfAlternatives } from "./alternative-fields.js";
 import type { FieldModel, Formula } from "./device-model.js";
 import type { Facts } from "./facts.js";
 import { enumOfField, fieldsOf, findPath, isNumber, type NamedMember } from "./field-paths.js";
-import type { FieldAnswer, FormulaEnvironment } from "./formulas.js";
+import type { FieldAnswer, FormulaEnvironment } from "./formula-environment.js";
 import type { Scope } from "./symbols.js";
 
 /** A formula that mentions a field which comes later: it works only if that field has a fixed place. */

@@ -1,62 +1,18 @@
-import type { CallExpression, Expression, Name, PathExpression } from "../language/syntax-tree.js";
-import type { Formula } from "./device-model.js";
 import { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { Span } from "../diagnostics/source.js";
-import { asCondition, binaryFormula, callFormula, conditionalFormula, unaryFormula } from "./formula-building.js";
-import { applyBinary, constantOf, formulaFunctions, isFormulaFunction, numberFormula } from "./formula-values.js";
-import { memberNamesOf, reportUnknown, reportWrongKind, type Facts, type TypedFormula } from "./facts.js";
+import type { CallExpression, Expression, Name, PathExpression } from "../language/syntax-tree.js";
 import { findConfigField } from "./config-fields.js";
-import {
-  featureNamesIn,
-  findFeature,
-  findMembers,
-  findTypes,
-  findValue,
-  kindText,
-  memberOf,
-  typeNamesIn,
-  valueNamesIn,
-  type EnumSymbol,
-  type FeatureSymbol,
-  type MemberSymbol,
-  type Scope,
-} from "./symbols.js";
+import type { Formula } from "./device-model.js";
+import { reportUnknown, reportWrongKind, type Facts, type TypedFormula } from "./facts.js";
+import { asCondition, binaryFormula, callFormula, conditionalFormula, unaryFormula } from "./formula-building.js";
+import { broken, type FormulaEnvironment, type Inside } from "./formula-environment.js";
+import { meaningOf } from "./formula-names.js";
+import { applyBinary, constantOf, formulaFunctions, isFormulaFunction, numberFormula } from "./formula-values.js";
+import { findValue, kindText, typeNamesIn, valueNamesIn, type EnumSymbol, type FeatureSymbol } from "./symbols.js";
 import { sizeOfType } from "./type-sizes.js";
-
-/** A field that a formula mentions. */
-export interface FieldAnswer {
-  /** Undefined: the field is broken, and has been reported. */
-  readonly formula: Formula | undefined;
-  /** Whose members may stand beside it. */
-  readonly enum: EnumSymbol | null;
-}
-
-/** What names mean where a formula stands. */
-export interface FormulaEnvironment {
-  readonly facts: Facts;
-  readonly scope: Scope;
-  /** Looks a field up by all of its path; undefined if there is none that begins like this. */
-  readonly field?: (path: readonly Name[]) => FieldAnswer | undefined;
-  /** Names of fields, for "did you mean". */
-  readonly fieldNames?: () => Iterable<string>;
-  readonly parameters?: ReadonlySet<string>;
-  /** Features mean what was negotiated, whatever is implied. */
-  readonly literal?: boolean;
-  /** `k` is the position in an array of queues. */
-  readonly index?: boolean;
-  /** Whose members may be named without more ado: the subject of a match, the type of a default. */
-  readonly expected?: EnumSymbol | null;
-}
-
-interface Inside extends FormulaEnvironment {
-  readonly depth: number;
-  /** Values of a macro's parameters. */
-  readonly macroValues?: ReadonlyMap<string, TypedFormula>;
-}
 
 const deepest = 400;
 const heaviest = 2000;
-const broken: TypedFormula = { formula: { op: "number", value: 0 }, kind: "broken", weight: 1 };
 
 /** Checks an expression that gives a number. Undefined if it is broken. */
 export function compileNumber(expression: Expression, environment: FormulaEnvironment): Formula | undefined {
@@ -211,7 +167,7 @@ function tooLarge(inside: Inside, span: Span, reason: string): TypedFormula {
 }
 
 function checkConstants(
-  operator: Exclude<Extract<Expression, { kind: "binary" }>["operator"], never>,
+  operator: Extract<Expression, { kind: "binary" }>["operator"],
   left: Formula,
   right: Formula,
   rightSpan: Span,
@@ -243,80 +199,8 @@ function checkConstants(
 }
 
 function compilePath(expression: PathExpression, inside: Inside): TypedFormula {
-  const { segments } = expression;
-  const [first, second] = segments;
-  if (first === undefined || first.text === "") return broken;
-  if (second === undefined) return compileName(first, segments, inside);
-  const field = inside.field?.(segments);
-  if (field) return answered(field.formula);
-  if (first.text === "config") {
-    const found = findConfigField(inside, segments);
-    return answered(found?.formula);
-  }
-  const [type] = findTypes(inside.scope, first.text);
-  if (type?.kind === "enum" && segments.length === 2) return memberValue(second, type, inside);
-  reportUnknown(inside.facts, inside.scope, "field", first, () => inside.fieldNames?.() ?? ["config"]);
-  return broken;
-}
-
-function answered(formula: Formula | undefined): TypedFormula {
-  return formula === undefined ? broken : { formula, kind: "number", weight: 1 };
-}
-
-function compileName(name: Name, segments: readonly Name[], inside: Inside): TypedFormula {
-  const { text } = name;
-  const macroValue = inside.macroValues?.get(text);
-  if (macroValue) return macroValue;
-  if (text === "k" && inside.index === true) return { formula: { op: "index" }, kind: "number", weight: 1 };
-  if (inside.parameters?.has(text) === true) {
-    return { formula: { op: "parameter", name: text }, kind: "number", weight: 1 };
-  }
-  if (inside.expected) {
-    const member = memberOf(inside.expected, text);
-    if (member) return valueOf(member, inside);
-  }
-  const field = inside.field?.(segments);
-  if (field) return answered(field.formula);
-  const feature = findFeature(inside.scope, text);
-  if (feature) return featureFormula(feature, inside);
-  const value = findValue(inside.scope, text);
-  if (value) {
-    switch (value.kind) {
-      case "constant": {
-        const constant = inside.facts.constants.get(value);
-        return constant === undefined ? broken : { formula: numberFormula(constant), kind: "number", weight: 1 };
-      }
-      case "let":
-        return inside.facts.lets.get(value) ?? broken;
-      case "macro":
-        inside.facts.bag.report("wrong-argument-count", name.span, {
-          name: text,
-          expected: value.declaration.parameters.length,
-          given: 0,
-        });
-        return broken;
-    }
-  }
-  const members = findMembers(inside.scope, text);
-  const [only] = members;
-  if (only) {
-    const exact = members.filter(({ member }) => member.specName === text);
-    const chosen = exact.length > 0 ? exact : members;
-    const values = new Set(chosen.map(({ member }) => inside.facts.members.get(member)?.value));
-    const [one, other] = chosen;
-    if (values.size > 1 && one && other) {
-      inside.facts.bag.report("ambiguous-name", name.span, {
-        name: text,
-        first: one.member.specName,
-        second: other.member.specName,
-      });
-      return broken;
-    }
-    return valueOf((one ?? only).member, inside);
-  }
-  const { what, candidates } = wanted(inside);
-  reportUnknown(inside.facts, inside.scope, what, name, candidates);
-  return broken;
+  const meaning = meaningOf(expression, inside);
+  return meaning.kind === "feature" ? featureFormula(meaning, inside) : meaning;
 }
 
 /** A feature that was negotiated, or that counts as such. */
@@ -343,30 +227,6 @@ function featureFormula(feature: FeatureSymbol, inside: Inside): TypedFormula {
     kind: "condition",
     weight: negotiated.weight + also.weight + 1,
   };
-}
-
-/** What an unknown name would have had to be, as far as the place tells. */
-function wanted(inside: Inside): { what: string; candidates: () => Iterable<string> } {
-  const candidates = function* (): Generator<string> {
-    if (inside.expected) yield* memberNamesOf(inside.expected);
-    if (inside.fieldNames) yield* inside.fieldNames();
-    if (inside.parameters) yield* inside.parameters;
-    yield* featureNamesIn(inside.scope);
-    yield* valueNamesIn(inside.scope);
-  };
-  return { what: inside.expected ? `member of ${inside.expected.name}` : "name", candidates };
-}
-
-function memberValue(name: Name, symbol: EnumSymbol, inside: Inside): TypedFormula {
-  const member = memberOf(symbol, name.text);
-  if (member) return valueOf(member, inside);
-  reportUnknown(inside.facts, inside.scope, `member of ${symbol.name}`, name, () => memberNamesOf(symbol));
-  return broken;
-}
-
-function valueOf(member: MemberSymbol, inside: Inside): TypedFormula {
-  const value = inside.facts.members.get(member);
-  return value ? { formula: numberFormula(value.value), kind: "number", weight: 1 } : broken;
 }
 
 function compileSizeof(name: Name, inside: Inside): TypedFormula {

@@ -8,7 +8,8 @@ import { fieldMeaning, placedField, plainMeaning } from "./field-models.js";
 import { resolveType, type ResolvedType } from "./field-types.js";
 import { bothConditions, notFormula } from "./formula-building.js";
 import { constantOf } from "./formula-values.js";
-import { compileCondition, compileConstant, compileNumber, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileCondition, compileConstant, compileNumber } from "./formulas.js";
 import { placeBits } from "./bit-placement.js";
 import { matchShape } from "./match-fields.js";
 import {

@@ -4,7 +4,7 @@ import type { EventModel, RequestModel, VariantModel } from "./device-model.js";
 import { reportUnknown, type Facts } from "./facts.js";
 import { fieldsOf, findPath } from "./field-paths.js";
 import { environmentOf, newFieldTable } from "./field-table.js";
-import type { FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
 import { findTypes, kindText, type RequestSymbol, type Scope, type StructSymbol } from "./symbols.js";
 
 /** What passes about messages need. */

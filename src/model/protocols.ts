@@ -21,7 +21,8 @@ import type {
 import { reportUnknown } from "./facts.js";
 import { resolveType } from "./field-types.js";
 import { textOrNull } from "./formula-text.js";
-import { compileCondition, compileNumber, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileCondition, compileNumber } from "./formulas.js";
 import {
   allHave,
   hasField,

@@ -4,7 +4,7 @@ import { reportUnknown, type Facts } from "./facts.js";
 import { fieldsOf, findPath, type FoundField } from "./field-paths.js";
 import { environmentOf, newFieldTable } from "./field-table.js";
 import { largestValue } from "./field-types.js";
-import type { FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
 import type { CheckedArm } from "./match-arms.js";
 import { intersection, type NumberRange, without } from "./number-ranges.js";
 import type { RequestPath } from "./request-path.js";

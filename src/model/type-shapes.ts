@@ -7,7 +7,8 @@ import { fieldsOf, findPath, isNumber, enumOfField } from "./field-paths.js";
 import { scalarSize, type ResolvedType } from "./field-types.js";
 import { formulaText } from "./formula-text.js";
 import { constantOf } from "./formula-values.js";
-import { compileCondition, compileNumber, type FormulaEnvironment } from "./formulas.js";
+import type { FormulaEnvironment } from "./formula-environment.js";
+import { compileCondition, compileNumber } from "./formulas.js";
 import type { StructLayout } from "./struct-layout.js";
 
 /** Larger than any guest's memory; sizes beyond are mistakes. */
