@@ -22,7 +22,7 @@ import { RamDisk } from "../../../../interop/linux/ram-disk.js";
 import { openVhostUser } from "../both-ends.js";
 import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
 import { pause, until } from "../scripted-front-end.js";
-import { requireVhostUser } from "../served-disk.js";
+import { requireVhostUser } from "../served-device.js";
 
 const SIZE = 1 << 20;
 const SECTOR = 512;
