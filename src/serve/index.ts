@@ -1,4 +1,4 @@
-import { serve as serveVhostUser } from "../runtime/transport/vhost-user/index.js";
+import { serve as serveVhostUser, type NetworkRequests } from "../runtime/transport/vhost-user/index.js";
 import { openCryptoEngine } from "./crypto/crypto-engine.js";
 import { feedKeyboard } from "./event-lines.js";
 import { openImageDisk } from "./image-disk.js";
@@ -67,6 +67,7 @@ interface Opened {
   readonly source: ServedDevice;
   readonly properties?: readonly string[];
   readonly pairs?: number;
+  readonly network?: NetworkRequests;
   readonly refresh?: () => string;
   readonly spread?: DiskWorkers;
   /** Ends what feeds the device. */
@@ -78,13 +79,17 @@ interface Opened {
  * @throws ServeError when what is to be served cannot be opened, or the socket cannot be made.
  */
 export async function startServing(wanted: Wanted, options: ServingOptions): Promise<Serving> {
-  const { source, properties = [], pairs = 1, refresh, spread, closing } = await open(wanted, options);
+  const { source, properties = [], pairs = 1, network, refresh, spread, closing } = await open(wanted, options);
   const close = (): Promise<void> => {
     closing?.();
     return source.close();
   };
   try {
-    const server = await serveVhostUser(source.device, { ...options, ...(spread && { workers: spread.workers }) });
+    const server = await serveVhostUser(source.device, {
+      ...options,
+      ...(network && { network }),
+      ...(spread && { workers: spread.workers }),
+    });
     return {
       qemu: qemuCommand({ kind: wanted.kind, socket: options.socket, properties, pairs }),
       unit: source.unit,
@@ -128,7 +133,15 @@ async function open(wanted: Wanted, { onError }: ServingOptions): Promise<Opened
         ...(mac === undefined ? {} : { mac: parseMac(mac) }),
       });
       // The address and the MTU are QEMU's to tell the guest: its card reads neither from the back end.
-      return { source, pairs: queues, properties: [...(mac === undefined ? [] : [`mac=${mac}`]), `host_mtu=${mtu}`] };
+      const network: NetworkRequests = {
+        setMtu: (bytes) => {
+          source.setMtu(bytes);
+          return true;
+        },
+        announce: (address) => source.announce(address),
+      };
+      const properties = [...(mac === undefined ? [] : [`mac=${mac}`]), `host_mtu=${mtu}`];
+      return { source, pairs: queues, network, properties };
     }
     case "rng":
       return { source: openRandomSource({ onError, ...(wanted.from === undefined ? {} : { path: wanted.from }) }) };

@@ -102,6 +102,22 @@ test("frames both ways, as they are", async () => {
   expect(arrived.map(({ data }) => data)).toEqual([frameOf(3, 4), frameOf(5, 6, 1418), frameOf(7, 8)]);
 });
 
+test("the front end's MTU counts, and an address that has moved here is announced to the wire", async () => {
+  const { network, sockets, arrived, frames } = await start();
+  network.setMtu(1000);
+  sockets[0]?.write(Buffer.concat([framed(frameOf(1, 2, 1019)), framed(frameOf(3, 4, 1018))]));
+  await until(() => arrived.length === 1);
+  expect(arrived[0]?.data).toEqual(frameOf(3, 4, 1018));
+  network.announce(Uint8Array.of(2, 3, 4, 5, 6, 7));
+  await until(() => frames.length === 1);
+  // As RFC 903 and RFC 826 have it: to everybody, for Ethernet and IPv4, "request reverse", for itself.
+  expect(frames[0]?.toString("hex")).toBe(
+    ["ffffffffffff", "020304050607", "8035", "0001080006040003", "020304050607", "00000000", "020304050607", "00000000"]
+      .join("")
+      .padEnd(120, "0"),
+  );
+});
+
 test("a checksum is completed, a large packet is cut, and what cannot be is dropped and told", async () => {
   const { driver, frames, errors } = await start();
   const data = frameOf(1, 2, 100);

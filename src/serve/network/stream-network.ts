@@ -10,11 +10,13 @@ import {
 import type { Completion } from "../../runtime/index.js";
 import { fileProblem, type ServedDevice, type ServedDeviceOptions } from "../served-device.js";
 import { FrameSocket } from "./frame-socket.js";
+import { reverseRequest } from "./reverse-request.js";
 import { completeChecksum, flowOf, segmentTcp } from "./offloads.js";
 
 /** Longest packet that a driver may send: 64 KiB and its headers. */
 const LONGEST_PACKET = 65_589;
 const ETHERNET = 14;
+const TAG = 4;
 const PLAIN = { flags: 0, gsoType: 0, hdrLen: 0, gsoSize: 0, csumStart: 0, csumOffset: 0, numBuffers: 1 };
 const FLOWS = 256;
 
@@ -34,6 +36,10 @@ export interface StreamNetwork extends ServedDevice {
   readonly device: NetDevice;
   /** Pulls the plug, or puts it in again: the driver is told, and no frame passes meanwhile. */
   setLink(isUp: boolean): void;
+  /** What the driver was told of the largest packet, 68 to 65,535 bytes: longer ones are kept from it. */
+  setMtu(mtu: number): void;
+  /** Tells the wire that an address, six bytes, is at this end of it now. */
+  announce(mac: Uint8Array): void;
 }
 
 /** @throws ServeError when nobody listens at the socket. */
@@ -53,7 +59,7 @@ class Network implements StreamNetwork {
   readonly unit = "frames";
   served = 0;
   readonly #wire: FrameSocket;
-  readonly #longest: number;
+  #longest = 0;
   readonly #onError: (error: Error) => void;
   readonly #packet = new Uint8Array(LONGEST_PACKET);
   /** Pairs in use, and for each flow the one that the driver used last (automatic receive steering, 5.1.9.5.5). */
@@ -63,7 +69,7 @@ class Network implements StreamNetwork {
 
   constructor(options: StreamNetworkOptions) {
     const { path, mtu = 1500, pairs = 1 } = options;
-    this.#longest = mtu + ETHERNET + 4;
+    this.setMtu(mtu);
     this.#onError = (error) => options.onError?.(error);
     this.device = new NetDevice({
       features: [
@@ -107,6 +113,12 @@ class Network implements StreamNetwork {
   setLink(isUp: boolean): void {
     this.#isPlugged = isUp;
     this.#tellLink();
+  }
+  setMtu(mtu: number): void {
+    this.#longest = mtu + ETHERNET + TAG;
+  }
+  announce(mac: Uint8Array): void {
+    this.#wire.send(reverseRequest(mac));
   }
 
   #tellLink(): void {

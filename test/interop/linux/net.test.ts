@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { until } from "../qemu/until.js";
 import { Cable } from "./cable.js";
-import { requireGuest } from "./guest.js";
+import { requireGuest, type GuestOptions } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
 
 const PAIRS = 2;
@@ -16,7 +16,10 @@ const suite = describe.runIf(await requireGuest());
 suite("Linux's network driver and two generated devices over vhost-user", { timeout: 180_000 }, () => {
   const cable = new Cable({ pairs: PAIRS, mtu: MTU });
   const [near, far] = cable.ends;
-  const session = guestWith([near.device, far.device], (...sockets) => ({
+  /** What QEMU says of the cards when it starts them. */
+  const mtus: number[] = [];
+  const network = { setMtu: (mtu: number): boolean => mtus.push(mtu) > 0 };
+  const guestOptions = (...sockets: readonly string[]): GuestOptions => ({
     devices: sockets.flatMap((socket, index) => [
       ...["-chardev", `socket,id=card${index},path=${socket}`],
       ...["-netdev", `vhost-user,id=net${index},chardev=card${index},queues=${PAIRS}`],
@@ -25,7 +28,8 @@ suite("Linux's network driver and two generated devices over vhost-user", { time
     ]),
     modules: ["virtio_net"],
     processors: PAIRS,
-  }));
+  });
+  const session = guestWith([near.device, far.device], guestOptions, { network });
   /** In front of a command: it sees the far card. */
   const FAR = "nsenter -t $(cat /tmp/far) -n";
 
@@ -34,6 +38,8 @@ suite("Linux's network driver and two generated devices over vhost-user", { time
     expect(await guest.run("cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu")).toBe(
       `52:54:00:00:00:01\n${MTU}`,
     );
+    expect(mtus.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(mtus)).toEqual(new Set([MTU]));
     expect((await guest.run("ls /sys/class/net/eth0/queues")).split("\n")).toEqual(["rx-0", "rx-1", "tx-0", "tx-1"]);
   });
 

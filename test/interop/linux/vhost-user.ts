@@ -18,22 +18,24 @@ export interface SuiteGuest<Started extends GuestCommands = Guest> {
  * Serves devices and boots QEMU with them, once for all tests of the suite that this is called in. The console of the
  * guest is printed after a test that failed.
  * @param options Told the paths of the sockets where the devices are.
+ * @param serving How all of them are served.
  */
 export function guestWith(
   devices: readonly VirtioDevice[],
   options: (...sockets: readonly string[]) => GuestOptions,
+  serving: Partial<ServeOptions> = {},
 ): SuiteGuest {
-  return servedTo(devices, (...sockets) => Guest.start(options(...sockets)));
+  return servedTo(devices, (...sockets) => Guest.start(options(...sockets)), serving);
 }
 
 /**
  * As {@link guestWith}, for any guest: `start` boots it and is told the paths of the sockets.
- * @param options How the devices are served.
+ * @param serving How the devices are served.
  */
 export function servedTo<Started extends GuestCommands>(
   devices: readonly VirtioDevice[],
   start: (...sockets: readonly string[]) => Promise<Started>,
-  options: Partial<ServeOptions> = {},
+  serving: Partial<ServeOptions> = {},
 ): SuiteGuest<Started> {
   let folder: string | undefined;
   const servers: Awaited<ReturnType<typeof serve>>[] = [];
@@ -47,7 +49,7 @@ export function servedTo<Started extends GuestCommands>(
     const sockets: string[] = [];
     for (const [index, device] of devices.entries()) {
       const socket = join(folder, `device-${index}`);
-      servers.push(await serve(device, { ...options, socket, onError: note, onDisconnect: note }));
+      servers.push(await serve(device, { ...serving, socket, onError: note, onDisconnect: note }));
       sockets.push(socket);
     }
     try {

@@ -1,4 +1,5 @@
 export { serve, type QueueWorkers, type ServedDevice, type ServeOptions } from "./back-end/serve.js";
+export type { NetworkRequests } from "./back-end/network-requests.js";
 export { serveQueues, type ServeQueuesOptions } from "./back-end/workers/serve-queues.js";
 export {
   connect,

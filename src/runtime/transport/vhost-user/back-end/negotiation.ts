@@ -4,21 +4,6 @@ import { ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index
 import { keepsSessions } from "./crypto-sessions.js";
 import { withKept } from "./kept-features.js";
 
-/** Protocol features that are offered with any device. */
-const commonProtocolFeatures = FeatureSet.of([
-  ProtocolFeature.MQ,
-  ProtocolFeature.LOG_SHMFD,
-  ProtocolFeature.REPLY_ACK,
-  ProtocolFeature.BACKEND_REQ,
-  ProtocolFeature.CONFIG,
-  ProtocolFeature.INFLIGHT_SHMFD,
-  ProtocolFeature.RESET_DEVICE,
-  ProtocolFeature.CONFIGURE_MEM_SLOTS,
-  ProtocolFeature.STATUS,
-]);
-
-const cryptoProtocolFeatures = FeatureSet.of([ProtocolFeature.CRYPTO_SESSION]);
-const inbandProtocolFeatures = FeatureSet.of([ProtocolFeature.INBAND_NOTIFICATIONS]);
 /** Without these there is no way for calls, or nothing that keeps messages from piling up. */
 const neededInband = FeatureSet.of([ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK]);
 const vhostFeatures = FeatureSet.of([VhostFeature.LOG_ALL, VhostFeature.PROTOCOL_FEATURES]);
@@ -36,14 +21,12 @@ export class Negotiation {
   /** The features that the device runs with. */
   #running: FeatureSet | undefined;
 
-  constructor(device: VirtioDevice, stopTimeout: number, inbandNotifications = false) {
+  constructor(device: VirtioDevice, stopTimeout: number, offeredProtocolFeatures = FeatureSet.none) {
     this.#device = device;
     this.#stopTimeout = stopTimeout;
     this.#features = undefined;
     this.#running = undefined;
-    const more = keepsSessions(device) ? cryptoProtocolFeatures : FeatureSet.none;
-    const inband = inbandNotifications ? inbandProtocolFeatures : FeatureSet.none;
-    this.offeredProtocolFeatures = commonProtocolFeatures.or(more).or(inband);
+    this.offeredProtocolFeatures = offeredProtocolFeatures;
   }
 
   /** Features as GET_FEATURES says them. */

@@ -16,6 +16,7 @@ import {
 import type { Trace } from "../../trace.js";
 import { frontEndTable, MessageChannel, type VhostUserError } from "../protocol/index.js";
 import { Connection } from "./connection.js";
+import type { NetworkRequests } from "./network-requests.js";
 import { Session } from "./session.js";
 import type { SessionOptions } from "./session-options.js";
 import { SessionWorkers } from "./workers/session-workers.js";
@@ -52,6 +53,8 @@ export interface ServeOptions {
    * Linux uses it wherever it is offered, and eventfds are faster.
    */
   readonly inbandNotifications?: boolean;
+  /** Of a network card: its MTU, and an announcement when a guest has moved here, as messages. Neither is offered if absent. */
+  readonly network?: NetworkRequests;
   /** Queues are worked on in Workers; all in this thread if absent. */
   readonly workers?: QueueWorkers;
   /** Told when a front end has connected. */
@@ -140,6 +143,7 @@ class Server implements ServedDevice {
       watcher: watcherOf(system),
       stopTimeout: options.stopTimeout ?? defaultStopTimeout,
       inbandNotifications: options.inbandNotifications ?? false,
+      network: options.network ?? {},
       report: (error) => options.onError?.(error),
     };
     const unsupported = FeatureSet.of([...notOverVhostUser, ...resets, ...beyondTheProtocol]);

@@ -17,6 +17,8 @@ import { DirtyLog } from "./dirty-log.js";
 import { InbandNotifications } from "./inband-notifications.js";
 import { InflightRequests } from "./inflight-requests.js";
 import { Negotiation } from "./negotiation.js";
+import { announce, setMtu } from "./network-requests.js";
+import { offeredProtocolFeatures } from "./offered-protocol-features.js";
 import { u64, type Reply } from "./reply.js";
 import type { SessionOptions } from "./session-options.js";
 import { mostRegions, SharedRegions } from "./shared-regions.js";
@@ -49,7 +51,7 @@ export class Session {
     this.#options = options;
     this.#mirroring = undefined;
     this.regions = new SharedRegions(options.system);
-    this.#negotiation = new Negotiation(device, options.stopTimeout, options.inbandNotifications);
+    this.#negotiation = new Negotiation(device, options.stopTimeout, offeredProtocolFeatures(device, options));
     this.#channel = new BackEndChannel(options);
     this.#inband = new InbandNotifications(this.#channel, () =>
       this.protocolFeatures.has(ProtocolFeature.INBAND_NOTIFICATIONS),
@@ -207,7 +209,11 @@ export class Session {
       case "GET_STATUS":
         return u64(BigInt(this.#status | (this.#deviceStatus & DeviceStatus.NEEDS_RESET)));
       case "NET_SET_MTU":
-        throw new VhostUserError("not-negotiated", name);
+        setMtu(this.#options.network, message);
+        return undefined;
+      case "SEND_RARP":
+        announce(this.#options.network, message);
+        return undefined;
     }
   }
 

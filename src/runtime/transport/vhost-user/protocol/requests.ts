@@ -52,6 +52,7 @@ export const frontEndRequests = shapes({
   SET_PROTOCOL_FEATURES: { number: 16, payload: "u64", fds: 0 },
   GET_QUEUE_NUM: { number: 17, payload: "none", reply: "u64", fds: 0 },
   SET_VRING_ENABLE: { number: 18, payload: "vringState", fds: 0 },
+  SEND_RARP: { number: 19, payload: "u64", fds: 0, needs: "RARP" },
   NET_SET_MTU: { number: 20, payload: "u64", fds: 0, needs: "MTU" },
   SET_BACKEND_REQ_FD: { number: 21, payload: "none", fds: 1, needs: "BACKEND_REQ" },
   GET_CONFIG: { number: 24, payload: "config", reply: "config", fds: 0, needs: "CONFIG" },
