@@ -1,12 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { NetDevice } from "../../../../generated/net.js";
-import { serve, type NetworkRequests } from "../../../../src/runtime/transport/vhost-user/index.js";
+import type { NetworkRequests } from "../../../../src/runtime/transport/vhost-user/index.js";
 import { ProtocolFeature } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { pause, ScriptedFrontEnd, until } from "./scripted-front-end.js";
-import { requireVhostUser } from "./served-disk.js";
+import { requireVhostUser, serveDevice } from "./served-device.js";
 
 const bit = (feature: number): bigint => 1n << BigInt(feature);
 const MTU = bit(ProtocolFeature.MTU);
@@ -18,20 +15,9 @@ async function frontEndOf(network?: NetworkRequests): Promise<{
   readonly offered: bigint;
   readonly ends: string[];
 }> {
-  const folder = mkdtempSync(join(tmpdir(), "virtio-gen-vhost-"));
-  const ends: string[] = [];
   const device = new NetDevice({ features: ["MTU"], config: { mtu: 1500 }, transmitq: (buffer) => buffer.complete() });
-  const served = await serve(device, {
-    socket: join(folder, "socket"),
-    onDisconnect: (error) => void ends.push(error?.rule ?? "closed"),
-    ...(network && { network }),
-  });
-  const front = await ScriptedFrontEnd.connect(served.socket);
-  onTestFinished(async () => {
-    front.close();
-    await served.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const { path, ends } = await serveDevice(device, network && { network });
+  const front = await ScriptedFrontEnd.connect(path);
   const offered = await front.askNumber("GET_PROTOCOL_FEATURES");
   front.send("SET_PROTOCOL_FEATURES", "u64", offered);
   return { front, offered, ends };
