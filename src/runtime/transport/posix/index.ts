@@ -7,4 +7,5 @@ export { PosixUnavailableError, SystemCallError, type PosixUnavailableReason } f
 export { ThreadWatcher } from "./thread-watcher.js";
 export { TurnWatcher } from "./turn-watcher.js";
 export { isSocketFile, mostDescriptors, UnixListener, UnixSocket, type Received } from "./unix-socket.js";
+export { canHandOverFaults, UserFaults } from "./user-faults.js";
 export { watcherOf, type Watch, type Watcher } from "./watcher.js";

@@ -47,6 +47,15 @@ export class SharedMapping {
     this.#range = { system, pointer, length: mapped, views: 0, released: false };
   }
 
+  /** Where its first byte is. */
+  get address(): Pointer {
+    return this.#range.pointer + BigInt(this.#skip);
+  }
+  /** All pages that it has a part of. */
+  get pages(): { readonly pointer: Pointer; readonly length: number } {
+    return this.#range;
+  }
+
   /** Bytes of the mapping; with what was released they are private and have nothing to do with the file. */
   view(offset: number, length: number): Uint8Array {
     if (!(offset >= 0 && length >= 0 && length <= this.length - offset)) throw new RangeError("outside of the mapping");

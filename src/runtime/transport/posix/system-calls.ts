@@ -14,6 +14,7 @@ export interface NativeBlock {
 const F_GETFL = 3;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
+const F_DUPFD_CLOEXEC = 1030;
 const MAP_FAILED = 2n ** 64n - 1n;
 
 /**
@@ -40,6 +41,9 @@ export class SystemCalls {
   readonly #truncate;
   readonly #socketpair;
   readonly #fcntl;
+  readonly #ioctl;
+  readonly #syscall;
+  readonly #madvise;
 
   constructor(koffi: ForeignLibrary) {
     const c = koffi.load("libc.so.6");
@@ -62,6 +66,9 @@ export class SystemCalls {
     this.#truncate = c.func("int ftruncate(int fd, int64 length)");
     this.#fcntl = c.func("int fcntl(int fd, int command, int argument)");
     this.#socketpair = c.func("int socketpair(int domain, int type, int protocol, void *pair)");
+    this.#ioctl = c.func("int ioctl(int fd, unsigned long request, void *argument)");
+    this.#syscall = c.func("long syscall(long number, long argument)");
+    this.#madvise = c.func("int madvise(void *at, size_t length, int advice)");
   }
 
   /** The open file of a descriptor does not block any more, for nobody who has it. */
@@ -147,6 +154,22 @@ export class SystemCalls {
   }
   truncate(fd: number, length: number): void {
     this.#checked("ftruncate", this.#truncate(fd, length), `${length} bytes`);
+  }
+  /** Another descriptor of the same open file; closed when a program is started. */
+  duplicate(fd: number): number {
+    return this.#checked("fcntl", this.#fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  }
+  /** The argument is an address, or a number where the request wants one. */
+  ioctl(fd: number, request: number, argument: Pointer, what: string): number {
+    return this.#checked(what, this.#ioctl(fd, request, argument));
+  }
+  /** A call that the C library has no function for, by its number on this processor. */
+  call(number: number, argument: number, what: string): number {
+    return this.#checked(what, this.#syscall(number, argument));
+  }
+  /** False where the system does not take the advice. */
+  madvise(at: Pointer, length: number, advice: number): boolean {
+    return this.#madvise(at, length, advice) === 0;
   }
 
   #checked(call: string, result: unknown, detail?: string): number {

@@ -117,11 +117,13 @@ export class Connection {
   }
 
   /** Does the request fit what was negotiated, and are there as many descriptors as it has? */
-  #check({ name, payload, fds }: Message<FrontEndRequest>): void {
+  #check(message: Message<FrontEndRequest>): void {
+    const { name, payload, fds } = message;
     const { needs, fds: wanted } = frontEndTable.shapes[name];
     if (needs !== undefined && !this.#session.protocolFeatures.has(ProtocolFeature[needs])) {
       throw new VhostUserError("not-negotiated", `${name} needs ${needs}`);
     }
+    if (this.#session.postCopy.isAcknowledgement(message)) return;
     const [least, most] = descriptorsOf(wanted, payload);
     if (fds.length >= least && fds.length <= most) return;
     throw new VhostUserError(

@@ -18,12 +18,18 @@ const common = FeatureSet.of([
   ProtocolFeature.STATUS,
 ]);
 const ofCrypto = FeatureSet.of([ProtocolFeature.CRYPTO_SESSION]);
+const postCopy = FeatureSet.of([ProtocolFeature.PAGEFAULT]);
 const inband = FeatureSet.of([ProtocolFeature.INBAND_NOTIFICATIONS]);
 
-/** Protocol features that are offered with a device: as what it is, and as was asked for. */
-export function offeredProtocolFeatures(device: VirtioDevice, options: SessionOptions): FeatureSet {
+/** Protocol features that are offered with a device: as what it is, as was asked for, and what the system can do. */
+export function offeredProtocolFeatures(
+  device: VirtioDevice,
+  options: SessionOptions,
+  takesFaults: boolean,
+): FeatureSet {
   return common
     .or(keepsSessions(device) ? ofCrypto : FeatureSet.none)
     .or(options.inbandNotifications ? inband : FeatureSet.none)
+    .or(takesFaults ? postCopy : FeatureSet.none)
     .or(networkFeatures(options.network));
 }

@@ -1,6 +1,6 @@
 import type { VirtioDevice } from "../../../device/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
-import { EventFd } from "../../posix/index.js";
+import { canHandOverFaults, EventFd } from "../../posix/index.js";
 import {
   decodePayload,
   encodePayload,
@@ -19,6 +19,7 @@ import { InflightRequests } from "./inflight-requests.js";
 import { Negotiation } from "./negotiation.js";
 import { announce, setMtu } from "./network-requests.js";
 import { offeredProtocolFeatures } from "./offered-protocol-features.js";
+import { PostCopy } from "./post-copy.js";
 import { u64, type Reply } from "./reply.js";
 import type { SessionOptions } from "./session-options.js";
 import { mostRegions, SharedRegions } from "./shared-regions.js";
@@ -30,6 +31,7 @@ import type { Vring } from "./vring.js";
 export class Session {
   readonly regions: SharedRegions;
   readonly rings: VringSet;
+  readonly postCopy: PostCopy;
   readonly #device: VirtioDevice;
   readonly #options: SessionOptions;
   readonly #negotiation: Negotiation;
@@ -51,7 +53,10 @@ export class Session {
     this.#options = options;
     this.#mirroring = undefined;
     this.regions = new SharedRegions(options.system);
-    this.#negotiation = new Negotiation(device, options.stopTimeout, offeredProtocolFeatures(device, options));
+    this.postCopy = new PostCopy(options.system, this.regions);
+    const takesFaults = workers === undefined && canHandOverFaults(options.system);
+    const offered = offeredProtocolFeatures(device, options, takesFaults);
+    this.#negotiation = new Negotiation(device, options.stopTimeout, offered);
     this.#channel = new BackEndChannel(options);
     this.#inband = new InbandNotifications(this.#channel, () =>
       this.protocolFeatures.has(ProtocolFeature.INBAND_NOTIFICATIONS),
@@ -99,6 +104,7 @@ export class Session {
     this.rings.close();
     this.#channel.close();
     this.#log.close();
+    this.postCopy.close();
     this.#inflight.close();
   }
 
@@ -108,6 +114,11 @@ export class Session {
    */
   async handle(message: Message<FrontEndRequest>, fds: number[]): Promise<Reply | undefined> {
     const { name } = message;
+    if (this.postCopy.isOn) {
+      const done = this.postCopy.handle(message, fds);
+      if (done === "memory-changed") return this.#memoryChanged();
+      if (done !== undefined) return done === "done" ? undefined : done;
+    }
     switch (name) {
       case "GET_FEATURES":
         return u64(this.#negotiation.offered.toBigInt() & 0xffff_ffff_ffff_ffffn);
@@ -208,6 +219,12 @@ export class Session {
         return undefined;
       case "GET_STATUS":
         return u64(BigInt(this.#status | (this.#deviceStatus & DeviceStatus.NEEDS_RESET)));
+      case "POSTCOPY_ADVISE":
+        return this.postCopy.advise();
+      case "NONE":
+      case "POSTCOPY_LISTEN":
+      case "POSTCOPY_END":
+        throw new VhostUserError("postcopy-order", name);
       case "NET_SET_MTU":
         setMtu(this.#options.network, message);
         return undefined;

@@ -22,9 +22,33 @@ export class SharedRegions {
   readonly memory = new GuestMemory([]);
   readonly #system: SystemCalls;
   #regions: readonly MappedRegion[] = [];
+  /** The table that is to be; undefined while there is no other than the one in use. */
+  #coming: readonly MappedRegion[] | undefined;
+  /** Changes wait for {@link commit}, and this is told of each new mapping; undefined: they are in use at once. */
+  #postpone: ((mapping: SharedMapping) => void) | undefined;
 
   constructor(system: SystemCalls) {
     this.#system = system;
+    this.#coming = undefined;
+    this.#postpone = undefined;
+  }
+
+  /**
+   * Until {@link commit} what changes is only prepared: nobody touches memory that is new. `onMap` is told of it; undefined
+   * ends that.
+   */
+  postpone(onMap: ((mapping: SharedMapping) => void) | undefined): void {
+    this.#postpone = onMap;
+  }
+  /** There are changes that are not in use yet. */
+  get isChanging(): boolean {
+    return this.#coming !== undefined;
+  }
+  /** What was prepared is in use. */
+  commit(): void {
+    const coming = this.#coming;
+    this.#coming = undefined;
+    if (coming !== undefined) this.#use(coming);
   }
 
   /** The table, by guest address. */
@@ -41,9 +65,10 @@ export class SharedRegions {
 
   /**
    * The whole table anew. Regions that were there before stay as they are mapped, for the rings in them.
+   * @returns the regions as they are mapped, in the order of the table
    * @throws VhostUserError when it cannot be; the table is the old one then.
    */
-  setTable(regions: readonly SharedRegion[], fds: readonly number[]): void {
+  setTable(regions: readonly SharedRegion[], fds: readonly number[]): readonly MappedRegion[] {
     const made: MappedRegion[] = [];
     try {
       const table = regions.map((region, index) => {
@@ -54,8 +79,9 @@ export class SharedRegions {
         made.push(mapped);
         return mapped;
       });
-      this.#use(table);
+      this.#put(table);
       for (const region of table) region.added = 1;
+      return table;
     } catch (error) {
       for (const { mapping } of made) mapping.release();
       throw error;
@@ -67,16 +93,18 @@ export class SharedRegions {
    * device. It is gone when it was removed as often.
    * @throws VhostUserError when there is no room or it cannot be mapped.
    */
-  add(region: SharedRegion, fd: number): void {
+  add(region: SharedRegion, fd: number): MappedRegion {
     const known = this.#find(region, fileOf(fd));
     if (known !== undefined) {
+      this.#put(this.#table);
       known.added++;
-      return;
+      return known;
     }
-    if (this.#regions.length >= mostRegions) throw new VhostUserError("region-count", `more than ${mostRegions}`);
+    if (this.#table.length >= mostRegions) throw new VhostUserError("region-count", `more than ${mostRegions}`);
     const mapped = this.#map(region, fd);
     try {
-      this.#use([...this.#regions, mapped]);
+      this.#put([...this.#table, mapped]);
+      return mapped;
     } catch (error) {
       mapped.mapping.release();
       throw error;
@@ -85,14 +113,18 @@ export class SharedRegions {
 
   /** @throws VhostUserError when there is no such region. */
   remove({ guestAddress, size, userAddress }: SharedRegion): void {
-    const found = this.#regions.find(
+    const found = this.#table.find(
       (one) => one.guestAddress === guestAddress && one.size === size && one.userAddress === userAddress,
     );
     if (found === undefined) {
       throw new VhostUserError("region-unknown", `0x${guestAddress.toString(16)}, ${size} bytes`);
     }
     found.added--;
-    if (found.added === 0) this.#use(this.#regions.filter((one) => one !== found));
+    if (found.added > 0) return;
+    const rest = this.#table.filter((one) => one !== found);
+    // What goes away needs nobody's leave.
+    if (this.#coming === undefined) this.#use(rest);
+    else this.#put(rest);
   }
 
   /** The guest address of [address, address + length) in the front end's address space, or undefined. */
@@ -108,11 +140,18 @@ export class SharedRegions {
   release(): void {
     this.memory.replace([]);
     for (const { mapping } of this.#regions) mapping.release();
+    for (const { mapping } of this.#coming ?? []) mapping.release();
     this.#regions = [];
+    this.#coming = undefined;
+  }
+
+  /** The latest table. */
+  get #table(): readonly MappedRegion[] {
+    return this.#coming ?? this.#regions;
   }
 
   #find(region: SharedRegion, file: string): MappedRegion | undefined {
-    return this.#regions.find(
+    return this.#table.find(
       (one) =>
         one.file === file &&
         one.guestAddress === region.guestAddress &&
@@ -122,13 +161,21 @@ export class SharedRegions {
     );
   }
 
+  #put(table: readonly MappedRegion[]): void {
+    if (this.#postpone === undefined) {
+      this.#use(table);
+      return;
+    }
+    const sorted = inOrder(table);
+    const before = this.#coming ?? [];
+    this.#coming = sorted;
+    for (const region of before) {
+      if (!sorted.includes(region) && !this.#regions.includes(region)) region.mapping.release();
+    }
+  }
+
   #use(table: readonly MappedRegion[]): void {
-    const sorted = [...table].sort((a, b) => a.guestAddress - b.guestAddress);
-    checkOverlap(sorted, "guestAddress");
-    checkOverlap(
-      [...table].sort((a, b) => a.userAddress - b.userAddress),
-      "userAddress",
-    );
+    const sorted = inOrder(table);
     this.memory.replace(sorted.flatMap(({ pieces }) => pieces));
     const old = this.#regions;
     this.#regions = sorted;
@@ -145,12 +192,25 @@ export class SharedRegions {
     let mapping;
     try {
       mapping = new SharedMapping(this.#system, fd, fileOffset, size);
+      this.#postpone?.(mapping);
     } catch (error) {
+      mapping?.release();
       if (!(error instanceof SystemCallError)) throw error;
       throw new VhostUserError("region-file", error.message, { cause: error });
     }
     return { ...region, added: 1, file, mapping, pieces: piecesOf(mapping, guestAddress, size) };
   }
+}
+
+/** By guest addresses. @throws VhostUserError when two of them overlap. */
+function inOrder(table: readonly MappedRegion[]): readonly MappedRegion[] {
+  const sorted = [...table].sort((a, b) => a.guestAddress - b.guestAddress);
+  checkOverlap(sorted, "guestAddress");
+  checkOverlap(
+    [...table].sort((a, b) => a.userAddress - b.userAddress),
+    "userAddress",
+  );
+  return sorted;
 }
 
 function piecesOf(mapping: SharedMapping, guestAddress: number, size: number): MemoryRegionInit[] {

@@ -23,6 +23,8 @@ const rules = {
   features: "features are offered, and do not change while a ring runs",
   "log-running": "the log is turned on while it is off",
   "log-range": "the log is in its file and covers all memory",
+  "postcopy-order": "the messages of a post-copy migration come in their order",
+  "postcopy-memory": "in post-copy mode there is no memory but that which was set first",
   "inflight-size": "the inflight region has the size that its numbers make",
   "config-range": "an access to the configuration is within it",
   "crypto-session": "a crypto session is of a kind that there is, and its keys fit into the message",

@@ -34,6 +34,8 @@ function shapes<Name extends string>(table: Record<Name, RequestShape>): Readonl
 
 /** What the front end asks of the back end. */
 export const frontEndRequests = shapes({
+  // QEMU acknowledges a change of the memory table that has changed nothing with it, in post-copy mode.
+  NONE: { number: 0, payload: "u64", fds: 0, needs: "PAGEFAULT" },
   GET_FEATURES: { number: 1, payload: "none", reply: "u64", fds: 0 },
   SET_FEATURES: { number: 2, payload: "u64", fds: 0 },
   SET_OWNER: { number: 3, payload: "none", fds: 0 },
@@ -65,6 +67,9 @@ export const frontEndRequests = shapes({
     needs: "CRYPTO_SESSION",
   },
   CLOSE_CRYPTO_SESSION: { number: 27, payload: "u64", fds: 0, needs: "CRYPTO_SESSION" },
+  POSTCOPY_ADVISE: { number: 28, payload: "none", reply: "none", fds: 0, needs: "PAGEFAULT" },
+  POSTCOPY_LISTEN: { number: 29, payload: "none", fds: 0, needs: "PAGEFAULT" },
+  POSTCOPY_END: { number: 30, payload: "none", reply: "u64", fds: 0, needs: "PAGEFAULT" },
   GET_INFLIGHT_FD: { number: 31, payload: "inflight", reply: "inflight", fds: 0, needs: "INFLIGHT_SHMFD" },
   SET_INFLIGHT_FD: { number: 32, payload: "inflight", fds: 1, needs: "INFLIGHT_SHMFD" },
   RESET_DEVICE: { number: 34, payload: "none", fds: 0, needs: "RESET_DEVICE" },
