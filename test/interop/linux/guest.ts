@@ -6,7 +6,7 @@ import { GuestCommands } from "./guest-commands.js";
 import { guestImage } from "./guest-image.js";
 import type { GuestImage } from "./kernel-image.js";
 import { GuestUnavailable } from "./initramfs.js";
-import { move } from "./migration.js";
+import { move, movePostCopy } from "./migration.js";
 import { QemuRun } from "./qemu-run.js";
 import { within } from "./within.js";
 
@@ -107,11 +107,25 @@ export class Guest extends GuestCommands {
    * @param meanwhile Done when all memory has been sent once, and before the guest stands still for the last of it.
    */
   async migrate(devices: readonly string[], meanwhile: () => Promise<void>): Promise<void> {
+    await this.#moveTo(devices, async (_, uri) => await move(this.qmp, uri, meanwhile));
+  }
+
+  /**
+   * Moves the guest to another QEMU while it runs, by post-copy. Commands that run go on; none may be begun meanwhile.
+   * @param devices The same devices, with back ends for the other QEMU.
+   * @param meanwhile Done when what has not been asked for may come, too. The guest runs there already.
+   * @returns how many pages the other QEMU asked for.
+   */
+  async migratePostCopy(devices: readonly string[], meanwhile: () => Promise<void>): Promise<number> {
+    return await this.#moveTo(devices, async (target, uri) => await movePostCopy(this.qmp, target, uri, meanwhile));
+  }
+
+  async #moveTo<T>(devices: readonly string[], work: (target: QmpClient, uri: string) => Promise<T>): Promise<T> {
     const target = await QemuRun.start(image ?? (await guestImage()), { ...this.#options, devices }, "incoming");
     try {
       const starting = Promise.race([target.qmp(), target.ended]);
       const qmp = await within(BOOT_PATIENCE, "the other QEMU does not answer", starting);
-      await within(BOOT_PATIENCE, "the guest does not move", move(this.qmp, target.incoming, meanwhile));
+      const result = await within(BOOT_PATIENCE, "the guest does not move", work(qmp, target.incoming));
       const source = this.#qemu;
       this.#before += this.account();
       this.qmp.close();
@@ -122,6 +136,7 @@ export class Guest extends GuestCommands {
       const moved = this.#agent.continueOn(line);
       await source.close();
       await moved;
+      return result;
     } catch (error) {
       if (error instanceof Error) error.message += target.account();
       await target.close();

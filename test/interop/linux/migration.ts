@@ -17,6 +17,37 @@ export async function move(source: QmpClient, uri: string, meanwhile: () => Prom
   while ((await progress(source)).status !== "completed") await delay(20);
 }
 
+/** Hardly anything but what is asked for. */
+const TRICKLE = { "max-bandwidth": 1 << 20, "max-postcopy-bandwidth": 1 << 20 };
+const ALL = { "max-postcopy-bandwidth": 0 };
+
+/**
+ * Sends a guest to the QEMU that waits at `uri`, by post-copy: it goes on there at once, and its memory comes later.
+ * `meanwhile` is done when the rest of it may come.
+ * @returns how many pages the other QEMU asked for because somebody touched them
+ */
+export async function movePostCopy(
+  source: QmpClient,
+  target: QmpClient,
+  uri: string,
+  meanwhile: () => Promise<void>,
+): Promise<number> {
+  const capabilities = [{ capability: "postcopy-ram", state: true }];
+  for (const side of [target, source]) await side.execute("migrate-set-capabilities", { capabilities });
+  await source.execute("migrate-set-parameters", TRICKLE);
+  await source.execute("migrate", { uri });
+  while ((await progress(source)).status !== "active") await delay(20);
+  await source.execute("migrate-start-postcopy");
+  while ((await progress(source)).status !== "postcopy-active") await delay(20);
+  await meanwhile();
+  await source.execute("migrate-set-parameters", ALL);
+  for (;;) {
+    const { status, requests } = await progress(source);
+    if (status === "completed") return requests;
+    await delay(20);
+  }
+}
+
 /** Fails when the guest has moved. */
 function watch(source: QmpClient): { failed: Promise<never>; end: () => void } {
   let timer: NodeJS.Timeout | undefined;
@@ -31,13 +62,14 @@ function watch(source: QmpClient): { failed: Promise<never>; end: () => void } {
   return { failed, end: () => clearInterval(timer) };
 }
 
-/** How far it is, and how often the pages that changed were looked for; the first time, these are all. */
-async function progress(source: QmpClient): Promise<{ status: string; rounds: number }> {
+/** How far it is, how often the pages that changed were looked for (the first time, these are all), and how many were asked for. */
+async function progress(source: QmpClient): Promise<{ status: string; rounds: number; requests: number }> {
   const answer = (await source.execute("query-migrate")) as {
     readonly status?: string;
     readonly ram?: Readonly<Record<string, number>>;
   };
   const { status = "setup", ram = {} } = answer;
-  if (!["setup", "active", "device", "completed"].includes(status)) throw new Error(`the migration is "${status}"`);
-  return { status, rounds: ram["dirty-sync-count"] ?? 0 };
+  if (!["setup", "active", "postcopy-active", "device", "completed"].includes(status))
+    throw new Error(`the migration is "${status}"`);
+  return { status, rounds: ram["dirty-sync-count"] ?? 0, requests: ram["postcopy-requests"] ?? 0 };
 }
