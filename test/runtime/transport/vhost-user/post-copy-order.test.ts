@@ -11,7 +11,8 @@ import {
 import { requirePeer } from "../../../interop/peers.js";
 import { advise, listen, negotiate } from "./post-copy-front-end.js";
 import { guestStart, memoryBytes, ScriptedFrontEnd, until, userStart } from "./scripted-front-end.js";
-import { requireVhostUser, serveDisk } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { serveDisk } from "./served-disk.js";
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const registered = (): number => readFileSync("/proc/self/smaps", "utf8").match(/^VmFlags:.* um /gm)?.length ?? 0;

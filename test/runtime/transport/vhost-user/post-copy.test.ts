@@ -6,7 +6,8 @@ import { requirePeer } from "../../../interop/peers.js";
 import { contentOf, PAGE } from "./fault-answers-data.js";
 import { FaultAnswers, forgetFaultAnswerer, makeFaultAnswerer } from "./fault-answers.js";
 import { guestStart, memoryBytes, ScriptedFrontEnd, until, userStart } from "./scripted-front-end.js";
-import { requireVhostUser, SECTOR, serveDisk } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
+import { SECTOR, serveDisk } from "./served-disk.js";
 import { advise, listen, negotiate, transfer, transferred } from "./post-copy-front-end.js";
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
