@@ -1,20 +1,10 @@
-import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { GuestMemory } from "../memory/index.js";
-import type { FeatureSet } from "../negotiation/feature-set.js";
-import {
-  createDeviceQueue,
-  type DeviceQueue,
-  type InFlightChain,
-  type QueueAddresses,
-  type QueuePosition,
-  type RingFeatures,
-} from "../ring/index.js";
-import type { DeviceTransport } from "../transport/device-transport.js";
+import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
+import type { InFlightChain, QueueAddresses, QueuePosition } from "../ring/index.js";
 import type { QueueIdentity, QueuePlan } from "./device-definition.js";
 import type { SavedQueue } from "./device-state.js";
-import { nextTurn } from "../transport/next-turn.js";
-import { allDone } from "./pending-work.js";
-import { TracedDeviceQueue } from "./traced-device-queue.js";
+import { OpenQueue } from "./open-queue.js";
+import { queueLabel, type QueueOwner } from "./queue-owner.js";
 
 /** Where a queue was stopped. */
 export interface StoppedQueue {
@@ -23,27 +13,6 @@ export interface StoppedQueue {
   readonly unanswered: number;
   /** Done when nobody holds on to guest memory any more; undefined if nobody does. */
   readonly held?: Promise<void> | undefined;
-}
-
-/** What a queue asks of the device it belongs to. */
-export interface QueueOwner {
-  readonly transport: DeviceTransport | undefined;
-  /** Negotiation is complete, so queues may be set up. */
-  readonly featuresOk: boolean;
-  /** The driver is ready and nobody has given up. */
-  readonly live: boolean;
-  /** The driver suspended the device. */
-  readonly suspended: boolean;
-  /** The transport lets the device at guest memory. */
-  readonly memoryAccess: boolean;
-  readonly negotiated: FeatureSet;
-  readonly ringFeatures: RingFeatures;
-  readonly ringReset: boolean;
-  report(error: Error): void;
-  /** The device cannot go on without a reset. */
-  needsReset(error: Error): void;
-  /** What the author does when a queue is reset. */
-  queueReset(queue: QueueIdentity): void | Promise<void>;
 }
 
 /**
@@ -63,10 +32,9 @@ export class DeviceQueueControl implements QueueIdentity {
   readonly #owner: QueueOwner;
   readonly #plan: QueuePlan;
   #addresses: QueueAddresses | undefined;
-  #queue: DeviceQueue | undefined;
+  #open: OpenQueue | undefined;
   /** See {@link enableIn}. */
   #ownMemory: GuestMemory | undefined;
-  #started = false;
   /** A reset is under way: done when this settles. */
   #ending: Promise<void> | undefined;
   /** The queue stands still because guest memory is out of reach or has moved: how it goes on, and what that waits for. */
@@ -83,7 +51,7 @@ export class DeviceQueueControl implements QueueIdentity {
     this.position = plan.position;
     this.maxSize = maxSize;
     this.#addresses = undefined;
-    this.#queue = undefined;
+    this.#open = undefined;
     this.#ownMemory = undefined;
     this.#ending = undefined;
     this.#halted = undefined;
@@ -91,7 +59,7 @@ export class DeviceQueueControl implements QueueIdentity {
 
   /** The queue is in use. Stays true until a reset is complete. */
   get enabled(): boolean {
-    return this.#queue !== undefined || this.#halted !== undefined || this.resetting;
+    return this.#open !== undefined || this.#halted !== undefined || this.resetting;
   }
   /** A reset was accepted and is not complete: somebody still holds on to guest memory. */
   get resetting(): boolean {
@@ -129,7 +97,7 @@ export class DeviceQueueControl implements QueueIdentity {
   enable(start?: QueuePosition, resubmit: readonly InFlightChain[] = []): boolean {
     if (!this.#mayBeSetUp()) return false;
     this.#ownMemory = undefined;
-    return this.#open(start, resubmit);
+    return this.#begin(start, resubmit);
   }
 
   /**
@@ -139,35 +107,28 @@ export class DeviceQueueControl implements QueueIdentity {
   enableIn(memory: GuestMemory): boolean {
     if (!this.#mayBeSetUp()) return false;
     this.#ownMemory = memory;
-    return this.#open(undefined, []);
+    return this.#begin(undefined, []);
   }
 
-  #open(start: QueuePosition | undefined, resubmit: readonly InFlightChain[]): boolean {
+  #begin(start: QueuePosition | undefined, resubmit: readonly InFlightChain[]): boolean {
     const { transport } = this.#owner;
     const addresses = this.#addresses;
     if (addresses === undefined || transport === undefined) {
       return this.#refuse("queue-not-configured", Clause.queues, "it has no size and addresses yet");
     }
-    const epoch = this.#epoch;
+    const memory = this.#ownMemory ?? transport.memory;
     try {
-      const queue = createDeviceQueue({
-        index: this.index,
-        memory: this.#ownMemory ?? transport.memory,
+      this.#open = new OpenQueue(this.#owner, this, this.#plan.handler, {
+        transport,
+        memory,
         addresses,
-        features: this.#owner.ringFeatures,
-        notifyDriver: () => {
-          if (this.#started && this.#epoch === epoch) transport.notifyDriver(this.index);
-        },
-        onBroken: (error) => this.#owner.needsReset(error),
-        ...(start === undefined ? {} : { start }),
-        ...(resubmit.length === 0 ? {} : { resubmit }),
+        start,
+        resubmit,
       });
-      const used = transport.queueEnabled?.(queue, addresses) ?? queue;
-      this.#queue = transport.trace === undefined ? used : new TracedDeviceQueue(used, transport.trace);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#owner.needsReset(
-        new ProtocolError("queue-address", Clause.queues, `${this.#label()}: ${message}`, { cause: error }),
+        new ProtocolError("queue-address", Clause.queues, `${queueLabel(this)}: ${message}`, { cause: error }),
       );
       return false;
     }
@@ -182,16 +143,7 @@ export class DeviceQueueControl implements QueueIdentity {
 
   /** The device is live: lets the handler at the queue. */
   start(): void {
-    if (this.#queue === undefined || this.#started || !this.#owner.memoryAccess) return;
-    this.#started = true;
-    try {
-      this.#plan.handler.start(this.#queue, this.#owner.negotiated, this.#owner.transport?.trace);
-    } catch (error) {
-      this.#owner.report(new HandlerError(`start of ${this.#label()}`, error));
-    }
-    // The driver may have made buffers available before, and need not notify again. Not now: the driver is writing a
-    // register and does not expect its requests to be served before it is done with that.
-    queueMicrotask(this.#look);
+    this.#open?.start();
   }
 
   /**
@@ -199,7 +151,7 @@ export class DeviceQueueControl implements QueueIdentity {
    * looked at when DRIVER_OK comes. After the device has asked for a reset it is ignored, too.
    */
   notify(): void {
-    if (this.#started) this.#look();
+    if (this.#open?.started === true) this.#open.look();
     else if (this.#owner.suspended) this.#refuse("suspended", Clause.suspend, "notified while the device is suspended");
     else if (!this.#owner.live)
       this.#refuse("notify-before-driver-ok", Clause.initialization, "the device is not live");
@@ -207,16 +159,6 @@ export class DeviceQueueControl implements QueueIdentity {
       this.#refuse("no-memory-access", Clause.queues, "the device may not reach guest memory");
     else this.#refuse("notify-disabled-queue", Clause.queues, "notified, but not enabled");
   }
-
-  /** A bounded amount of work; what is left is done in later turns of the event loop. */
-  readonly #look = (): void => {
-    if (!this.#started || !this.#owner.live) return;
-    try {
-      if (this.#plan.handler.notified()) nextTurn(this.#look);
-    } catch (error) {
-      this.#owner.report(new HandlerError(`handler of ${this.#label()}`, error));
-    }
-  };
 
   /**
    * The driver resets this queue alone (2.6.1). From here on the device neither looks at the ring nor notifies, the chains
@@ -250,7 +192,7 @@ export class DeviceQueueControl implements QueueIdentity {
     this.#halted = undefined;
     const ending =
       halted === undefined
-        ? this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${this.#label()} was reset`))
+        ? this.#end(new ProtocolError("queue-reset", Clause.queueReset, `${queueLabel(this)} was reset`))
         : halted.settled;
     if (ending === undefined) {
       this.#ended();
@@ -262,7 +204,7 @@ export class DeviceQueueControl implements QueueIdentity {
         if (!this.#released) this.#ended();
       },
       (error: unknown) => {
-        if (!this.#released) this.#owner.needsReset(new HandlerError(`reset of ${this.#label()}`, error));
+        if (!this.#released) this.#owner.needsReset(new HandlerError(`reset of ${queueLabel(this)}`, error));
       },
     );
   }
@@ -278,9 +220,9 @@ export class DeviceQueueControl implements QueueIdentity {
    * the queue stands still until {@link #goOn}. Work in `request.hold` is told to end and cannot be kept from finishing.
    */
   #halt(): void {
-    if (!this.#started || this.#halted !== undefined) return;
+    if (this.#open?.started !== true || this.#halted !== undefined) return;
     const queue = this.save();
-    const reason = new ProtocolError("no-memory-access", Clause.queues, `${this.#label()} lost its memory`);
+    const reason = new ProtocolError("no-memory-access", Clause.queues, `${queueLabel(this)} lost its memory`);
     this.#halted = { queue, settled: this.#end(reason) };
   }
 
@@ -289,18 +231,11 @@ export class DeviceQueueControl implements QueueIdentity {
    * in flight is served again, once.
    */
   memoryMoved(): void {
-    const queue = this.#queue;
     // One that is halted or being reset has let go of its ring already.
-    if (queue === undefined) return;
-    const saved: SavedQueue = {
-      name: this.name,
-      index: this.index,
-      addresses: this.#addresses ?? null,
-      position: queue.position,
-      inFlight: queue.inFlight(),
-    };
-    const reason = new ProtocolError("no-memory-access", Clause.queues, `the memory of ${this.#label()} has moved`);
-    this.#halted = { queue: saved, settled: this.#end(reason) };
+    if (this.#open === undefined) return;
+    const queue = this.#saved(this.#open);
+    const reason = new ProtocolError("no-memory-access", Clause.queues, `the memory of ${queueLabel(this)} has moved`);
+    this.#halted = { queue, settled: this.#end(reason) };
     if (this.#owner.memoryAccess) this.#goOn();
   }
 
@@ -311,15 +246,15 @@ export class DeviceQueueControl implements QueueIdentity {
       if (this.#owner.live) this.start();
       return;
     }
-    const open = (): void => {
+    const begin = (): void => {
       if (this.#halted !== halted || !this.#owner.memoryAccess) return;
       this.#halted = undefined;
-      this.#open(halted.queue.position ?? undefined, halted.queue.inFlight);
+      this.#begin(halted.queue.position ?? undefined, halted.queue.inFlight);
     };
-    if (halted.settled === undefined) open();
+    if (halted.settled === undefined) begin();
     else {
-      halted.settled.then(open, (error: unknown) => {
-        if (this.#halted === halted) this.#owner.needsReset(new HandlerError(this.#label(), error));
+      halted.settled.then(begin, (error: unknown) => {
+        if (this.#halted === halted) this.#owner.needsReset(new HandlerError(queueLabel(this), error));
       });
     }
   }
@@ -333,16 +268,16 @@ export class DeviceQueueControl implements QueueIdentity {
    * position is behind them, and `unanswered` says how many there are
    */
   async stop(patience?: Promise<void>): Promise<StoppedQueue | undefined> {
-    const queue = this.#queue;
-    if (queue === undefined) return undefined;
+    const open = this.#open;
+    if (open === undefined) return undefined;
     const pausing = this.pause();
     const answered = pausing?.then(() => true) ?? true;
     const isPatient = await (patience === undefined ? answered : Promise.race([answered, patience.then(() => false)]));
-    if (this.#queue !== queue) return undefined;
-    queue.flush();
-    const { position } = queue;
-    const left = queue.inFlight().length;
-    const ending = this.#end(new ProtocolError("queue-reset", Clause.queues, `${this.#label()} was stopped`));
+    if (this.#open !== open) return undefined;
+    open.ring.flush();
+    const { position } = open.ring;
+    const left = open.ring.inFlight().length;
+    const ending = this.#end(new ProtocolError("queue-reset", Clause.queues, `${queueLabel(this)} was stopped`));
     if (isPatient) await ending;
     if (left === 0 || !isPatient) return { position, unanswered: left, held: isPatient ? undefined : ending };
     // Empty buffers at hand were taken in order, and last: with them given back, all that was taken has been used.
@@ -355,14 +290,17 @@ export class DeviceQueueControl implements QueueIdentity {
   /** The queue as plain data, and nothing in it is known to the device only. */
   save(): SavedQueue {
     if (this.#halted !== undefined) return this.#halted.queue;
-    const queue = this.#queue;
-    queue?.flush();
+    this.#open?.ring.flush();
+    return this.#saved(this.#open);
+  }
+
+  #saved(open: OpenQueue | undefined): SavedQueue {
     return {
       name: this.name,
       index: this.index,
       addresses: this.#addresses ?? null,
-      position: queue?.position ?? null,
-      inFlight: queue?.inFlight() ?? [],
+      position: open?.ring.position ?? null,
+      inFlight: open?.ring.inFlight() ?? [],
     };
   }
 
@@ -376,29 +314,19 @@ export class DeviceQueueControl implements QueueIdentity {
 
   /** Stops taking buffers; done when those being worked on have been used. */
   pause(): void | Promise<void> {
-    return this.#started ? this.#plan.handler.pause() : undefined;
+    return this.#open?.pause();
   }
   /** The device is live again. */
   resume(): void {
-    if (!this.#started) this.start();
-    else {
-      this.#plan.handler.resume();
-      queueMicrotask(this.#look);
-    }
+    this.#open?.resume();
   }
 
   /** The epoch is over: chains are stale, windows empty. Returns what is left to wait for. */
   #end(reason: Error): Promise<void> | undefined {
-    const wasEnabled = this.#queue !== undefined;
+    const open = this.#open;
     this.#epoch++;
-    this.#queue?.dispose();
-    this.#queue = undefined;
-    const started = this.#started;
-    this.#started = false;
-    if (!wasEnabled) return undefined;
-    const stop = (): void | Promise<void> => (started ? this.#plan.handler.stop(reason) : undefined);
-    const hook = (): void | Promise<void> => this.#owner.queueReset(this);
-    return allDone([this.#attempt(stop), this.#attempt(hook)]);
+    this.#open = undefined;
+    return open?.end(reason);
   }
 
   #ended(): void {
@@ -406,15 +334,6 @@ export class DeviceQueueControl implements QueueIdentity {
     this.#addresses = undefined;
     this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "complete" });
     this.#owner.transport?.queueReset?.(this.index);
-  }
-
-  /** What is thrown becomes a rejection. */
-  #attempt(work: () => void | Promise<void>): void | Promise<void> {
-    try {
-      return work();
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new HandlerError(this.#label(), error));
-    }
   }
 
   #mayBeSetUp(): boolean {
@@ -426,12 +345,8 @@ export class DeviceQueueControl implements QueueIdentity {
     return true;
   }
 
-  #label(): string {
-    return `queue ${String(this.index)} (${this.name})`;
-  }
-
   #refuse(rule: ProtocolError["rule"], clause: string, text: string): false {
-    this.#owner.report(new ProtocolError(rule, clause, `${this.#label()}: ${text}`));
+    this.#owner.report(new ProtocolError(rule, clause, `${queueLabel(this)}: ${text}`));
     return false;
   }
 }

@@ -3,7 +3,8 @@ import type { FeatureSet } from "../negotiation/feature-set.js";
 import { numberedQueues, type QueueNumbering } from "../negotiation/queue-numbering.js";
 import { largestQueueSize } from "../ring/index.js";
 import type { QueuePlan } from "./device-definition.js";
-import { DeviceQueueControl, type QueueOwner } from "./device-queue-control.js";
+import { DeviceQueueControl } from "./device-queue-control.js";
+import type { QueueOwner } from "./queue-owner.js";
 
 /** The queues that a device has, by index: made anew by every look before negotiation is complete, and kept from then on. */
 export class PlannedQueues {

@@ -4,6 +4,7 @@ import type { DeviceDefinition } from "./device-definition.js";
 import type { DeviceQueueControl } from "./device-queue-control.js";
 import { DeviceStateError, parseDeviceState, type DeviceState, type SavedQueue } from "./device-state.js";
 import { refusal } from "./offered-features.js";
+import { queueLabel } from "./queue-owner.js";
 
 /** What a state is restored to. */
 export interface RestoringDevice {
@@ -47,7 +48,7 @@ export function restoreQueues(queues: readonly DeviceQueueControl[], saved: read
   }
   for (const [i, queue] of queues.entries()) {
     const state = saved[i];
-    const label = `queue ${String(queue.index)} (${queue.name})`;
+    const label = queueLabel(queue);
     if (state?.index !== queue.index || state.name !== queue.name) {
       throw new DeviceStateError("queues", `${label} is another one in the state`);
     }

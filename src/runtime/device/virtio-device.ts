@@ -9,7 +9,7 @@ import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
 import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
-import type { DeviceQueueControl, QueueOwner } from "./device-queue-control.js";
+import type { DeviceQueueControl } from "./device-queue-control.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
 import { DEVICE_STATE_VERSION, DeviceStateError, type DeviceState } from "./device-state.js";
 import { PlannedQueues } from "./planned-queues.js";
@@ -17,6 +17,7 @@ import { fittingState, restoreQueues } from "./restoring.js";
 import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
 import type { VirtioDeviceOptions } from "./device-options.js";
 import { allDone } from "./pending-work.js";
+import type { QueueOwner } from "./queue-owner.js";
 
 /**
  * What all devices share: status, feature negotiation, configuration space and the life of the queues. Generated
