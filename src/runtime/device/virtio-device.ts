@@ -1,23 +1,23 @@
 import { CommonFeature } from "../negotiation/common-feature.js";
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
-import { FeatureSet } from "../negotiation/feature-set.js";
-import { hasLegacyInterface, legacyFeatures } from "../negotiation/legacy.js";
-import { ringFeatures } from "../negotiation/ring-features.js";
-import type { RingFeatures } from "../ring/index.js";
+import type { FeatureSet } from "../negotiation/feature-set.js";
+import { hasLegacyInterface } from "../negotiation/legacy.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
+import { DeviceCondition } from "./device-condition.js";
 import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
 import type { DeviceQueueControl } from "./device-queue-control.js";
+import { DeviceFeatures } from "./device-features.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
-import { DEVICE_STATE_VERSION, DeviceStateError, type DeviceState } from "./device-state.js";
+import { DeviceStateError, type DeviceState } from "./device-state.js";
 import { PlannedQueues } from "./planned-queues.js";
-import { fittingState, restoreQueues } from "./restoring.js";
-import { DeviceOptionsError, offeredFeatures, refusal } from "./offered-features.js";
+import { fittingState, restoreQueues, savedState } from "./save-restore.js";
+import { DeviceOptionsError, offeredFeatures } from "./offered-features.js";
 import type { VirtioDeviceOptions } from "./device-options.js";
 import { allDone } from "./pending-work.js";
-import type { QueueOwner } from "./queue-owner.js";
+import { Suspension } from "./suspension.js";
 
 /**
  * What all devices share: status, feature negotiation, configuration space and the life of the queues. Generated
@@ -30,9 +30,7 @@ export abstract class VirtioDevice {
   readonly configSpace: ConfigSpace;
   /** Features that the device offers, less what its transport cannot do. */
   get offered(): FeatureSet {
-    const transport = this.#transport;
-    if (transport?.legacy === true) return legacyFeatures(this.#features);
-    return transport?.unsupported === undefined ? this.#features : this.#features.without(transport.unsupported);
+    return this.#is.features.offered;
   }
   /**
    * Told of what the driver does wrong (ProtocolError, RingError, CodecError) and of handlers that fail (HandlerError).
@@ -40,22 +38,10 @@ export abstract class VirtioDevice {
    */
   onProtocolError: ((error: Error) => void) | undefined;
 
-  readonly #features: FeatureSet;
-  readonly #owner: QueueOwner;
+  readonly #is: DeviceCondition;
   readonly #queues: PlannedQueues;
   readonly #complaints: Complaints;
-  #transport: DeviceTransport | undefined;
-  #status = 0;
-  #driverFeatures = FeatureSet.none;
-  #negotiated = FeatureSet.none;
-  /** Negotiation is over: FEATURES_OK is set or, on a legacy interface, a queue was used or DRIVER_OK set. */
-  #featuresFixed = false;
-  /** A reset is under way: done when this settles. */
-  #ending: Promise<void> | undefined;
-  /** Counts resets, so that what was begun before one does nothing after it. */
-  #epoch = 0;
-  #suspending = false;
-  #memoryAccess = true;
+  readonly #suspension = new Suspension();
   /** A change of the configuration that the driver has not been told of. */
   #owesConfigChange = false;
 
@@ -74,25 +60,28 @@ export abstract class VirtioDevice {
       throw new DeviceOptionsError(`queueSize is a whole number from 1 to 32768, not ${String(queueSize)}`);
     }
     this.definition = definition;
-    this.#features = offeredFeatures(definition, features, options.withhold);
     this.onProtocolError = undefined;
     this.#complaints = new Complaints(definition.name);
     this.configSpace = new ConfigSpace(configBytes, definition.writableConfig, definition.configParts);
-    this.#owner = this.#makeOwner(options);
+    const offered = offeredFeatures(definition, features, options.withhold);
+    this.#is = new DeviceCondition(new DeviceFeatures(definition, offered), {
+      report: (error) => this.report(error),
+      needsReset: (error) => this.needsReset(error),
+      queueReset: (queue) => options.queueReset?.(queue),
+    });
     const numbering = options.queueNumbering ?? "specification";
-    this.#queues = new PlannedQueues(this.#owner, numbering, queueSize, () => this.#plan());
-    this.#ending = undefined;
+    this.#queues = new PlannedQueues(this.#is, numbering, queueSize, () => this.#plan());
   }
 
   // ---- for the author of the device ----
 
   /** Features in force: accepted by the driver and by the device. None before FEATURES_OK. */
   get negotiated(): FeatureSet {
-    return this.#negotiated;
+    return this.#is.negotiated;
   }
   /** The device status field, see {@link DeviceStatus}. */
   get status(): number {
-    return this.#status;
+    return this.#is.status;
   }
   /** Changes with every change that the device makes to its configuration. */
   get configGeneration(): number {
@@ -100,15 +89,11 @@ export abstract class VirtioDevice {
   }
   /** The driver is ready and has not given up: queues are served, all but those whose ring is broken. */
   get live(): boolean {
-    const { DRIVER_OK, FAILED } = DeviceStatus;
-    // A legacy driver may use the device before that.
-    if (this.#transport?.legacy === true)
-      return this.#featuresFixed && (this.#status & FAILED) === 0 && !this.resetting;
-    return (this.#status & (DRIVER_OK | FAILED)) === DRIVER_OK && !this.resetting;
+    return this.#is.live;
   }
   /** A reset of the device is under way: somebody still holds on to guest memory, and the status reads as before. */
   get resetting(): boolean {
-    return this.#ending !== undefined;
+    return this.#is.resetting;
   }
 
   /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
@@ -140,10 +125,10 @@ export abstract class VirtioDevice {
   /** Sets DEVICE_NEEDS_RESET and tells the driver, if it is ready. What still works goes on until the reset. */
   protected needsReset(error: Error): void {
     this.report(error);
-    if ((this.#status & DeviceStatus.NEEDS_RESET) !== 0) return;
+    if ((this.#is.status & DeviceStatus.NEEDS_RESET) !== 0) return;
     if (this.resetting) return;
-    this.#status |= DeviceStatus.NEEDS_RESET;
-    this.#transport?.statusChanged?.(this.#status);
+    this.#is.status |= DeviceStatus.NEEDS_RESET;
+    this.#is.transport?.statusChanged?.(this.#is.status);
     this.#notifyConfig();
   }
 
@@ -156,17 +141,22 @@ export abstract class VirtioDevice {
 
   /** Connects the device to its transport. One at a time. */
   attach(transport: DeviceTransport): void {
-    if (this.#transport !== undefined) throw new DeviceOptionsError(`${this.definition.name} has a transport already`);
+    if (this.#is.transport !== undefined)
+      throw new DeviceOptionsError(`${this.definition.name} has a transport already`);
     if (transport.legacy === true && !hasLegacyInterface(this.definition.id)) {
       throw new DeviceOptionsError(`${this.definition.name} has no legacy interface`);
     }
-    this.#transport = transport;
+    this.#connect(transport);
+  }
+  #connect(transport: DeviceTransport | undefined): void {
+    this.#is.transport = transport;
+    this.#is.features.offerOver(transport);
   }
   /** Takes the device off its transport, after a reset. */
   detach(): void {
     this.reset();
-    this.#transport = undefined;
-    this.#memoryAccess = true;
+    this.#connect(undefined);
+    this.#is.memoryAccess = true;
   }
 
   /**
@@ -175,8 +165,8 @@ export abstract class VirtioDevice {
    * again, what was in flight is served again, as after {@link restore}.
    */
   setMemoryAccess(isAllowed: boolean): void {
-    if (isAllowed === this.#memoryAccess) return;
-    this.#memoryAccess = isAllowed;
+    if (isAllowed === this.#is.memoryAccess) return;
+    this.#is.memoryAccess = isAllowed;
     for (const queue of this.#queues.kept) queue.memoryAccessChanged();
   }
 
@@ -197,25 +187,22 @@ export abstract class VirtioDevice {
    */
   reset(): void {
     if (this.resetting) return;
-    this.#epoch++;
     const queues = this.#queues.kept;
     this.#queues.forget();
-    this.#suspending = false;
+    this.#suspension.forget();
     this.#owesConfigChange = false;
-    this.#driverFeatures = FeatureSet.none;
-    this.#negotiated = FeatureSet.none;
-    this.#featuresFixed = false;
+    this.#is.features.forget();
     // Not live from here on, so that a handler that still completes something notifies nobody.
-    const status = this.#status;
-    this.#status = 0;
+    const status = this.#is.status;
+    this.#is.status = 0;
     const reason = new ProtocolError("device-resetting", Clause.reset, "the device was reset");
     const ending = allDone(queues.map((queue) => queue.release(reason)));
     if (ending === undefined) {
       this.#ended();
       return;
     }
-    this.#status = status;
-    this.#ending = ending
+    this.#is.status = status;
+    this.#is.ending = ending
       .catch((error: unknown) => this.report(new HandlerError("queueReset", error)))
       .then(() => this.#ended());
   }
@@ -233,21 +220,13 @@ export abstract class VirtioDevice {
   async saveWith<Extra>(registers: () => Extra): Promise<{ readonly device: DeviceState; readonly registers: Extra }> {
     for (const queue of this.queues()) await queue.settled?.catch(() => undefined);
     const resetting = this.queues().some((queue) => queue.resetting);
-    if (this.resetting || this.#suspending || resetting) {
+    if (this.resetting || this.#suspension.underWay || resetting) {
       throw new DeviceStateError("busy", "a reset or a suspension is under way");
     }
-    const state: DeviceState = {
-      version: DEVICE_STATE_VERSION,
-      deviceId: this.definition.id,
-      status: this.#status,
-      offered: this.offered.bits(),
-      driverFeatures: this.#driverFeatures.bits(),
-      config: [...this.configSpace.bytes],
-      queues: this.#owner.featuresOk ? this.queues().map((queue) => queue.save()) : [],
-    };
+    const state = savedState(this.definition, this.#is, this.configSpace.bytes, this.queues());
     const saved = { device: state, registers: registers() };
     this.reset();
-    await this.#ending;
+    await this.#is.ending;
     return saved;
   }
 
@@ -257,9 +236,9 @@ export abstract class VirtioDevice {
    * the device reset, if the state is malformed or does not fit.
    */
   restore(value: unknown): void {
-    const transport = this.#transport;
+    const transport = this.#is.transport;
     if (transport === undefined) throw new DeviceStateError("not-attached", "the device has no transport");
-    if (this.#status !== 0 || this.resetting) throw new DeviceStateError("not-reset", "the device is in use");
+    if (this.#is.status !== 0 || this.resetting) throw new DeviceStateError("not-reset", "the device is in use");
     const { bytes } = this.configSpace;
     const { state, accepted, featuresOk } = fittingState(value, {
       definition: this.definition,
@@ -270,11 +249,11 @@ export abstract class VirtioDevice {
     const config = bytes.slice();
     try {
       bytes.set(state.config);
-      this.#driverFeatures = accepted;
+      this.#is.features.accept(accepted);
       // The queues are enabled first and served when DRIVER_OK is there.
-      this.#status = state.status & ~(DeviceStatus.DRIVER_OK | DeviceStatus.SUSPEND);
+      this.#is.status = state.status & ~(DeviceStatus.DRIVER_OK | DeviceStatus.SUSPEND);
       if (featuresOk) {
-        this.#fixFeatures(accepted);
+        this.#fixFeatures();
         restoreQueues(this.queues(), state.queues);
       }
     } catch (error) {
@@ -282,9 +261,9 @@ export abstract class VirtioDevice {
       this.reset();
       throw error;
     }
-    this.#status = state.status;
+    this.#is.status = state.status;
     // Nobody knows what a suspended device owes.
-    this.#owesConfigChange = (state.status & DeviceStatus.SUSPEND) !== 0;
+    this.#owesConfigChange = this.#is.suspended;
     if (!this.live) return;
     for (const queue of this.queues()) {
       if (!queue.enabled) continue;
@@ -299,54 +278,49 @@ export abstract class VirtioDevice {
   writeStatus(written: number): void {
     if (written === 0) this.reset();
     else if (!this.resetting) this.#advance(written);
-    this.#transport?.trace?.({ kind: "status", written, status: this.#status });
+    this.#is.transport?.trace?.({ kind: "status", written, status: this.#is.status });
   }
 
   /** What the driver has written as its features so far. */
   get driverFeatures(): FeatureSet {
-    return this.#driverFeatures;
+    return this.#is.features.accepted;
   }
 
   /** The driver's features, as a whole. Ignored from FEATURES_OK on. */
   setDriverFeatures(features: FeatureSet): boolean {
     if (this.resetting) return false;
-    if (this.#featuresFixed) {
+    if (this.#is.features.fixed) {
       this.report(new ProtocolError("features-frozen", Clause.initialization, "features written after FEATURES_OK"));
       return false;
     }
-    this.#driverFeatures = features;
-    this.#transport?.trace?.({ kind: "features", bits: features.bits() });
+    this.#is.features.accept(features);
+    this.#is.transport?.trace?.({ kind: "features", bits: features.bits() });
     return true;
   }
 
   /** The driver's features, 32 bits of them. Words that do not exist are ignored. */
   setDriverFeaturesWord(index: number, value: number): boolean {
     if (index !== 0 && index !== 1 && index !== 2 && index !== 3) return false;
-    return this.setDriverFeatures(this.#driverFeatures.withWord(index, value));
-  }
-
-  /** What the layout of the configuration goes by: before FEATURES_OK, what the driver has accepted so far. */
-  get #layoutFeatures(): FeatureSet {
-    return this.#featuresFixed ? this.#negotiated : this.#driverFeatures;
+    return this.setDriverFeatures(this.driverFeatures.withWord(index, value));
   }
 
   /** Reads configuration bytes from `offset` on; zeroes beyond the space. */
   readConfig(offset: number, target: Uint8Array): void {
-    this.configSpace.read(offset, target, this.#layoutFeatures);
+    this.configSpace.read(offset, target, this.#is.features.layout);
   }
 
   /** A write of the driver to the configuration; bytes that it may not write now are left alone. */
   writeConfig(offset: number, source: Uint8Array): void {
     if (this.resetting) return;
-    if ((this.#status & DeviceStatus.SUSPEND) !== 0) {
+    if (this.#is.suspended) {
       this.report(
         new ProtocolError("suspended", Clause.suspend, "configuration written while the device is suspended"),
       );
       return;
     }
-    const features = this.#featuresFixed ? this.#negotiated : this.offered;
-    const { changed, error } = this.configSpace.write(offset, source, this.#status, features, this.#layoutFeatures);
-    this.#transport?.trace?.({ kind: "config-write", offset, length: source.length });
+    const { possible, layout } = this.#is.features;
+    const { changed, error } = this.configSpace.write(offset, source, this.#is.status, possible, layout);
+    this.#is.transport?.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
     for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));
   }
@@ -368,32 +342,31 @@ export abstract class VirtioDevice {
    * is no way to tell it.
    */
   useLegacy(): boolean {
-    if (this.resetting || this.#transport?.legacy !== true) return false;
-    if (this.#featuresFixed) return true;
+    if (this.resetting || this.#is.transport?.legacy !== true) return false;
+    if (this.#is.features.fixed) return true;
     const refused = this.#refusal();
-    if (refused === undefined) this.#fixFeatures(this.#driverFeatures);
+    if (refused === undefined) this.#fixFeatures();
     else this.report(refused);
-    return this.#featuresFixed;
+    return this.#is.features.fixed;
   }
 
-  #fixFeatures(features: FeatureSet): void {
-    this.#negotiated = features;
-    this.#featuresFixed = true;
+  #fixFeatures(): void {
+    this.#is.features.fix();
     this.#queues.forget();
   }
 
   #advance(written: number): void {
-    const before = this.#status;
+    const before = this.#is.status;
     const { status, action, errors } = writeDeviceStatus(before, written, {
-      featuresRefused: () => (this.#featuresFixed ? undefined : this.#refusal()),
-      suspendable: this.#negotiated.has(CommonFeature.SUSPEND),
-      legacy: this.#transport?.legacy === true,
+      featuresRefused: () => (this.#is.features.fixed ? undefined : this.#refusal()),
+      suspendable: this.negotiated.has(CommonFeature.SUSPEND),
+      legacy: this.#is.transport?.legacy === true,
     });
     const added = status & ~before;
-    this.#status = status;
+    this.#is.status = status;
     for (const error of errors) this.report(error);
     const { FEATURES_OK, DRIVER_OK } = DeviceStatus;
-    if ((added & (FEATURES_OK | DRIVER_OK)) !== 0 && !this.#featuresFixed) this.#fixFeatures(this.#driverFeatures);
+    if ((added & (FEATURES_OK | DRIVER_OK)) !== 0 && !this.#is.features.fixed) this.#fixFeatures();
     if (action === "suspend") this.#suspend();
     else if (action === "resume") this.#resume();
     if ((added & DRIVER_OK) === 0 || !this.live) return;
@@ -405,29 +378,19 @@ export abstract class VirtioDevice {
 
   /** No buffer is taken any more; when all that were taken have been used, the status says that the device is suspended. */
   #suspend(): void {
-    if (this.#suspending) return;
-    this.#suspending = true;
-    const epoch = this.#epoch;
-    const isPresent = (): boolean => this.#epoch === epoch;
-    const suspended = async (): Promise<void> => {
-      await allDone(this.queues().map((queue) => queue.pause()));
-      if (isPresent()) await this.deviceSuspend?.();
-    };
-    suspended().then(
-      () => {
-        if (!isPresent()) return;
-        this.#suspending = false;
-        this.#status = (this.#status | DeviceStatus.SUSPEND) & ~DeviceStatus.DRIVER_OK;
-        this.#transport?.statusChanged?.(this.#status);
-      },
-      (error: unknown) => {
-        if (isPresent()) this.needsReset(new HandlerError("deviceSuspend", error));
-      },
-    );
+    const pause = (): Promise<void> | undefined => allDone(this.queues().map((queue) => queue.pause()));
+    this.#suspension.begin([pause, () => this.deviceSuspend?.()], (failure) => {
+      if (failure !== undefined) {
+        this.needsReset(new HandlerError("deviceSuspend", failure.error));
+        return;
+      }
+      this.#is.status = (this.#is.status | DeviceStatus.SUSPEND) & ~DeviceStatus.DRIVER_OK;
+      this.#is.transport?.statusChanged?.(this.#is.status);
+    });
   }
 
   #resume(): void {
-    this.#status = (this.#status | DeviceStatus.DRIVER_OK) & ~DeviceStatus.SUSPEND;
+    this.#is.status = (this.#is.status | DeviceStatus.DRIVER_OK) & ~DeviceStatus.SUSPEND;
     if (!this.live) return;
     try {
       this.deviceResume?.();
@@ -441,25 +404,25 @@ export abstract class VirtioDevice {
   /** The reset is complete. */
   #ended(): void {
     const waited = this.resetting;
-    this.#ending = undefined;
-    this.#status = 0;
+    this.#is.ending = undefined;
+    this.#is.status = 0;
     this.#guard("deviceReset", () => this.deviceReset?.());
-    if (waited) this.#transport?.statusChanged?.(0);
+    if (waited) this.#is.transport?.statusChanged?.(0);
   }
 
   #refusal(): ProtocolError | undefined {
-    const features = this.#driverFeatures;
-    const broken = refusal(this.definition, this.offered, features, this.#transport?.legacy === true);
+    const { features } = this.#is;
+    const broken = features.refusal();
     if (broken !== undefined) return broken;
     let why: string | undefined;
     this.#guard("featuresRefused", () => {
-      why = this.featuresRefused?.(features);
+      why = this.featuresRefused?.(features.accepted);
     });
     return why === undefined ? undefined : new ProtocolError("feature-rule", Clause.features, why);
   }
 
   #plan(): { readonly features: FeatureSet; readonly queues: readonly QueuePlan[] } {
-    const features = this.#owner.featuresOk ? this.#negotiated : this.offered;
+    const features = this.#is.features.possible;
     let queues: readonly QueuePlan[] = [];
     this.#guard("queuePlan", () => {
       queues = this.queuePlan(features);
@@ -469,10 +432,10 @@ export abstract class VirtioDevice {
 
   /** Tells the driver, if it is ready; when the device is suspended, it does so when it is resumed (3.4.2). */
   #notifyConfig(): void {
-    this.#owesConfigChange = (this.#status & DeviceStatus.SUSPEND) !== 0;
-    if ((this.#status & DeviceStatus.DRIVER_OK) === 0 || this.resetting) return;
-    this.#transport?.trace?.({ kind: "config-change", generation: this.configSpace.generation });
-    this.#transport?.notifyConfig();
+    this.#owesConfigChange = this.#is.suspended;
+    if ((this.#is.status & DeviceStatus.DRIVER_OK) === 0 || this.resetting) return;
+    this.#is.transport?.trace?.({ kind: "config-change", generation: this.configSpace.generation });
+    this.#is.transport?.notifyConfig();
   }
 
   /** Runs what the author or a generated class wrote; what it throws is reported and goes no further. */
@@ -482,38 +445,5 @@ export abstract class VirtioDevice {
     } catch (error) {
       this.report(new HandlerError(what, error));
     }
-  }
-
-  #makeOwner(options: VirtioDeviceOptions): QueueOwner {
-    const device = (): VirtioDevice => this;
-    return {
-      get transport() {
-        return device().#transport;
-      },
-      get featuresOk() {
-        return device().#featuresFixed && !device().resetting;
-      },
-      get live() {
-        return device().live;
-      },
-      get suspended() {
-        return (device().#status & DeviceStatus.SUSPEND) !== 0;
-      },
-      get memoryAccess() {
-        return device().#memoryAccess;
-      },
-      get negotiated() {
-        return device().#negotiated;
-      },
-      get ringFeatures(): RingFeatures {
-        return ringFeatures(device().#negotiated);
-      },
-      get ringReset() {
-        return device().#negotiated.has(CommonFeature.RING_RESET);
-      },
-      report: (error) => this.report(error),
-      needsReset: (error) => this.needsReset(error),
-      queueReset: (queue) => options.queueReset?.(queue),
-    };
   }
 }

@@ -1,10 +1,35 @@
 import { DeviceStatus } from "../negotiation/device-status.js";
 import { FeatureSet } from "../negotiation/feature-set.js";
+import type { DeviceCondition } from "./device-condition.js";
 import type { DeviceDefinition } from "./device-definition.js";
 import type { DeviceQueueControl } from "./device-queue-control.js";
-import { DeviceStateError, parseDeviceState, type DeviceState, type SavedQueue } from "./device-state.js";
+import {
+  DEVICE_STATE_VERSION,
+  DeviceStateError,
+  parseDeviceState,
+  type DeviceState,
+  type SavedQueue,
+} from "./device-state.js";
 import { refusal } from "./offered-features.js";
 import { queueLabel } from "./queue-owner.js";
+
+/** The state of a device and of its queues, as far as they are set up. */
+export function savedState(
+  definition: DeviceDefinition,
+  { status, features, featuresOk }: DeviceCondition,
+  config: Uint8Array,
+  queues: readonly DeviceQueueControl[],
+): DeviceState {
+  return {
+    version: DEVICE_STATE_VERSION,
+    deviceId: definition.id,
+    status,
+    offered: features.offered.bits(),
+    driverFeatures: features.accepted.bits(),
+    config: [...config],
+    queues: featuresOk ? queues.map((queue) => queue.save()) : [],
+  };
+}
 
 /** What a state is restored to. */
 export interface RestoringDevice {
