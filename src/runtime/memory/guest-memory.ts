@@ -1,4 +1,5 @@
 import { MemoryError } from "./memory-error.js";
+import type { Translation } from "./translation.js";
 
 /** Contiguous guest-physical range, backed by bytes of an ArrayBuffer or a SharedArrayBuffer. */
 export interface MemoryRegion {
@@ -32,6 +33,14 @@ export interface GuestMemoryOptions {
    * atomic accesses. False if absent.
    */
   readonly oneThread?: boolean;
+  /** Addresses are not guest-physical: those that lie in no region are translated. */
+  readonly translation?: Translation;
+}
+
+/** Some bytes of guest memory: a region, and where they start in it. */
+export interface MemoryPlace {
+  readonly region: MemoryRegion;
+  readonly offset: number;
 }
 
 /** What a region is made from. */
@@ -54,6 +63,8 @@ export class GuestMemory {
   #regions: readonly MemoryRegion[];
   /** See {@link GuestMemoryOptions.oneThread}. */
   readonly oneThread: boolean;
+  /** See {@link GuestMemoryOptions.translation}. */
+  readonly translation: Translation | undefined;
   /** Where a buffer was found last; a first guess for the next one. */
   window: MemoryWindow = noWindow;
   /** Windows by the addresses that they start at or before, cut at multiples of 2^31. Made when first used. */
@@ -66,6 +77,7 @@ export class GuestMemory {
   /** @throws MemoryError when a region is out of range, or when regions are unsorted or overlap. */
   constructor(regions: readonly MemoryRegionInit[], options: GuestMemoryOptions = {}) {
     this.oneThread = options.oneThread ?? false;
+    this.translation = options.translation;
     this.#regions = checkedRegions(regions);
     this.#recent = this.#regions[0] ?? nowhere;
     this.#noteStarts();
@@ -138,6 +150,21 @@ export class GuestMemory {
     const region = this.regionAt(address);
     if (region === undefined) return undefined;
     return length >= 0 && length <= region.size - (address - region.start) ? region : undefined;
+  }
+
+  /**
+   * Where all of [address, address + length) lies in one piece, translated if need be, or undefined; what is not known is
+   * asked for then. For parts of rings: allocates. `length` is from 1 on.
+   */
+  place(address: number, length: number): MemoryPlace | undefined {
+    const region = this.locate(address, length);
+    if (region !== undefined) return { region, offset: address - region.start };
+    const { translation } = this;
+    if (translation === undefined) return undefined;
+    const found = translation.find(address, length, false);
+    if (found === length) return { region: translation.region, offset: translation.offset };
+    if (found >= 0) translation.want(address, length, false);
+    return undefined;
   }
 
   /** The region that holds the byte at `address`, or undefined. Binary search. */

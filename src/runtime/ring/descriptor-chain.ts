@@ -36,3 +36,10 @@ export class DescriptorChain extends SegmentList implements DeviceChain {
     return (this.#writable ??= new WritableBytes(this, "writable"));
   }
 }
+
+/** All of a chain is there. Otherwise some of it has to be made known first, and it is to be read again. */
+export function isComplete(chain: DescriptorChain): boolean {
+  if (!chain.isMissing) return true;
+  chain.isMissing = false;
+  return false;
+}

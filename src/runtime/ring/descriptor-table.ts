@@ -1,9 +1,12 @@
-import type { GuestMemory } from "../memory/index.js";
+import type { GuestMemory, Translation } from "../memory/index.js";
 import type { RingRule } from "./ring-errors.js";
 import type { SegmentList } from "./segment-list.js";
 
 /** Bytes of one descriptor, in a split table, in a packed ring and in indirect tables. */
 export const descriptorBytes = 16;
+
+/** Longest table that is put together from several pieces of memory: no queue takes a longer chain. */
+const mostScattered = descriptorBytes * 32768;
 
 /** Bits of a descriptor's flags; the same in both ring formats. */
 export const DescriptorFlag = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
@@ -21,7 +24,8 @@ export class IndirectTable {
 
   /**
    * Points this at the table of an indirect descriptor. The numbers are the driver's, read once. Returns the rule
-   * that they break, if any. The table may lie at any address, aligned or not.
+   * that they break, if any. The table may lie at any address, aligned or not. If its address is translated and not
+   * known, it has no entries (`entries` is 0).
    */
   locate(memory: GuestMemory, addressLow: number, addressHigh: number, length: number): RingRule | undefined {
     if (length === 0) return "indirect-empty";
@@ -30,9 +34,41 @@ export class IndirectTable {
     if (addressHigh > 0x1f_ffff) return "indirect-outside-memory";
     const address = addressHigh * 2 ** 32 + addressLow;
     const region = memory.locate(address, length);
-    if (region === undefined) return "indirect-outside-memory";
+    if (region === undefined) {
+      const { translation } = memory;
+      return translation === undefined ? "indirect-outside-memory" : this.#translate(translation, address, length);
+    }
     this.view = region.view;
     this.offset = address - region.start;
+    this.entries = length / descriptorBytes;
+    return undefined;
+  }
+
+  /** A table that lies in several pieces is copied. */
+  #translate(translation: Translation, address: number, length: number): RingRule | undefined {
+    this.entries = 0;
+    let part = translation.find(address, length, false);
+    if (part < 0) return "address-not-allowed";
+    if (part === length) {
+      this.view = translation.region.view;
+      this.offset = translation.offset;
+      this.entries = length / descriptorBytes;
+      return undefined;
+    }
+    if (length > mostScattered) return "indirect-outside-memory";
+    const copy = new Uint8Array(length);
+    for (let done = 0; done < length; done += part) {
+      part = translation.find(address + done, length - done, false);
+      if (part < 0) return "address-not-allowed";
+      if (part === 0) {
+        translation.want(address + done, length - done, false);
+        return undefined;
+      }
+      const { region, offset } = translation;
+      copy.set(region.bytes.subarray(offset, offset + part), done);
+    }
+    this.view = new DataView(copy.buffer);
+    this.offset = 0;
     this.entries = length / descriptorBytes;
     return undefined;
   }

@@ -93,8 +93,10 @@ export interface DeviceChain {
   setLastByte(value: number): void;
   /** False once completed, or when its queue was disposed of or broke. */
   readonly live: boolean;
-  /** Its segments as plain data, while it is live. Allocates. */
+  /** Its segments as plain data, while it is live: as the driver gave them, which is what it goes on from. Allocates. */
   save(): SavedSegment[];
+  /** Like {@link save}, but where they are in guest-physical memory, also when the driver's addresses are translated. */
+  locations(): SavedSegment[];
 }
 
 /** Device side of a virtqueue, whatever its format. */
@@ -105,7 +107,8 @@ export interface DeviceQueue {
   /**
    * The next available chain. Undefined: there is none, and the driver has been asked to notify about the next one
    * (it is not asked before, so take until undefined; nor while notifications are disabled); or the queue is broken or
-   * disposed of. Chains that were given as `resubmit` come first.
+   * disposed of; or the next one cannot be taken before more is known of the driver's addresses (see `Translation`), and
+   * whoever makes it known has the queue looked at again. Chains that were given as `resubmit` come first.
    */
   take(): DeviceChain | undefined;
   /**

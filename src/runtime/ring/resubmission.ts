@@ -41,8 +41,13 @@ export class Resubmission {
     return this.#chains;
   }
 
-  shift(): InFlightChain | undefined {
-    return this.#chains.shift();
+  /** The one to be taken next. */
+  get next(): InFlightChain | undefined {
+    return this.#chains[0];
+  }
+  /** It has been taken. */
+  shift(): void {
+    this.#chains.shift();
   }
 }
 

@@ -27,9 +27,10 @@ export function locateRingArea(
   if (!Number.isSafeInteger(address) || address < 0 || address % alignment !== 0) {
     throw new RingError("ring-alignment", queue, { address, alignment }, packed);
   }
-  const region = memory.locate(address, bytes);
-  if (region === undefined) throw new RingError("ring-outside-memory", queue, { address, bytes }, packed);
-  const byteOffset = region.bytes.byteOffset + (address - region.start);
+  const place = memory.place(address, bytes);
+  if (place === undefined) throw new RingError("ring-outside-memory", queue, { address, bytes }, packed);
+  const { region, offset } = place;
+  const byteOffset = region.bytes.byteOffset + offset;
   if (byteOffset % elementBytes !== 0) {
     throw new RingError("ring-backing-alignment", queue, { byteOffset, alignment: elementBytes }, packed);
   }

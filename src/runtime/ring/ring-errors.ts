@@ -64,6 +64,11 @@ const ringRules = {
     packed: "2.8.4",
     says: "the buffer starts in guest memory but does not end there",
   },
+  "address-not-allowed": {
+    clause: "2.7.5",
+    packed: "2.8.4",
+    says: "the platform does not let the device access the buffer",
+  },
   "readable-after-writable": {
     clause: "2.7.4.2",
     packed: "2.8.17",

@@ -1,4 +1,4 @@
-import { GuestMemory, type MemoryWindow } from "../memory/index.js";
+import { GuestMemory, type MemoryWindow, type Translation } from "../memory/index.js";
 import type { SavedSegment } from "./queue-types.js";
 import type { RingRule } from "./ring-errors.js";
 
@@ -6,6 +6,8 @@ const initialCapacity = 8;
 const noBytes = new Uint8Array(0);
 /** Longer heads are copied through a window: its one call for many bytes is faster than a loop. */
 const longestHead = 128;
+/** Pieces that a buffer can be cut into by a translation, more than it has descriptors: pages of the most bytes. */
+const mostPages = 1 << 20;
 /** A buffer may have at most this many bytes in total (VIRTIO 1.4, 2.7.5.2). */
 const mostBytes = 2 ** 32;
 
@@ -57,20 +59,25 @@ export class SegmentList {
   live = false;
   /** End of the furthest byte written, from the start of the writable part. */
   furthestWritten = 0;
+  /** Part of a translated chain is not known yet, so that this is not all of it. */
+  isMissing = false;
 
   /** Where the only segment lies, while it is kept aside. */
   #single: MemoryWindow | undefined;
   #singleOffset = 0;
   readonly #memory: GuestMemory;
   readonly #budget: SegmentBudget;
-  readonly #mostSegments: number;
+  readonly #longestChain: number;
+  /** Where the segments are for the driver, if its addresses are translated. */
+  #addresses: Float64Array | undefined;
 
   /** `longestChain`: descriptors that a chain can have; each boundary between regions can cut one more in two. */
   constructor(memory: GuestMemory, budget: SegmentBudget, longestChain: number) {
     this.#single = undefined;
     this.#memory = memory;
     this.#budget = budget;
-    this.#mostSegments = longestChain + Math.max(0, memory.regions.length - 1);
+    this.#longestChain = longestChain;
+    this.#addresses = memory.translation === undefined ? undefined : new Float64Array(0);
   }
 
   /** Starts over, for the next chain in this slot. */
@@ -153,10 +160,39 @@ export class SegmentList {
     let left = length;
     while (left > 0) {
       const region = this.#memory.regionAt(at);
-      if (region === undefined) return at === address ? "address-outside-memory" : "buffer-across-hole";
+      if (region === undefined) {
+        const { translation } = this.#memory;
+        if (translation !== undefined) return this.#appendTranslated(translation, at, left, writable);
+        return at === address ? "address-outside-memory" : "buffer-across-hole";
+      }
       const offset = at - region.start;
       const part = Math.min(left, region.size - offset);
       if (!this.#push(region.bytes, offset, part, writable)) return "chain-too-scattered";
+      at += part;
+      left -= part;
+    }
+    return undefined;
+  }
+
+  /** What is not known is asked for, and so is what comes after it: the chain is taken when all of it is there. */
+  #appendTranslated(
+    translation: Translation,
+    address: number,
+    length: number,
+    writable: boolean,
+  ): RingRule | undefined {
+    let at = address;
+    let left = length;
+    while (left > 0) {
+      const part = translation.find(at, left, writable);
+      if (part < 0) return "address-not-allowed";
+      if (part === 0) {
+        translation.want(at, left, writable);
+        this.isMissing = true;
+        return undefined;
+      }
+      if (!this.#push(translation.region.bytes, translation.offset, part, writable)) return "chain-too-scattered";
+      if (this.#addresses !== undefined) this.#addresses[this.count - 1] = at;
       at += part;
       left -= part;
     }
@@ -182,7 +218,8 @@ export class SegmentList {
 
   #grow(): boolean {
     const old = this.offsets.length;
-    const capacity = Math.min(Math.max(initialCapacity, old * 2), this.#mostSegments);
+    const cuts = this.#addresses === undefined ? Math.max(0, this.#memory.regions.length - 1) : mostPages;
+    const capacity = Math.min(Math.max(initialCapacity, old * 2), this.#longestChain + cuts);
     if (capacity <= old || !this.#budget.grant(capacity - old)) return false;
     const offsets = new Float64Array(capacity);
     const lengths = new Float64Array(capacity);
@@ -190,6 +227,11 @@ export class SegmentList {
     lengths.set(this.lengths);
     this.offsets = offsets;
     this.lengths = lengths;
+    if (this.#addresses !== undefined) {
+      const addresses = new Float64Array(capacity);
+      addresses.set(this.#addresses);
+      this.#addresses = addresses;
+    }
     while (this.bytes.length < capacity) this.bytes.push(noBytes);
     return true;
   }
@@ -224,9 +266,18 @@ export class SegmentList {
 
   /** The segments as plain data. */
   save(): SavedSegment[] {
+    const addresses = this.#addresses;
+    const segments = this.locations();
+    if (addresses === undefined) return segments;
+    return segments.map((segment, index) => ({ ...segment, address: addresses[index] ?? 0 }));
+  }
+
+  /** Where the segments are in guest-physical memory. */
+  locations(): SavedSegment[] {
     this.spread();
+    const physical = this.#memory.translation?.physical ?? this.#memory;
     return Array.from({ length: this.count }, (_, index) => ({
-      address: this.#memory.startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
+      address: physical.startOf(this.bytes[index] ?? noBytes) + (this.offsets[index] ?? 0),
       length: this.lengths[index] ?? 0,
       writable: index >= this.readableCount,
     }));
@@ -243,6 +294,7 @@ export class SegmentList {
       this.offsets = new Float64Array(0);
       this.lengths = new Float64Array(0);
       this.bytes.length = 0;
+      if (this.#addresses !== undefined) this.#addresses = new Float64Array(0);
     }
   }
 }

@@ -20,12 +20,12 @@ export class RamDisk {
    * @param size bytes at first
    * @param largest bytes to which it can grow
    */
-  constructor(size: number, largest: number, queues: number) {
+  constructor(size: number, largest: number, queues: number, more: readonly "ACCESS_PLATFORM"[] = []) {
     this.bytes = Buffer.alloc(largest);
     this.#sectors = size / SECTOR;
     this.perQueue = new Array<number>(queues).fill(0);
     this.device = new BlkDevice({
-      features: ["FLUSH", "SEG_MAX", "BLK_SIZE", "MQ", "DISCARD", "WRITE_ZEROES"],
+      features: ["FLUSH", "SEG_MAX", "BLK_SIZE", "MQ", "DISCARD", "WRITE_ZEROES", ...more],
       config: {
         capacity: BigInt(this.#sectors),
         segMax: 126,

@@ -213,6 +213,7 @@ describe("RequestServer", () => {
         id: 0,
         entries: 1,
         save: () => [],
+        locations: () => [],
         copyHead: (target: Uint8Array) => part.readable.read(target, 0, 0, target.length),
         setLastByte: (value: number) => part.writable.setByte(part.writable.length - 1, value),
       };

@@ -1,7 +1,7 @@
 import type { GuestMemory } from "../../memory/index.js";
 import { CompletionOrder } from "../completion-order.js";
 import { DescriptorFlag, IndirectTable } from "../descriptor-table.js";
-import { DescriptorChain } from "../descriptor-chain.js";
+import { DescriptorChain, isComplete } from "../descriptor-chain.js";
 import { beginning, checkPackedPosition, distance } from "../queue-position.js";
 import type { DeviceChain, DeviceQueue, DeviceQueueOptions, InFlightChain, QueuePosition } from "../queue-types.js";
 import { appendSaved, Resubmission, savedChains } from "../resubmission.js";
@@ -250,8 +250,7 @@ export class PackedDeviceQueue implements DeviceQueue {
 
   /** The next chain of before the restore. */
   #takeAgain(): DeviceChain | undefined {
-    for (let saved = this.#resubmission.shift(); saved !== undefined; saved = this.#resubmission.shift()) {
-      this.#resubmitting = this.#resubmission.pending;
+    for (let saved = this.#resubmission.next; saved !== undefined; saved = this.#resubmission.next) {
       const slot = this.#freeSlots[this.#freeCount - 1] ?? 0;
       const chain = this.#chains[slot] ?? this.#makeChain(slot);
       chain.begin();
@@ -260,6 +259,9 @@ export class PackedDeviceQueue implements DeviceQueue {
         this.#break(rule, { id: saved.id });
         return undefined;
       }
+      if (!isComplete(chain)) return undefined;
+      this.#resubmission.shift();
+      this.#resubmitting = this.#resubmission.pending;
       chain.id = saved.id;
       chain.entries = saved.entries;
       this.#begin(chain);
@@ -303,7 +305,19 @@ export class PackedDeviceQueue implements DeviceQueue {
     }
   }
 
-  /** Copies and checks the chain at the next descriptor, which was read. False: the queue is broken now. */
+  /** The chain cannot be taken yet: back to its first descriptor. */
+  #back(entries: number): void {
+    this.#nextAvailable -= entries;
+    if (this.#nextAvailable >= 0) return;
+    this.#nextAvailable += this.size;
+    this.#availableWrap = this.#availableWrap === 1 ? 0 : 1;
+    this.#availableTurn = availableTurn(this.#availableWrap);
+  }
+
+  /**
+   * Copies and checks the chain at the next descriptor, which was read. False: the queue is broken now, or the chain cannot be
+   * taken yet.
+   */
   #walk(low: number, high: number, length: number, last: number, chain: DescriptorChain): boolean {
     const words = this.#words;
     if ((last & indirectBit) !== 0) {
@@ -319,7 +333,9 @@ export class PackedDeviceQueue implements DeviceQueue {
       if ((last & nextBit) === 0) {
         chain.entries = entries;
         chain.id = last & 0xffff;
-        return true;
+        if (isComplete(chain)) return true;
+        this.#back(entries);
+        return false;
       }
       if (this.#outstanding + entries >= this.size) {
         if (entries === this.size) return this.#breakAt("chain-too-long", offset, low, high, length);
@@ -351,8 +367,13 @@ export class PackedDeviceQueue implements DeviceQueue {
     else if ((last & nextBit) !== 0) rule = "indirect-with-next";
     else rule = table.locate(this.memory, low >>> 0, high >>> 0, length >>> 0);
     if (rule !== undefined) return this.#breakAt(rule, this.#nextAvailable, low, high, length);
+    if (table.entries === 0) {
+      chain.isMissing = false;
+      return false;
+    }
     rule = table.walkInOrder(chain, this.size);
     if (rule === undefined) {
+      if (!isComplete(chain)) return false;
       this.#forward();
       return true;
     }

@@ -1,7 +1,7 @@
 import type { GuestMemory } from "../../memory/index.js";
 import { CompletionOrder } from "../completion-order.js";
 import { DescriptorFlag, IndirectTable } from "../descriptor-table.js";
-import { DescriptorChain } from "../descriptor-chain.js";
+import { DescriptorChain, isComplete } from "../descriptor-chain.js";
 import { passedEvent } from "../event-index.js";
 import { checkSplitPosition } from "../queue-position.js";
 import type { DeviceChain, DeviceQueue, DeviceQueueOptions, InFlightChain, QueuePosition } from "../queue-types.js";
@@ -229,8 +229,7 @@ export class SplitDeviceQueue implements DeviceQueue {
 
   /** The next chain of before the restore. */
   #takeAgain(): DeviceChain | undefined {
-    for (let saved = this.#resubmission.shift(); saved !== undefined; saved = this.#resubmission.shift()) {
-      this.#resubmitting = this.#resubmission.pending;
+    for (let saved = this.#resubmission.next; saved !== undefined; saved = this.#resubmission.next) {
       const { id, segments, completed } = saved;
       const chain = this.#chains[id] ?? this.#makeChain(id);
       chain.begin();
@@ -244,7 +243,10 @@ export class SplitDeviceQueue implements DeviceQueue {
           this.#break(rule, { id });
           return undefined;
         }
+        if (!isComplete(chain)) return undefined;
       }
+      this.#resubmission.shift();
+      this.#resubmitting = this.#resubmission.pending;
       this.#begin(chain);
       if (completed === undefined) return chain;
       this.complete(chain, completed);
@@ -292,7 +294,10 @@ export class SplitDeviceQueue implements DeviceQueue {
     }
   }
 
-  /** Copies and checks the chain that starts at `head`, whose descriptor was read. False: the queue is broken now. */
+  /**
+   * Copies and checks the chain that starts at `head`, whose descriptor was read. False: the queue is broken now, or the chain
+   * cannot be taken yet.
+   */
   #walk(head: number, low: number, high: number, length: number, flags: number, chain: DescriptorChain): boolean {
     const descriptors = this.#descriptors;
     let index = head;
@@ -303,7 +308,7 @@ export class SplitDeviceQueue implements DeviceQueue {
       }
       const rule = chain.append(low, high, length, (flags & WRITE) !== 0);
       if (rule !== undefined) return this.#breakAt(rule, index, low, high, length);
-      if ((flags & NEXT) === 0) return true;
+      if ((flags & NEXT) === 0) return isComplete(chain);
       if (steps === this.size) return this.#breakAt("descriptor-loop", index, low, high, length);
       const next = flags >>> 16;
       if (next >= this.size) {
@@ -338,8 +343,12 @@ export class SplitDeviceQueue implements DeviceQueue {
     else if ((flags & NEXT) !== 0) rule = "indirect-with-next";
     else rule = table.locate(this.memory, low >>> 0, high >>> 0, length >>> 0);
     if (rule !== undefined) return this.#breakAt(rule, parent, low, high, length);
+    if (table.entries === 0) {
+      chain.isMissing = false;
+      return false;
+    }
     rule = table.walkChained(chain, this.size - before);
-    if (rule === undefined) return true;
+    if (rule === undefined) return isComplete(chain);
     this.#break(rule, { descriptor: parent, entry: table.entry, address: table.address, length: table.length });
     return false;
   }

@@ -94,7 +94,7 @@ export const attacks: readonly Attack[] = [
     },
   },
   { input: 59, what: "an unknown request", rule: "unknown-request", attack: (front) => raw(front, words(99, 1, 0)) },
-  { input: 59, what: "an IOTLB message", rule: "unknown-request", attack: (front) => raw(front, words(22, 1, 0)) },
+  { input: 59, what: "an IOTLB message", rule: "not-negotiated", attack: (front) => raw(front, words(22, 1, 0)) },
   {
     input: 60,
     what: "a table without regions",

@@ -64,27 +64,33 @@ export class ScriptedFrontEnd {
   readonly system: SystemCalls;
   readonly channel: MessageChannel<FrontEndRequest>;
   readonly memoryFile: number;
+  /** The first address of memory for the driver. */
+  readonly driverStart: number;
   readonly mapping: SharedMapping;
   readonly memory: GuestMemory;
   allocator: MemoryAllocator;
   readonly #files: number[] = [];
   readonly #rings: ScriptedRing[] = [];
 
-  private constructor(system: SystemCalls, socket: UnixSocket, memoryFile: number) {
+  private constructor(system: SystemCalls, socket: UnixSocket, memoryFile: number, driverStart: number) {
     this.system = system;
     this.channel = new MessageChannel(socket, frontEndTable, "replies");
     this.memoryFile = memoryFile;
+    this.driverStart = driverStart;
     this.mapping = new SharedMapping(system, memoryFile, 0, memoryBytes);
-    this.memory = new GuestMemory([{ start: guestStart, bytes: this.mapping.view(0, memoryBytes) }]);
-    this.allocator = new MemoryAllocator(this.memory, guestStart, memoryBytes);
+    this.memory = new GuestMemory([{ start: driverStart, bytes: this.mapping.view(0, memoryBytes) }]);
+    this.allocator = new MemoryAllocator(this.memory, driverStart, memoryBytes);
   }
 
-  /** @param memoryFile memory of a machine that goes on; a new one if absent. It stays the caller's. */
-  static async connect(path: string, memoryFile?: number): Promise<ScriptedFrontEnd> {
+  /**
+   * @param memoryFile memory of a machine that goes on; a new one if absent. It stays the caller's.
+   * @param driverStart where memory begins for the driver, if not where it does for the guest: its addresses are translated
+   */
+  static async connect(path: string, memoryFile?: number, driverStart = guestStart): Promise<ScriptedFrontEnd> {
     const system = await loadSystemCalls();
     await until(() => existsSync(path), "a socket");
     const file = memoryFile ?? createMemoryFile(system, "guest", memoryBytes);
-    const front = new ScriptedFrontEnd(system, UnixSocket.connect(system, path), file);
+    const front = new ScriptedFrontEnd(system, UnixSocket.connect(system, path), file, driverStart);
     if (memoryFile === undefined) front.#files.push(file);
     return front;
   }
@@ -250,7 +256,8 @@ export class ScriptedRing {
   }
 
   address(flags = this.#options.flags ?? 0): Payloads["vringAddress"] {
-    const user = (address: number): number => address - guestStart + userStart;
+    const isTranslated = this.#home.driverStart !== guestStart;
+    const user = (address: number): number => (isTranslated ? address : address - guestStart + userStart);
     const { descriptor, driver, device } = this.addresses;
     return {
       index: this.index,

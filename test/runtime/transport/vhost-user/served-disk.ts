@@ -32,10 +32,11 @@ export function answer(request: BlkRequest, disk: Uint8Array): ReturnType<BlkReq
 export async function serveDisk(
   handle: (request: BlkRequest, disk: Uint8Array) => ReturnType<BlkDeviceOptions["requestq"]> = answer,
   options: Partial<ServeOptions> = {},
+  more: readonly "ACCESS_PLATFORM"[] = [],
 ): Promise<ServedDisk> {
   const disk = Uint8Array.from({ length: SECTORS * SECTOR }, (_, i) => Math.floor(i / SECTOR));
   const device = new BlkDevice({
-    features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_PACKED", "RING_RESET"],
+    features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_PACKED", "RING_RESET", ...more],
     config: { capacity: BigInt(SECTORS), numQueues: 4, writeback: 1 },
     requestq: (request) => handle(request, disk),
   });

@@ -1,3 +1,4 @@
+import type { GuestMemory } from "../../../memory/index.js";
 import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQueue } from "../../../ring/index.js";
 import { VRING_LOG } from "../protocol/index.js";
 import type { DirtyLog } from "./dirty-log.js";
@@ -6,6 +7,7 @@ import type { Vring } from "./vring.js";
 
 /** A device queue whose transport keeps account of what is in flight (inflight region) and what was written (dirty log). */
 export class AccountedQueue extends WrappedDeviceQueue {
+  /** Guest-physical, as those in the log are. */
   readonly #addresses: QueueAddresses;
   readonly #ring: Vring;
   readonly #log: DirtyLog;
@@ -19,7 +21,7 @@ export class AccountedQueue extends WrappedDeviceQueue {
     tracker: InflightTracker | undefined,
   ) {
     super(queue);
-    this.#addresses = addresses;
+    this.#addresses = inMemory(addresses, queue.memory);
     this.#ring = ring;
     this.#log = log;
     this.#tracker = tracker;
@@ -61,7 +63,7 @@ export class AccountedQueue extends WrappedDeviceQueue {
   /** What the device wrote lies before the end of the furthest byte that it wrote, or says it has written. */
   #markWritten(chain: DeviceChain, written: number): void {
     let left = Math.max(written, chain.writable.written);
-    for (const { address, length, writable } of chain.save()) {
+    for (const { address, length, writable } of chain.locations()) {
       if (!writable) continue;
       this.#log.mark(address, Math.min(length, left));
       left -= length;
@@ -78,8 +80,21 @@ export class AccountedQueue extends WrappedDeviceQueue {
       this.#log.mark(descriptor, 16 * size);
       this.#log.mark(device, 4);
     } else {
-      this.#log.mark(address.log ?? device, 6 + 8 * size);
+      // With an IOMMU the address to log is one of the driver's, too, and means the pages behind it.
+      const used = this.memory.translation === undefined ? (address.log ?? device) : device;
+      this.#log.mark(used, 6 + 8 * size);
     }
     this.#log.signal();
   }
+}
+
+/** Where the parts of a ring are in guest-physical memory. */
+function inMemory(addresses: QueueAddresses, memory: GuestMemory): QueueAddresses {
+  if (memory.translation === undefined) return addresses;
+  const find = (address: number): number => {
+    const place = memory.place(address, 1);
+    return place === undefined ? address : place.region.start + place.offset;
+  };
+  const { size, descriptor, driver, device } = addresses;
+  return { size, descriptor: find(descriptor), driver: find(driver), device: find(device) };
 }

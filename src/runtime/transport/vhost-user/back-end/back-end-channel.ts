@@ -15,6 +15,8 @@ const firstDelay = 1;
 const longestDelay = 100;
 /** Most answers that are looked at in one turn of the event loop. */
 const mostAnswers = 64;
+/** Most notices that wait to be sent: what is told beyond has to be told again. */
+const mostDue = 1024;
 
 /** Something that the front end is told, whenever it is so. Telling it twice before it was sent is telling it once. */
 export class Notice {
@@ -22,13 +24,16 @@ export class Notice {
   readonly payload: Uint8Array;
   /** An answer is asked for, where one can come, and the notice is not sent again before that. */
   readonly isAnswered: boolean;
+  /** Told of the answer, 0 if all was well; a refusal is reported if this is absent. */
+  readonly onAnswer: ((answer: bigint) => void) | undefined;
   /** It was sent, and the answer is to come. */
   isUnderWay = false;
 
-  constructor(name: BackEndRequest, payload: Uint8Array, isAnswered = false) {
+  constructor(name: BackEndRequest, payload: Uint8Array, isAnswered = false, onAnswer?: (answer: bigint) => void) {
     this.name = name;
     this.payload = payload;
     this.isAnswered = isAnswered;
+    this.onAnswer = onAnswer;
   }
 }
 
@@ -80,7 +85,7 @@ export class BackEndChannel {
   /** Tells something, now or when there is room. Without a channel there is nobody to tell. */
   tell(notice: Notice): void {
     if (this.#messages === undefined) return;
-    this.#due.add(notice);
+    if (this.#due.size < mostDue) this.#due.add(notice);
     if (!notice.isUnderWay && this.#timer === undefined) this.#flush();
   }
 
@@ -151,7 +156,8 @@ export class BackEndChannel {
     const answer = decodePayload("u64", message);
     this.#unanswered.shift();
     notice.isUnderWay = false;
-    if (answer !== 0n) this.#report(new VhostUserError("refused", message.name));
+    if (notice.onAnswer !== undefined) notice.onAnswer(answer);
+    else if (answer !== 0n) this.#report(new VhostUserError("refused", message.name));
   }
 
   #fail(error: unknown): void {

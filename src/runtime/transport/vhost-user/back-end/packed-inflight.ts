@@ -51,9 +51,10 @@ export class PackedInflight implements InflightTracker {
     this.#size = size;
     this.#heads = new Int32Array(size);
     this.#again = [];
-    const region = memory.locate(descriptor, descriptorBytes * size);
-    if (region === undefined) throw new VhostUserError("ring-address", "a packed ring");
-    this.#ring = new DataView(region.bytes.buffer, region.bytes.byteOffset + descriptor - region.start, 16 * size);
+    const place = memory.place(descriptor, descriptorBytes * size);
+    if (place === undefined) throw new VhostUserError("ring-address", "a packed ring");
+    const { bytes } = place.region;
+    this.#ring = new DataView(bytes.buffer, bytes.byteOffset + place.offset, descriptorBytes * size);
     if (view.getUint16(at.version, true) === 0) {
       this.#initialize(position);
       this.position = position;
@@ -227,6 +228,9 @@ export class PackedInflight implements InflightTracker {
         (flags & flag.indirect) === 0
           ? list.append(low, high, length, (flags & flag.write) !== 0)
           : (table.locate(memory, low, high, length) ?? table.walkInOrder(list, this.#size));
+      if (list.isMissing || ((flags & flag.indirect) !== 0 && table.entries === 0)) {
+        throw new VhostUserError("ring-address", "a buffer in flight is not known yet");
+      }
       if (rule !== undefined) throw new VhostUserError("inflight-size", `a buffer in flight breaks the rule ${rule}`);
       index = view.getUint16(place + entry.next, true);
     }

@@ -1,5 +1,4 @@
 import type { VirtioDevice } from "../../../device/index.js";
-import type { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature } from "../../../negotiation/common-feature.js";
 import type { DeviceQueue, QueueAddresses, QueuePosition } from "../../../ring/index.js";
 import { baseOf, positionOf, VhostUserError } from "../protocol/index.js";
@@ -8,26 +7,21 @@ import type { DirtyLog } from "./dirty-log.js";
 import { InOrderInflight } from "./in-order-inflight.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
 import { UntoldQueue } from "./untold-queue.js";
-import type { RingMemory, Vring } from "./vring.js";
+import type { RunnerMemory, Vring } from "./vring.js";
 
 /** Lets the device of a thread at the rings that are worked on there. */
 export class RingRunner {
   /** The front end has not said what the driver has negotiated. */
   isUntold = false;
   readonly #device: VirtioDevice;
-  readonly #regions: RingMemory & { readonly memory: GuestMemory };
+  readonly #regions: RunnerMemory;
   readonly #log: DirtyLog;
   readonly #stopTimeout: number;
   readonly #trackers = new Map<number, InflightTracker>();
   /** What {@link wrap} is to use, while a queue is being enabled. */
   #starting: Vring | undefined;
 
-  constructor(
-    device: VirtioDevice,
-    regions: RingMemory & { readonly memory: GuestMemory },
-    log: DirtyLog,
-    stopTimeout: number,
-  ) {
+  constructor(device: VirtioDevice, regions: RunnerMemory, log: DirtyLog, stopTimeout: number) {
     this.#device = device;
     this.#regions = regions;
     this.#log = log;
@@ -56,6 +50,7 @@ export class RingRunner {
     this.#starting = undefined;
     if (!enabled) throw new VhostUserError("ring-base", `ring ${index} of ${ring.size} at ${placeOf(start)}`);
     ring.isRunning = true;
+    ring.isHalted = false;
     ring.onKick = () => queue.notify();
     ring.poll();
     // A back end that was killed may have published an answer and not have called for it any more.
@@ -66,7 +61,8 @@ export class RingRunner {
   wrap(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue {
     const ring = this.#starting;
     if (ring === undefined) return queue;
-    const used = this.isUntold ? new UntoldQueue(queue, () => ring.call()) : queue;
+    const found = this.#regions.wrap?.(queue, addresses, ring.isPacked) ?? queue;
+    const used = this.isUntold ? new UntoldQueue(found, () => ring.call()) : found;
     return new AccountedQueue(used, addresses, ring, this.#log, this.#trackers.get(ring.index));
   }
 
@@ -104,8 +100,8 @@ export class RingRunner {
 
   /** What the used ring says, read once. */
   #usedIndex({ device }: QueueAddresses): number {
-    const region = this.#regions.memory.locate(device, 4);
-    return region === undefined ? 0 : region.view.getUint16(device - region.start + 2, true);
+    const place = this.#regions.memory.place(device, 4);
+    return place === undefined ? 0 : place.region.view.getUint16(place.offset + 2, true);
   }
 }
 

@@ -1,6 +1,6 @@
 import { unlinkSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
-import type { VirtioDevice } from "../../../device/index.js";
+import { DeviceOptionsError, type VirtioDevice } from "../../../device/index.js";
 import { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
 import {
@@ -82,8 +82,6 @@ const defaultStopTimeout = 10_000;
 
 /** What the protocol has no words for, or this back end does not do. */
 const notOverVhostUser = [
-  // There is no IOTLB here: addresses are guest-physical.
-  CommonFeature.ACCESS_PLATFORM,
   CommonFeature.NOTIFICATION_DATA,
   CommonFeature.NOTIF_CONFIG_DATA,
   CommonFeature.SR_IOV,
@@ -97,9 +95,13 @@ const beyondTheProtocol = Array.from({ length: 64 }, (_, index) => 64 + index);
  * Serves a device to vhost-user front ends, such as QEMU, over a socket: one at a time, and the next when one has gone.
  * Needs Linux and koffi.
  * @throws PosixUnavailableError where those are missing; SystemCallError when the socket cannot be made (`EADDRINUSE`:
- * another program listens there); VhostUserError (`worker-gone`) when a Worker does not get ready.
+ * another program listens there); VhostUserError (`worker-gone`) when a Worker does not get ready; DeviceOptionsError for
+ * Workers and a device that offers ACCESS_PLATFORM, whose translations are known in one thread only.
  */
 export async function serve(device: VirtioDevice, options: ServeOptions): Promise<ServedDevice> {
+  if (options.workers !== undefined && device.offered.has(CommonFeature.ACCESS_PLATFORM)) {
+    throw new DeviceOptionsError("a device that offers ACCESS_PLATFORM cannot be worked on in Workers");
+  }
   const system = await loadSystemCalls();
   const listener = listen(system, options.socket);
   try {
@@ -194,7 +196,7 @@ class Server implements ServedDevice {
     const { trace } = this.#options;
     this.#device.attach({
       get memory() {
-        return session()?.regions.memory ?? noMemory;
+        return session()?.memory ?? noMemory;
       },
       unsupported,
       notifyDriver: (queue) => {

@@ -1,4 +1,5 @@
 import type { VirtioDevice } from "../../../device/index.js";
+import type { GuestMemory } from "../../../memory/index.js";
 import { CommonFeature, DeviceStatus, FeatureSet } from "../../../negotiation/index.js";
 import { canHandOverFaults, EventFd } from "../../posix/index.js";
 import {
@@ -16,6 +17,7 @@ import { CryptoSessions } from "./crypto-sessions.js";
 import { DirtyLog } from "./dirty-log.js";
 import { InbandNotifications } from "./inband-notifications.js";
 import { InflightRequests } from "./inflight-requests.js";
+import { Iotlb } from "./iotlb/iotlb.js";
 import { Negotiation } from "./negotiation.js";
 import { announce, setMtu } from "./network-requests.js";
 import { offeredProtocolFeatures } from "./offered-protocol-features.js";
@@ -42,6 +44,8 @@ export class Session {
   readonly #log: DirtyLog;
   readonly #crypto: CryptoSessions;
   readonly #workers: SessionWorkers | undefined;
+  /** Between the driver's addresses and memory, if the driver wants that. */
+  readonly #iotlb: Iotlb;
   /** The copies of the configuration in Workers become as it is. */
   #mirroring: Promise<void> | undefined;
   /** The device of a Worker needs a reset. */
@@ -66,7 +70,20 @@ export class Session {
     this.#log = new DirtyLog(options.system);
     this.#crypto = new CryptoSessions(device, options.stopTimeout, options.report);
     this.#workers = workers;
-    this.rings = new VringSet(device, options, this.regions, this.#log, this.#inband, workers);
+    this.#iotlb = new Iotlb(this.regions, {
+      channel: this.#channel,
+      isAnswered: () => this.protocolFeatures.has(ProtocolFeature.REPLY_ACK),
+      rings: () => this.rings.all,
+      halt: (ring) => this.rings.halt(ring),
+      start: (ring) => this.#startIfReady(ring),
+      report: options.report,
+    });
+    this.rings = new VringSet(device, options, this.#iotlb, this.#log, this.#inband, workers);
+  }
+
+  /** Memory as the driver's addresses mean it. */
+  get memory(): GuestMemory {
+    return this.#iotlb.memory;
   }
 
   get protocolFeatures(): FeatureSet {
@@ -161,6 +178,7 @@ export class Session {
       case "GET_VRING_BASE": {
         const { index } = decodePayload("vringState", message);
         const num = await this.rings.stop(this.rings.at(index));
+        this.#iotlb.forget(index);
         return { payload: encodePayload("vringState", { index, num }) };
       }
       case "SET_VRING_KICK": {
@@ -191,6 +209,9 @@ export class Session {
         this.#channel.open(fds);
         // What rings have called for over another channel, or before there was one, may not have come.
         if (this.#inband.isOn) this.rings.callAll();
+        return undefined;
+      case "IOTLB_MSG":
+        await this.#iotlb.handle(message);
         return undefined;
       case "SET_LOG_BASE":
         this.#log.setArea(decodePayload("log", message), fds[0] ?? -1, this.regions.end);
@@ -237,6 +258,7 @@ export class Session {
   async #setFeatures(features: FeatureSet): Promise<Reply | undefined> {
     this.#negotiation.setFeatures(features, this.rings.anyRunning);
     this.#log.isOn = features.has(VhostFeature.LOG_ALL);
+    if (!this.rings.anyRunning) this.#iotlb.negotiate(features.has(CommonFeature.ACCESS_PLATFORM));
     await this.#workers?.setLog(this.#log);
     return undefined;
   }
@@ -255,6 +277,7 @@ export class Session {
   async #memoryChanged(): Promise<Reply | undefined> {
     await this.#workers?.setMemory(this.regions.mapped);
     this.rings.checkMemory();
+    await this.#iotlb.memoryChanged();
     return undefined;
   }
 
@@ -288,8 +311,12 @@ export class Session {
     if (ring.isRunning || !enabled || !ring.isKickable || ring.size === 0 || ring.address === undefined) {
       return undefined;
     }
-    if (!this.rings.anyRunning) await this.#begin();
-    await this.rings.start(ring, this.#negotiation.isPacked, this.#inflight.region);
+    const { isPacked } = this.#negotiation;
+    const isStarted = await this.#iotlb.whenKnown(ring, isPacked, async () => {
+      if (!this.rings.anyRunning) await this.#begin();
+      await this.rings.start(ring, isPacked, this.#inflight.region);
+    });
+    if (!isStarted) return undefined;
     this.#negotiation.driverOk();
     if (this.#config.takeChange()) this.notifyConfig();
     return undefined;

@@ -9,8 +9,7 @@ import type { InbandNotifications } from "./inband-notifications.js";
 import type { InflightRegion } from "./inflight-region.js";
 import { RingRunner } from "./ring-runner.js";
 import type { SessionOptions } from "./session-options.js";
-import type { SharedRegions } from "./shared-regions.js";
-import { Vring } from "./vring.js";
+import { Vring, type RunnerMemory } from "./vring.js";
 import { MessageBell } from "./workers/message-bell.js";
 import type { SessionWorkers } from "./workers/session-workers.js";
 
@@ -23,7 +22,7 @@ const mostRings = 256;
 export class VringSet {
   readonly #device: VirtioDevice;
   readonly #options: SessionOptions;
-  readonly #regions: SharedRegions;
+  readonly #regions: RunnerMemory;
   readonly #inband: InbandNotifications;
   readonly #workers: SessionWorkers | undefined;
   readonly #runner: RingRunner;
@@ -36,7 +35,7 @@ export class VringSet {
   constructor(
     device: VirtioDevice,
     options: SessionOptions,
-    regions: SharedRegions,
+    regions: RunnerMemory,
     log: DirtyLog,
     inband: InbandNotifications,
     workers: SessionWorkers | undefined,
@@ -59,8 +58,13 @@ export class VringSet {
   }
 
   get anyRunning(): boolean {
-    for (const ring of this.#rings.values()) if (ring.isRunning) return true;
+    for (const ring of this.#rings.values()) if (ring.isRunning || ring.isHalted) return true;
     return false;
+  }
+
+  /** Those that the front end has spoken of. */
+  get all(): Iterable<Vring> {
+    return this.#rings.values();
   }
 
   /**
@@ -109,7 +113,7 @@ export class VringSet {
     }
     ring.address = address;
     try {
-      if (ring.size > 0) ring.addresses(this.#regions, isPacked);
+      if (ring.size > 0 && this.#regions.isOn !== true) ring.addresses(this.#regions, isPacked);
     } catch (error) {
       ring.address = old;
       throw error;
@@ -180,6 +184,12 @@ export class VringSet {
     return ring.base;
   }
 
+  /** The ring stands still, and goes on where it is when it is started again. */
+  async halt(ring: Vring): Promise<void> {
+    ring.isHalted = true;
+    await this.pause(ring);
+  }
+
   /** The ring stands still; its kick stays. */
   async pause(ring: Vring): Promise<void> {
     if (!ring.isElsewhere) {
@@ -206,6 +216,7 @@ export class VringSet {
    * @throws VhostUserError when the memory of one is gone.
    */
   checkMemory(): void {
+    if (this.#regions.isOn === true) return;
     for (const ring of this.#rings.values()) if (ring.isRunning) ring.addresses(this.#regions, ring.isPacked);
   }
 

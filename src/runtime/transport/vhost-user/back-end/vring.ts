@@ -1,4 +1,5 @@
-import type { QueueAddresses } from "../../../ring/index.js";
+import type { GuestMemory } from "../../../memory/index.js";
+import type { DeviceQueue, QueueAddresses } from "../../../ring/index.js";
 import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
@@ -10,8 +11,20 @@ const busyPolling = 2;
 
 /** Memory as rings are looked for in it. */
 export interface RingMemory {
-  /** The guest address of [address, address + length) in the front end's address space, or undefined. */
-  guestAddress(address: number, length: number): number | undefined;
+  /**
+   * The address in `memory` of [address, address + length) in the front end's address space, or undefined.
+   * @param isWrite the device writes there
+   */
+  guestAddress(address: number, length: number, isWrite: boolean): number | undefined;
+}
+
+/** Memory that rings are worked on in. */
+export interface RunnerMemory extends RingMemory {
+  readonly memory: GuestMemory;
+  /** Where something is may not be known now, and become known later. */
+  readonly isOn?: boolean;
+  /** What is to be between a ring and all else, if anything. */
+  wrap?(queue: DeviceQueue, addresses: QueueAddresses, isPacked: boolean): DeviceQueue;
 }
 
 /** What has been set up of one ring. Owns its eventfds. */
@@ -25,6 +38,8 @@ export class Vring {
   stoppedAt: number | undefined;
   isEnabled = false;
   isRunning = false;
+  /** It runs as far as the front end knows, but stands still until its memory is known again. */
+  isHalted = false;
   isPacked = false;
   /** There is no kick: the ring is to be looked at all the time. */
   isPolled = false;
@@ -143,6 +158,7 @@ export class Vring {
   /** It was stopped: the kick is over, and so is what was enabled by it. */
   stop(): void {
     this.isRunning = false;
+    this.isHalted = false;
     this.#forgetKick();
     this.isPolled = false;
     this.isKicked = false;
@@ -163,16 +179,16 @@ export class Vring {
   addresses(regions: RingMemory, isPacked: boolean): QueueAddresses {
     const { size, address, index } = this;
     if (address === undefined || size === 0) throw new VhostUserError("ring-address", `ring ${index} has none`);
-    const find = (what: number, bytes: number): number => {
-      const found = regions.guestAddress(what, bytes);
+    const find = (what: number, bytes: number, isWrite: boolean): number => {
+      const found = regions.guestAddress(what, bytes, isWrite);
       if (found !== undefined) return found;
       throw new VhostUserError("ring-address", `ring ${index}, ${bytes} bytes at 0x${what.toString(16)}`);
     };
     return {
       size,
-      descriptor: find(address.descriptor, 16 * size),
-      driver: find(address.available, isPacked ? 4 : 6 + 2 * size),
-      device: find(address.used, isPacked ? 4 : 6 + 8 * size),
+      descriptor: find(address.descriptor, 16 * size, isPacked),
+      driver: find(address.available, isPacked ? 4 : 6 + 2 * size, false),
+      device: find(address.used, isPacked ? 4 : 6 + 8 * size, true),
     };
   }
 

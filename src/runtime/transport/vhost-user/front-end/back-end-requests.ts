@@ -72,6 +72,9 @@ export class BackEndRequests {
         return this.#events.onCall(decodePayload("vringState", message).index);
       case "VRING_ERR":
         return this.#events.onFailure(decodePayload("vringState", message).index);
+      case "IOTLB_MSG":
+        // Nothing is translated on this side.
+        return false;
     }
   }
 }

@@ -19,6 +19,7 @@ const rules = {
   "ring-size": "the size of a ring is one that the device offers",
   "ring-address": "the parts of a ring lie in memory",
   "ring-base": "a ring starts where it can be",
+  translation: "a translation leads to memory, and is told or taken back",
   "ring-running": "a ring is set up while it is stopped",
   features: "features are offered, and do not change while a ring runs",
   "log-running": "the log is turned on while it is off",

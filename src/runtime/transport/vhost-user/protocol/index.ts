@@ -20,12 +20,14 @@ export { inflightBytes, inflightPartBytes } from "./inflight-layout.js";
 export { closeAll, decodePayload, encodePayload, MessageChannel, type Message } from "./message-channel.js";
 export {
   CONFIG_MIGRATION,
+  IotlbType,
   mostConfigBytes,
   mostPayloadBytes,
   mostTableRegions,
   VRING_LOG,
   type ConfigAccess,
   type InflightArea,
+  type IotlbMessage,
   type LogArea,
   type Payloads,
   type SharedRegion,

@@ -55,6 +55,23 @@ export interface InflightArea {
   readonly queueSize: number;
 }
 
+/** What a message about the IOTLB says. */
+export const IotlbType = { MISS: 1, UPDATE: 2, INVALIDATE: 3, ACCESS_FAIL: 4 } as const;
+
+/** A translation: told, asked for, or taken back. */
+export interface IotlbMessage {
+  /** I/O virtual address. */
+  readonly iova: bigint;
+  /** In bytes. */
+  readonly size: bigint;
+  /** In the front end's own address space. */
+  readonly userAddress: bigint;
+  /** Bit 0: reading; bit 1: writing. */
+  readonly permission: number;
+  /** One of {@link IotlbType}. */
+  readonly type: number;
+}
+
 /** What each layout means. */
 export interface Payloads {
   readonly none: undefined;
@@ -67,6 +84,7 @@ export interface Payloads {
   readonly config: ConfigAccess;
   readonly inflight: InflightArea;
   readonly cryptoSession: CryptoSessionMessage;
+  readonly iotlb: IotlbMessage;
 }
 
 /** Most regions in one memory table. */
@@ -219,6 +237,32 @@ export const layouts: { readonly [Kind in PayloadKind]: Layout<Payloads[Kind]> }
     },
   },
   cryptoSession: cryptoSessionLayout,
+  iotlb: {
+    encode: ({ iova, size, userAddress, permission, type }) => {
+      const bytes = new Uint8Array(32);
+      const view = viewOf(bytes);
+      view.setBigUint64(0, iova, true);
+      view.setBigUint64(8, size, true);
+      view.setBigUint64(16, userAddress, true);
+      view.setUint8(24, permission);
+      view.setUint8(25, type);
+      return bytes;
+    },
+    decode: (bytes) => {
+      // 26 bytes, or 32 with the padding of a C structure.
+      if (bytes.length !== 26 && bytes.length !== 32) {
+        throw new VhostUserError("payload-size", `${bytes.length} bytes, not 26 or 32`);
+      }
+      const view = viewOf(bytes);
+      return {
+        iova: view.getBigUint64(0, true),
+        size: view.getBigUint64(8, true),
+        userAddress: view.getBigUint64(16, true),
+        permission: view.getUint8(24),
+        type: view.getUint8(25),
+      };
+    },
+  },
 };
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -11,7 +11,8 @@ export type PayloadKind =
   | "log"
   | "config"
   | "inflight"
-  | "cryptoSession";
+  | "cryptoSession"
+  | "iotlb";
 
 /** What goes with a request. */
 export interface RequestShape {
@@ -57,6 +58,7 @@ export const frontEndRequests = shapes({
   SEND_RARP: { number: 19, payload: "u64", fds: 0, needs: "RARP" },
   NET_SET_MTU: { number: 20, payload: "u64", fds: 0, needs: "MTU" },
   SET_BACKEND_REQ_FD: { number: 21, payload: "none", fds: 1, needs: "BACKEND_REQ" },
+  IOTLB_MSG: { number: 22, payload: "iotlb", fds: 0 },
   GET_CONFIG: { number: 24, payload: "config", reply: "config", fds: 0, needs: "CONFIG" },
   SET_CONFIG: { number: 25, payload: "config", fds: 0, needs: "CONFIG" },
   CREATE_CRYPTO_SESSION: {
@@ -84,6 +86,7 @@ export type FrontEndRequest = keyof typeof frontEndRequests;
 
 /** What the back end asks of the front end, over a socket of its own. */
 export const backEndRequests = shapes({
+  IOTLB_MSG: { number: 1, payload: "iotlb", fds: 0 },
   CONFIG_CHANGE_MSG: { number: 2, payload: "none", fds: 0, needs: "CONFIG" },
   VRING_CALL: { number: 4, payload: "vringState", fds: 0, needs: "INBAND_NOTIFICATIONS" },
   VRING_ERR: { number: 5, payload: "vringState", fds: 0, needs: "INBAND_NOTIFICATIONS" },

@@ -10,7 +10,7 @@ function chainOf(slot: number, id: number, entries: number): DeviceChain {
   return {
     slot, id, entries, readableLength: 0, writableLength: 0, live: true,
     get readable() { return none(); }, get writable() { return none(); },
-    copyHead: none, setLastByte: none, save: none,
+    copyHead: none, setLastByte: none, save: none, locations: none,
   }; // prettier-ignore
 }
 
