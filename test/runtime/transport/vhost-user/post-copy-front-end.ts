@@ -2,12 +2,12 @@ import { ProtocolFeature } from "../../../../src/runtime/transport/vhost-user/pr
 import { plain, until, type ScriptedFrontEnd, type ScriptedRing } from "./scripted-front-end.js";
 
 /** All that comes before memory. False: post-copy is not offered. */
-export async function negotiate(front: ScriptedFrontEnd): Promise<boolean> {
+export async function negotiate(front: ScriptedFrontEnd, wanted = plain): Promise<boolean> {
   await front.askNumber("GET_FEATURES");
   const protocol = await front.askNumber("GET_PROTOCOL_FEATURES");
   front.send("SET_PROTOCOL_FEATURES", "u64", protocol);
   front.send("SET_OWNER", "none", undefined);
-  front.send("SET_FEATURES", "u64", plain);
+  front.send("SET_FEATURES", "u64", wanted);
   return (protocol & (1n << BigInt(ProtocolFeature.PAGEFAULT))) !== 0n;
 }
 

@@ -58,7 +58,7 @@ export class Session {
     this.#mirroring = undefined;
     this.regions = new SharedRegions(options.system);
     this.postCopy = new PostCopy(options.system, this.regions);
-    const takesFaults = workers === undefined && canHandOverFaults(options.system);
+    const takesFaults = canHandOverFaults(options.system);
     const offered = offeredProtocolFeatures(device, options, takesFaults);
     this.#negotiation = new Negotiation(device, options.stopTimeout, offered);
     this.#channel = new BackEndChannel(options);
