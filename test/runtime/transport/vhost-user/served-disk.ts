@@ -36,7 +36,7 @@ export async function serveDisk(
 ): Promise<ServedDisk> {
   const disk = Uint8Array.from({ length: SECTORS * SECTOR }, (_, i) => Math.floor(i / SECTOR));
   const device = new BlkDevice({
-    features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_PACKED", "RING_RESET", ...more],
+    features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_PACKED", "RING_RESET", "IN_ORDER", ...more],
     config: { capacity: BigInt(SECTORS), numQueues: 4, writeback: 1 },
     requestq: (request) => handle(request, disk),
   });

@@ -29,6 +29,8 @@ export function forgetWorkerProgram(): void {
 export interface SpreadDisk extends ServedDisk {
   /** The sectors that the Workers have. Sector n is full of n. */
   readonly sectors: Uint8Array;
+  /** See {@link numberOf}. */
+  readonly numbers: Int32Array;
   /** All Workers that were started. */
   readonly started: readonly Worker[];
 }
@@ -42,13 +44,14 @@ export async function spreadDisk(
   const bytes = new SharedArrayBuffer(SECTORS * SECTOR);
   const sectors = new Uint8Array(bytes);
   for (let at = 0; at < sectors.length; at++) sectors[at] = Math.floor(at / SECTOR);
+  const shared = new SharedArrayBuffer(4 * 8192);
   const started: Worker[] = [];
   const start = (number: number): Worker => {
-    const data: WorkerDiskData = { bytes, number, kind: kinds[started.length] ?? "same" };
+    const data: WorkerDiskData = { bytes, shared, number, kind: kinds[started.length] ?? "same" };
     const worker = new Worker(program, { workerData: data });
     started.push(worker);
     return worker;
   };
   const served = await serveDisk(undefined, { workers: { count: 2, start, ...(of && { of }) }, ...options });
-  return { ...served, sectors, started };
+  return { ...served, sectors, numbers: new Int32Array(shared), started };
 }

@@ -1,10 +1,27 @@
 /** What a Worker of a test's disk is told. */
 export interface WorkerDiskData {
   readonly bytes: SharedArrayBuffer;
+  /** Numbers, see {@link numberOf}. */
+  readonly shared: SharedArrayBuffer;
   /** "same": a replica of the disk that is served. */
   readonly kind: "same" | "throws" | "differs" | "silent";
   readonly number: number;
 }
+
+/** What the numbers say that all Workers and the test share. */
+export const numberOf = {
+  /** Milliseconds that every request takes to be answered, even when it was taken back meanwhile; 0: no time. */
+  lateness: 0,
+  /** Late answers that came to nothing, and others. */
+  stale: 1,
+  notStale: 2,
+  /** Milliseconds that a write takes at most. Some writes are never answered then. 0: no time. */
+  slowness: 3,
+  /** So many writes more are answered in any case. */
+  certain: 4,
+  /** How often this sector was written slowly; the others follow. */
+  firstSector: 16,
+} as const;
 
 /** Sectors beyond the disk, whose reads make a Worker do something. */
 export const special = {

@@ -5,10 +5,11 @@ import { runInNewContext } from "node:vm";
 import { BlkDevice, type BlkRequest } from "../../../../generated/blk.js";
 import type { Completion } from "../../../../src/runtime/index.js";
 import { serveQueues } from "../../../../src/runtime/transport/vhost-user/index.js";
-import { special, type WorkerDiskData } from "./worker-disk-data.js";
+import { numberOf, special, type WorkerDiskData } from "./worker-disk-data.js";
 
-const { bytes, kind, number } = workerData as WorkerDiskData;
+const { bytes, kind, number, shared } = workerData as WorkerDiskData;
 const disk = new Uint8Array(bytes);
+const numbers = new Int32Array(shared);
 const SECTOR = 512;
 type Read = Extract<BlkRequest, { readonly type: "IN" }>;
 let held: Read[] = [];
@@ -19,6 +20,12 @@ function filled(request: Read, value: number): Completion {
 }
 
 function serve(request: BlkRequest): Completion | Promise<Completion | undefined> | undefined {
+  if (Atomics.load(numbers, numberOf.lateness) > 0) {
+    setTimeout(() => answerLate(request), Atomics.load(numbers, numberOf.lateness));
+    return undefined;
+  }
+  const slowness = Atomics.load(numbers, numberOf.slowness);
+  if (slowness > 0 && request.type === "OUT") return slowly(request, slowness);
   switch (request.type) {
     case "IN":
       return read(request, Number(request.sector));
@@ -28,6 +35,26 @@ function serve(request: BlkRequest): Completion | Promise<Completion | undefined
     default:
       return request.complete("UNSUPP");
   }
+}
+
+/** As if it had not heard of the reset that came meanwhile. */
+function answerLate(request: BlkRequest): void {
+  const done = request.type === "IN" ? filled(request, 7) : request.complete("UNSUPP");
+  Atomics.add(numbers, done === "stale" ? numberOf.stale : numberOf.notStale, 1);
+}
+
+/** Some at once, some a little later, some never; but none of the first ones. */
+async function slowly(
+  request: Extract<BlkRequest, { readonly type: "OUT" }>,
+  slowness: number,
+): Promise<Completion | undefined> {
+  const isCertain = Atomics.add(numbers, numberOf.certain, -1) > 0;
+  const chance = Math.random() * (isCertain ? 0.8 : 1);
+  if (chance >= 0.8) return undefined;
+  if (chance >= 0.3) await new Promise((resolve) => setTimeout(resolve, slowness * Math.random()));
+  if (!request.live) return undefined;
+  Atomics.add(numbers, numberOf.firstSector + Number(request.sector), 1);
+  return request.complete("OK");
 }
 
 function read(request: Read, sector: number): ReturnType<typeof serve> {
@@ -73,7 +100,14 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
 
 if (kind === "throws") throw new Error("not today");
 const device = new BlkDevice({
-  features: ["MQ", "CONFIG_WCE", "FLUSH", "RING_RESET", ...(kind === "differs" ? [] : (["RING_PACKED"] as const))],
+  features: [
+    "MQ",
+    "CONFIG_WCE",
+    "FLUSH",
+    "RING_RESET",
+    "IN_ORDER",
+    ...(kind === "differs" ? [] : (["RING_PACKED"] as const)),
+  ],
   config: { capacity: 1n, numQueues: 4, writeback: 1 },
   requestq: serve,
 });

@@ -326,7 +326,7 @@ export class Session {
   async #kicked(ring: Vring): Promise<Reply | undefined> {
     ring.isKicked = true;
     if (!ring.isRunning) await this.#startIfReady(ring);
-    if (ring.isRunning) ring.look();
+    if (ring.isRunning) await this.rings.kicked(ring);
     return undefined;
   }
 

@@ -10,8 +10,8 @@ import type { InflightRegion } from "./inflight-region.js";
 import { RingRunner } from "./ring-runner.js";
 import type { SessionOptions } from "./session-options.js";
 import { Vring, type RunnerMemory } from "./vring.js";
-import { MessageBell } from "./workers/message-bell.js";
 import type { SessionWorkers } from "./workers/session-workers.js";
+import { WorkerBell } from "./workers/worker-bell.js";
 
 /** Ids of devices whose number of queues is counted in pairs. */
 const NET_DEVICE = 1;
@@ -137,7 +137,7 @@ export class VringSet {
     if (!ring.isRunning || !ring.isElsewhere) return;
     try {
       const { bell, index } = ring;
-      await this.#workers?.setEvent(index, what, event?.fd ?? (what === "call" ? bell?.call.fd : undefined));
+      await this.#workers?.setEvent(index, what, event?.fd ?? (what === "call" ? bell?.fd : undefined));
     } catch (error) {
       event?.close();
       throw error;
@@ -160,7 +160,7 @@ export class VringSet {
     ring.addresses(this.#regions, isPacked);
     if (this.#inband.isOn) {
       const { system, watcher } = this.#options;
-      ring.bell ??= new MessageBell(system, watcher, () => this.call(ring.index));
+      ring.bell ??= new WorkerBell(system, watcher, () => this.call(ring.index));
     }
     await this.#workers?.startRing(ring, isPacked, inflight);
     ring.isPacked = isPacked;
@@ -222,6 +222,12 @@ export class VringSet {
 
   call(index: number): void {
     this.#rings.get(index)?.call();
+  }
+
+  /** There was a kick by a message. Done when it was looked at. */
+  async kicked(ring: Vring): Promise<void> {
+    if (ring.isElsewhere) await this.#workers?.kickRing(ring);
+    else ring.onKick?.();
   }
 
   /** Rings that run may have called in vain. */

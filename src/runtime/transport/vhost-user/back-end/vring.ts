@@ -4,7 +4,7 @@ import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
 import type { InbandNotifications } from "./inband-notifications.js";
-import type { MessageBell } from "./workers/message-bell.js";
+import type { WorkerBell } from "./workers/worker-bell.js";
 
 /** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */
 const busyPolling = 2;
@@ -49,8 +49,8 @@ export class Vring {
   onKick: (() => void) | undefined;
   /** A Worker works on it: there its kicks arrive. */
   readonly isElsewhere: boolean;
-  /** Where notifications are messages and a Worker works on it: how it is kicked, and calls. Closed with the stop. */
-  bell: MessageBell | undefined;
+  /** Where notifications are messages and a Worker works on it: how it calls. Closed with the stop. */
+  bell: WorkerBell | undefined;
   readonly #inband: InbandNotifications | undefined;
   readonly #watcher: Watcher;
   #kick: EventFd | undefined;
@@ -81,7 +81,7 @@ export class Vring {
 
   /** File descriptors, for the Worker that works on it; they stay this one's. */
   get descriptors(): { readonly kick: number | undefined; readonly call: number | undefined } {
-    return { kick: this.#kick?.fd ?? this.bell?.kick.fd, call: this.#call?.fd ?? this.bell?.call.fd };
+    return { kick: this.#kick?.fd, call: this.#call?.fd ?? this.bell?.fd };
   }
 
   setKick(kick: EventFd | undefined): void {
@@ -127,12 +127,6 @@ export class Vring {
   fail(): void {
     if (this.#error === undefined) this.#inband?.fail(this.index);
     else this.#error.signal();
-  }
-
-  /** There was a kick by a message. */
-  look(): void {
-    if (this.isElsewhere) (this.#kick ?? this.bell?.kick)?.signal();
-    else this.onKick?.();
   }
 
   /** Looks at the ring in turns of the event loop, all of them while there is work and one in a millisecond otherwise. */

@@ -200,7 +200,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   });
 
   it("waits for no longer than it was told, and tells who waits", async () => {
-    const on = await open({ timeout: 100, delay: 1 });
+    const on = await open({ timeout: 500, delay: 1 });
     await start(on);
     back.script = () => "gone";
     back.cutOff();

@@ -104,6 +104,9 @@ export class Replica {
         else ring.setKick(this.#event(request.fd));
         return undefined;
       }
+      case "kick-ring":
+        this.#at(request.index).onKick?.();
+        return undefined;
       case "pause-ring":
         return await this.#pause(this.#at(request.index));
       case "reset":
@@ -129,7 +132,7 @@ export class Replica {
     this.#rings.set(index, ring);
     try {
       ring.setCall(this.#event(setting.call));
-      ring.setKick(this.#event(setting.kick));
+      if (setting.kick !== undefined || setting.isPolled) ring.setKick(this.#event(setting.kick));
       const region = inflight && InflightRegion.over(this.#borrow(inflight.bytes), inflight.form);
       this.#runner.start(ring, isPacked, region);
       this.#negotiation.driverOk();

@@ -73,6 +73,7 @@ export class SessionWorkers {
       ring: {
         ...{ index, size, base, address, isPacked },
         kick: ring.isPolled ? undefined : descriptors.kick,
+        isPolled: ring.isPolled,
         call: descriptors.call,
         inflight:
           inflight === undefined || mapping === undefined
@@ -82,6 +83,10 @@ export class SessionWorkers {
     }));
   }
 
+  /** Done when the ring was looked at. */
+  async kickRing({ index }: Vring): Promise<void> {
+    await this.#one(index, () => ({ do: "kick-ring", index }));
+  }
   /** Returns the base. */
   async pauseRing({ index }: Vring): Promise<number | undefined> {
     return await this.#one(index, () => ({ do: "pause-ring", index }));

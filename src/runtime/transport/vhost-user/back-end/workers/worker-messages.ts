@@ -29,8 +29,9 @@ export interface RingSetting {
   readonly address: VringAddress;
   readonly base: number;
   readonly isPacked: boolean;
-  /** Undefined: the ring is polled. */
+  /** Undefined: the ring is polled, or kicked by `kick-ring`. */
   readonly kick: number | undefined;
+  readonly isPolled: boolean;
   /** Undefined: the front end polls. */
   readonly call: number | undefined;
   readonly inflight: { readonly bytes: LentBytes; readonly form: InflightForm } | undefined;
@@ -62,6 +63,8 @@ export type WorkerRequest =
       readonly what: "kick" | "call";
       readonly fd: number | undefined;
     }
+  /** A kick that came as a message. */
+  | { readonly do: "kick-ring"; readonly index: number }
   /** Answered with the base. */
   | { readonly do: "pause-ring"; readonly index: number }
   | { readonly do: "reset" }
