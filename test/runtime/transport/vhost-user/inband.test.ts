@@ -7,9 +7,7 @@ import { ProtocolFeature, VhostUserError } from "../../../../src/runtime/transpo
 import { openFiles } from "../../fixtures/process-state.js";
 import { Ear } from "./ear.js";
 import {
-  features,
   isSignalled,
-  PACKED,
   pause,
   plain,
   ScriptedFrontEnd,
@@ -17,18 +15,11 @@ import {
   type ScriptedRing,
   type ScriptedRingOptions,
 } from "./scripted-front-end.js";
+import { ringForms } from "./ring-forms.js";
 import { requireVhostUser } from "./served-device.js";
-import { answer, serveDisk, type BlkRequest, type ServedDisk } from "./served-disk.js";
+import { answer, MQ, serveDisk, type ServedDisk } from "./served-disk.js";
 
 const bit = (feature: number): bigint => 1n << BigInt(feature);
-const MQ = 1n << 12n;
-
-const forms = [
-  { name: "split", wanted: plain, ring: {} },
-  { name: "split, event_idx", wanted: plain | features.EVENT_IDX, ring: { eventIdx: true } },
-  { name: "packed", wanted: plain | PACKED, ring: { packed: true } },
-  { name: "packed, event_idx", wanted: plain | PACKED | features.EVENT_IDX, ring: { packed: true, eventIdx: true } },
-] as const;
 
 interface Listening {
   readonly front: ScriptedFrontEnd;
@@ -45,16 +36,12 @@ function startRing(front: ScriptedFrontEnd, index = 0, options: ScriptedRingOpti
   return front.startRing(index, { inband: true, ...options });
 }
 /** A disk whose back end offers in-band notifications. */
-function serveInband(handle?: (request: BlkRequest, disk: Uint8Array) => unknown): Promise<ServedDisk> {
-  const options = { inbandNotifications: true };
-  if (handle === undefined) return serveDisk(answer, options);
-  return serveDisk((request, disk) => void handle(request, disk), options);
-}
+const serveInband = (): Promise<ServedDisk> => serveDisk(answer, { inbandNotifications: true });
 const rulesOf = ({ errors }: ServedDisk): string[] =>
   errors.map((error) => (error instanceof VhostUserError ? error.rule : String(error)));
 
 describe.runIf(await requireVhostUser())("notifications as messages", () => {
-  it.each(forms)("read and write, over several laps of the ring: $name", async ({ wanted, ring: form }) => {
+  it.each(ringForms)("read and write, over several laps of the ring: $name", async ({ wanted, ring: form }) => {
     const { path, disk, errors } = await serveInband();
     const { front, ear } = await listening(path, wanted);
     const ring = await startRing(front, 0, { features: form });

@@ -1,17 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodePayload } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { features, PACKED, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
-import { requireVhostUser } from "./served-disk.js";
+import { PACKED, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
+import { ringForms } from "./ring-forms.js";
+import { requireVhostUser } from "./served-device.js";
+import { MQ } from "./served-disk.js";
 import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
 import { special } from "./worker-disk-data.js";
 
-const [MQ, IN_ORDER] = [1n << 12n, 1n << 35n];
-const forms = [
-  { name: "split", wanted: plain, ring: {} },
-  { name: "split, event_idx", wanted: plain | features.EVENT_IDX, ring: { eventIdx: true } },
-  { name: "packed", wanted: plain | PACKED, ring: { packed: true } },
-  { name: "packed, event_idx", wanted: plain | PACKED | features.EVENT_IDX, ring: { packed: true, eventIdx: true } },
-] as const;
+const IN_ORDER = 1n << 35n;
 
 /** Tokens in the order of the ring, which is that of the answers. */
 function tokensOf(done: ReturnType<ScriptedRing["poll"]>): number[] {
@@ -23,7 +19,7 @@ if (await requireVhostUser()) {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 
-    it.each(forms)(
+    it.each(ringForms)(
       "answer in the order of the ring, whatever takes how long: $name",
       async ({ wanted, ring: form }) => {
         const { path, errors } = await spreadDisk();

@@ -1,27 +1,13 @@
-import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openFiles } from "../../fixtures/process-state.js";
 import { Ear } from "./ear.js";
-import {
-  features,
-  isSignalled,
-  PACKED,
-  plain,
-  ScriptedFrontEnd,
-  until,
-  type ScriptedRing,
-} from "./scripted-front-end.js";
-import { requireVhostUser } from "./served-disk.js";
+import { isSignalled, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
+import { ringForms } from "./ring-forms.js";
+import { requireVhostUser } from "./served-device.js";
+import { MQ } from "./served-disk.js";
 import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
 import { special } from "./worker-disk-data.js";
 
-const MQ = 1n << 12n;
-const openFiles = (): number => readdirSync("/proc/self/fd").length;
-const forms = [
-  { name: "split", wanted: plain, ring: {} },
-  { name: "split, event_idx", wanted: plain | features.EVENT_IDX, ring: { eventIdx: true } },
-  { name: "packed", wanted: plain | PACKED, ring: { packed: true } },
-  { name: "packed, event_idx", wanted: plain | PACKED | features.EVENT_IDX, ring: { packed: true, eventIdx: true } },
-] as const;
 const inband = { inbandNotifications: true };
 
 async function listening(path: string, wanted = plain): Promise<{ front: ScriptedFrontEnd; ear: Ear }> {
@@ -43,7 +29,7 @@ if (await requireVhostUser()) {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 
-    it.each(forms)("read and write, over several laps of the ring: $name", async ({ wanted, ring: form }) => {
+    it.each(ringForms)("read and write, over several laps of the ring: $name", async ({ wanted, ring: form }) => {
       const { path, errors } = await spreadDisk([], undefined, inband);
       const { front, ear } = await listening(path, wanted);
       const rings: ScriptedRing[] = [];

@@ -9,7 +9,7 @@ import {
   type VhostUserDriverTransport,
 } from "../../../../src/runtime/transport/vhost-user/index.js";
 import { until } from "./scripted-front-end.js";
-import { requireVhostUser } from "./served-disk.js";
+import { requireVhostUser } from "./served-device.js";
 import { forgetWorkerProgram, makeWorkerProgram, spreadDisk, type SpreadDisk } from "./spread-disk.js";
 import { numberOf } from "./worker-disk-data.js";
 
