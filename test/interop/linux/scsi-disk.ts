@@ -33,6 +33,8 @@ export class ScsiDisk {
   readonly bytes: Buffer;
   /** How often each operation was asked for. */
   readonly counts = new Map<number, number>();
+  /** Called before blocks are read or written, from `block` on: it may throw, or give a promise that rejects. */
+  beforeTransfer: ((block: number) => Promise<never> | undefined) | undefined = undefined;
 
   constructor(size: number, queues: number) {
     this.bytes = Buffer.alloc(size);
@@ -60,12 +62,20 @@ export class ScsiDisk {
             return request.complete();
         }
       },
-      requestQueue: (request) => this.#serve(request),
+      requestQueue: (request) => this.#disturbed(request) ?? this.#serve(request),
     });
   }
 
   count(operation: keyof typeof Op): number {
     return this.counts.get(Op[operation]) ?? 0;
+  }
+
+  #disturbed({ cdb }: ScsiCommand): Promise<never> | undefined {
+    const operation = cdb.byteAt(0);
+    const isShort = operation === Op.READ_10 || operation === Op.WRITE_10;
+    if (!isShort && operation !== Op.READ_16 && operation !== Op.WRITE_16) return undefined;
+    const bytes = Buffer.from(cdb.toUint8Array());
+    return this.beforeTransfer?.(isShort ? bytes.readUInt32BE(2) : Number(bytes.readBigUInt64BE(2)));
   }
 
   #serve(request: ScsiCommand): Completion {
