@@ -215,6 +215,15 @@ class FsHighPrioritySlot extends RequestSlot {
     return this.finish(this.writable.written);
   }
 
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(16));
+    answer.setUint32(0, 16, true);
+    answer.setUint32(4, -5, true);
+    answer.setBigUint64(8, this.head.getBigUint64(8, true), true);
+    return this.finishFailed(answer, "start");
+  }
+
   override toJSON(): object {
     return { in: this.in, datain: { bytes: this.datain.length } };
   }
@@ -269,6 +278,15 @@ class FsRequestSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(this.#replyBytes, 0, 0, 16);
     return this.finish(this.writable.written);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(16));
+    answer.setUint32(0, 16, true);
+    answer.setUint32(4, -5, true);
+    answer.setBigUint64(8, this.head.getBigUint64(8, true), true);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

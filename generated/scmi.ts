@@ -168,7 +168,7 @@ class ScmiCommandSlot extends RequestSlot {
   request: ScmiRequest | undefined = undefined;
 
   constructor(host: SlotHost, slot: number) {
-    super(host, slot, 0);
+    super(host, slot, 4);
   }
 
   protected override decode(): CodecError | undefined {
@@ -188,6 +188,14 @@ class ScmiCommandSlot extends RequestSlot {
     if (writer.error !== undefined) throw writer.error;
     this.writable.write(bytes, 0, 0);
     return this.finish(this.writable.written);
+  }
+
+  /** What the driver is told where the handler failed. */
+  override fail(): Completion {
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setUint32(0, this.head.getUint32(0, true), true);
+    answer.setUint32(4, -8, true);
+    return this.finishFailed(answer, "start");
   }
 
   override toJSON(): object {

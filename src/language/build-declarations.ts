@@ -112,7 +112,16 @@ function buildDeclaration(context: BuildContext, declaration: CstNode): Declarat
       return [{ kind: "table", documentation, table, clauses: clauses(), members, span }];
     }
     case "external":
-      return [{ kind: "external", documentation, name: name(), clauses: clauses(), span }];
+      return [
+        {
+          kind: "external",
+          documentation,
+          name: name(),
+          clauses: clauses(),
+          members: buildMembers(context, node),
+          span,
+        },
+      ];
     case "field":
       return [buildField(context, node)];
     default:

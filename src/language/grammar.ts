@@ -190,7 +190,10 @@ export class Grammar extends ProtocolGrammar {
     });
     this.expect(1, Identifier, "the name of a type");
     this.SUBRULE(this.clauses);
-    this.endMember("`;` after the type", clauseWords);
+    this.OR([
+      { GATE: () => this.is(1, LeftBrace), ALT: () => this.SUBRULE(this.memberBlock) },
+      { ALT: () => this.endMember("`;` after the type", clauseWords) },
+    ]);
   });
 
   protected readonly config = this.RULE("config", () => {

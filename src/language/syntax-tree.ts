@@ -242,12 +242,16 @@ export interface RegistersBlock extends Located {
   readonly clauses: readonly Clause[];
   readonly members: readonly StructMember[];
 }
-/** `external v4l2_buffer sized 88;`: a layout that another standard defines. */
+/**
+ * `external v4l2_buffer sized 88;`: a layout that another standard defines; in braces what of it rules about answers
+ * mention.
+ */
 export interface ExternalType extends Located {
   readonly kind: "external";
   readonly documentation: Documentation;
   readonly name: Name;
   readonly clauses: readonly Clause[];
+  readonly members: readonly StructMember[];
 }
 
 // ---- requests ----

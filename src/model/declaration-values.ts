@@ -1,4 +1,5 @@
 import type { ConstantModel, ExternalModel } from "./device-model.js";
+import { externalFields } from "./external-fields.js";
 import { readClauses } from "./clauses.js";
 import { declarationOrder } from "./declaration-order.js";
 import { evaluateMembers } from "./enum-members.js";
@@ -64,7 +65,8 @@ export function externalModel(symbol: ExternalSymbol, facts: Facts): ExternalMod
   const clauses = readClauses(declaration.clauses, "an external type", facts.bag);
   const origin = originOf(clauses, name, symbol.encloser, facts.bag);
   const size = facts.externals.get(symbol) ?? null;
-  return { name, specName, doc: declaration.documentation.join("\n"), ...origin, size };
+  const fields = externalFields(symbol, facts);
+  return { name, specName, doc: declaration.documentation.join("\n"), ...origin, size, fields };
 }
 
 /** A constant that has a value; `#define A` alone has none. */

@@ -1,7 +1,7 @@
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import { suggest } from "../diagnostics/suggest.js";
 import type { MatchArm, Name, StructDeclaration, StructMember } from "../language/syntax-tree.js";
-import type { Formula } from "./device-model.js";
+import type { FieldModel, Formula } from "./device-model.js";
 import type {
   ConstantSymbol,
   EnumSymbol,
@@ -38,6 +38,8 @@ export interface Facts {
   readonly members: Map<MemberSymbol, MemberValue>;
   readonly lets: Map<LetSymbol, TypedFormula>;
   readonly externals: Map<ExternalSymbol, number | null>;
+  /** What of them is known. */
+  readonly externalFields: Map<ExternalSymbol, readonly FieldModel[]>;
   readonly structs: Map<StructSymbol, StructLayout>;
   /** Symbols of the structs that have a name. */
   readonly structOf: Map<StructDeclaration, StructSymbol>;
@@ -60,6 +62,7 @@ export function newFacts(bag: DiagnosticBag): Facts {
     members: new Map(),
     lets: new Map(),
     externals: new Map(),
+    externalFields: new Map(),
     structs: new Map(),
     structOf: new Map(),
     inline: new Map(),

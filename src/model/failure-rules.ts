@@ -1,5 +1,6 @@
 import type { AnswerRule, PathExpression } from "../language/syntax-tree.js";
 import type { Formula, StructModel, VariantModel } from "./device-model.js";
+import { externalFields } from "./external-fields.js";
 import { reportUnknown, type Facts } from "./facts.js";
 import { replaceLeaves } from "./formula-building.js";
 import { constantOf } from "./formula-values.js";
@@ -182,5 +183,11 @@ function typesOf({ facts, scope }: MessageContext): StructTypes {
     if (from === null) continue;
     for (const [symbol, { model }] of facts.structs) if (symbol.scope === from) structs.set(model.name, model);
   }
-  return { struct: (name) => structs.get(name) };
+  return {
+    struct: (name) => structs.get(name),
+    external: (name) => {
+      const symbol = findTypes(scope, name).find((each) => each.kind === "external");
+      return symbol && { size: facts.externals.get(symbol) ?? null, fields: externalFields(symbol, facts) };
+    },
+  };
 }

@@ -188,6 +188,8 @@ export interface ConfigModel {
 }
 export interface ExternalModel extends ItemModel {
   readonly size: number | null;
+  /** Those that the definition mentions, from the start on; mostly none. */
+  readonly fields: readonly FieldModel[];
 }
 export interface RegistersModel extends ItemModel {
   readonly size: number;

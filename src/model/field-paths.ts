@@ -86,6 +86,9 @@ export function findPath(
       at = type.symbol.scope;
     } else if (member.kind === "field" && member.dimensions.length === 0 && type.kind === "inline") {
       fields = fieldsOf(type.declaration.members);
+    } else if (isKnownInside(member, type)) {
+      fields = fieldsOf(type.symbol.declaration.members);
+      at = type.symbol.scope;
     } else if (member.kind === "match-fields") {
       fields = fieldsOfArms(member, path[index + 1]);
     } else {
@@ -96,6 +99,12 @@ export function findPath(
     }
   }
   return found;
+}
+
+/** An external type of which the definition says something. */
+function isKnownInside(member: NamedMember, type: ResolvedType): type is ResolvedType & { readonly kind: "external" } {
+  if (member.kind !== "field" || member.dimensions.length > 0 || type.kind !== "external") return false;
+  return type.symbol.declaration.members.length > 0;
 }
 
 /** The fields of the arm that has the one that is looked for: which arm is taken is for the tag to say. */

@@ -1,6 +1,7 @@
 import type {
   AnswersModel,
   EnumModel,
+  ExternalModel,
   FieldModel,
   FieldType,
   Formula,
@@ -33,6 +34,7 @@ export interface FailureField {
 /** How types are looked up. */
 export interface StructTypes {
   struct(name: string): StructModel | undefined;
+  external(name: string): Pick<ExternalModel, "size" | "fields"> | undefined;
 }
 export interface ModelTypes extends StructTypes {
   enum(name: string): EnumModel | undefined;
@@ -85,15 +87,15 @@ export function findInAnswer(
   if ("reason" in found) return found;
   const behind = fields.slice(index + 1);
   const isFree = restElement(field) !== undefined;
-  const size = field.size ?? (isFree ? found.size : null);
-  if (size === null) return { reason: "it is in something that varies in size" };
+  // What varies in size goes as far as the number.
+  const size = field.size ?? (isFree ? found.size : null) ?? found.offset + scalarSizes[found.type];
   const isWhole = variant.replies.length === 1;
-  const sizes = [size, ...behind.map((each) => (isAlways(each) ? each.size : null))];
+  const sizes = [field.size, ...behind.map((each) => (isAlways(each) ? each.size : null))];
   const toEnd = sizes.reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0);
   const fromStart = field.offset === null || !isFirst(fields, index) ? null : field.offset + found.offset;
-  const fromEnd = toEnd === null || !isWhole || isFree ? null : toEnd - found.offset;
+  const fromEnd = toEnd === null || !isWhole ? null : toEnd - found.offset;
   if (fromStart === null && fromEnd === null) return { reason: "where it is varies" };
-  const reach = (field.offset ?? 0) + size + paddingSize(behind);
+  const reach = (field.offset ?? 0) + size + (field.size === null ? 0 : paddingSize(behind));
   return { type: found.type, enum: found.enum, fromStart, fromEnd, reach };
 }
 
@@ -140,7 +142,8 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
     if (scalar === undefined) return { reason: "it is no number" };
     return { type: scalar, enum: field.enum, offset: 0, size: scalarSizes[scalar] };
   }
-  const struct = types.struct(typeof type === "string" ? type : "struct" in type ? type.struct : "");
+  const name = typeof type === "string" ? type : "struct" in type ? type.struct : "";
+  const struct = types.struct(name) ?? types.external(name);
   if (struct === undefined) return { reason: "it is no struct" };
   const inner = struct.fields.find(({ name }) => name === first);
   if (inner === undefined) return { reason: "it has no such field" };

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { BlkDevice } from "../../generated/blk.js";
 import { CanDevice } from "../../generated/can.js";
 import { CryptoDevice } from "../../generated/crypto.js";
+import { FsDevice } from "../../generated/fs.js";
 import { GpioDevice } from "../../generated/gpio.js";
 import { GpuDevice } from "../../generated/gpu.js";
 import { I2cDevice } from "../../generated/i2c.js";
@@ -13,6 +14,7 @@ import { NetDevice } from "../../generated/net.js";
 import { PmemDevice } from "../../generated/pmem.js";
 import { RpmbDevice } from "../../generated/rpmb.js";
 import { RtcDevice } from "../../generated/rtc.js";
+import { ScmiDevice } from "../../generated/scmi.js";
 import { ScsiDevice } from "../../generated/scsi.js";
 import { SoundDevice } from "../../generated/sound.js";
 import { SpiDevice } from "../../generated/spi.js";
@@ -59,6 +61,7 @@ const crypto = (fail: Failing) =>
     controlq: fail,
   });
 const gpu = (fail: Failing) => new GpuDevice({ config: { eventsRead: 0, numScanouts: 1, numCapsets: 0, blobAlignment: 4096 }, controlq: fail, cursorq: fail });
+const fs = (fail: Failing) => new FsDevice({ config: { tag: "it", numRequestQueues: 1 }, hiprio: fail, requestQueue: fail });
 const gpio = (fail: Failing) => new GpioDevice({ features: ["IRQ"], config: { ngpio: 2, gpioNamesSize: 4 }, requestq: fail, eventq: fail });
 const can = (fail: Failing) => new CanDevice({ features: ["CAN_CLASSIC"], config: { status: 0 }, txq: fail, controlq: fail });
 const sound = (fail: Failing) =>
@@ -143,6 +146,31 @@ const queues: readonly Queue[] = [
     index: 1,
     make: gpu,
     cases: [{ kind: "MOVE_CURSOR", request: "01030000 .. 56", room: 24, answer: [24, "00120000 .. 24"] }],
+  },
+  {
+    device: "fs",
+    queue: "hiprio",
+    index: 0,
+    make: fs,
+    cases: [
+      { kind: "INTERRUPT", request: "30000000 24000000 1122334455667788 .. 48", room: 16, answer: [16, "10000000 fbffffff 1122334455667788"] },
+    ],
+  },
+  {
+    device: "fs",
+    queue: "request_queue",
+    index: 1,
+    make: fs,
+    cases: [
+      { kind: "READ", request: "50000000 0f000000 1122334455667788 .. 80", room: 20, answer: [16, "10000000 fbffffff 1122334455667788 5b5b5b5b"] },
+    ],
+  },
+  {
+    device: "scmi",
+    queue: "cmdq",
+    index: 0,
+    make: (fail) => new ScmiDevice({ cmdq: fail }),
+    cases: [{ kind: "a command", request: "01400400", room: 12, answer: [8, "01400400 f8ffffff 5b5b5b5b"] }],
   },
   {
     device: "gpio",
@@ -315,9 +343,6 @@ const silent = new Map([
   ["balloon free_page_vq", "the buffer is the memory that is given away"],
   ["balloon reporting_vq", "the same"],
   ["entropy requestq", "no bytes are no bytes"],
-  ["fs hiprio", "FUSE"],
-  ["fs request_queue", "FUSE"],
-  ["scmi cmdq", "the status is in what SCMI defines"],
 ]);
 
 function bytesOf(text: string): Uint8Array {

@@ -9,6 +9,7 @@ function failuresOf(body: string): Readonly<Record<string, FailureAnswer>> {
   if (request === undefined) throw new Error("no request");
   const types = {
     struct: (name: string) => device.structs.find((struct) => struct.name === name),
+    external: (name: string) => device.externals.find((each) => each.name === name),
     enum: (name: string) => device.enums.find((each) => each.name === name),
   };
   const found = failureAnswers(request, device.answers, types);
@@ -65,6 +66,17 @@ describe("the answer of a device that failed", () => {
       match status { OK => writable { u8 data[]; } }
     } answers R { failed status = WORSE; failed id = 5; }`);
     expect(found["R"]).toMatchObject({ anchor: "start", size: 5, fields: [{ offset: 0 }, { offset: 1 }] });
+  });
+
+  it("is in what another standard defines, as far as the definition says what that is", () => {
+    const found = failuresOf(`external Reply { le32<signed> error; } external Head sized 12 { le32 length; le64 unique; }
+      request R { readable { Head in; } writable { le16 code; Reply reply; } }
+      answers R { failed reply.error = -5; failed code = in.length; }`);
+    const fields = [
+      { path: ["reply", "error"], offset: 2, type: "le32", valueTree: { op: "number", value: -5 } },
+      { path: ["code"], offset: 0, valueTree: { op: "field", scope: "readable", path: ["in", "length"] } },
+    ];
+    expect(found).toMatchObject({ R: { anchor: "start", size: 6, fields } });
   });
 
   it("is the smallest error of the first status, where nothing is said", () => {

@@ -1,7 +1,7 @@
 import { constantOf } from "../../model/formula-values.js";
 import { findInRequest, type FailureField } from "../../model/request-failures.js";
 import { code, nothing, quoted, render, type Code } from "./code.js";
-import type { DeviceScope } from "./device-scope.js";
+import { visitFormula, type DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
@@ -25,9 +25,9 @@ export function failMethod(
   if (request.failures.size === 0) return nothing;
   const kinds = groups.map((group) => ({
     name: group.name,
-    body: statements(request.failures.get(group.variant.model.name), group.layout.copied, scope),
+    body: statements(request.failures.get(group.variant.model.name), scope),
   }));
-  if (hasKinds) kinds.push({ name: "Unknown", body: unknownStatements(request, groups, scope) });
+  if (hasKinds) kinds.push({ name: "Unknown", body: unknownStatements(request, scope) });
   const bodies = new Map<string, { readonly body: Code; readonly names: string[] }>();
   for (const { name, body } of kinds) {
     const { text } = render(body);
@@ -48,19 +48,19 @@ export function failMethod(
 }
 
 /** Of a request that nothing is known of: what all that nobody has described have in common, or else all the others. */
-function unknownStatements(request: RequestShape, groups: readonly LayoutGroup[], scope: DeviceScope): Code {
+function unknownStatements(request: RequestShape, scope: DeviceScope): Code {
   const known = new Set(request.variants.map(({ model }) => model.name));
   const others = [...request.failures].flatMap(([name, failure]) => (known.has(name) ? [] : [failure]));
   const candidates = others.length > 0 ? others : request.variants.map(({ model }) => request.failures.get(model.name));
   const [first] = candidates;
   const isOne = candidates.every((each) => JSON.stringify(each?.answer) === JSON.stringify(first?.answer));
-  return statements(isOne ? first : undefined, Math.min(...groups.map(({ layout }) => layout.copied)), scope);
+  return statements(isOne ? first : undefined, scope);
 }
 
-function statements(failure: Failure | undefined, copied: number, scope: DeviceScope): Code {
+function statements(failure: Failure | undefined, scope: DeviceScope): Code {
   if (failure === undefined) return silence;
   const { answer } = failure;
-  const context = requestContext(failure, copied, scope);
+  const context = requestContext(failure, scope);
   return code`const answer = new DataView(new ArrayBuffer(${answer.size}));
     ${answer.fields.map((field) => setField(field, context, scope))}
     return this.finishFailed(answer, ${quoted(answer.anchor)});`;
@@ -75,6 +75,20 @@ function setField(field: FailureField, context: FormulaContext, scope: DeviceSco
   return code`answer.${method}(${field.offset}, ${number}${order});`;
 }
 
+/** Bytes of the head that failures repeat something of. */
+export function failureHead(request: RequestShape, scope: DeviceScope): number {
+  let end = 0;
+  for (const { answer, variant } of request.failures.values()) {
+    for (const { valueTree } of answer.fields) {
+      visitFormula(valueTree, (part) => {
+        const found = part.op === "field" ? findInRequest(part.path, variant, scope) : undefined;
+        if (found !== undefined && "type" in found) end = Math.max(end, found.offset + scalarSize(found.type));
+      });
+    }
+  }
+  return end;
+}
+
 /** `BlkStatus.IOERR`, where the value is one. */
 function memberCode({ enum: name, valueTree }: FailureField, scope: DeviceScope): Code | undefined {
   const declared = name === null ? undefined : scope.enum(name);
@@ -85,14 +99,13 @@ function memberCode({ enum: name, valueTree }: FailureField, scope: DeviceScope)
 }
 
 /** Numbers of the request, straight from its head. */
-function requestContext({ variant }: Failure, copied: number, scope: DeviceScope): FormulaContext {
+function requestContext({ variant }: Failure, scope: DeviceScope): FormulaContext {
   const place = `${scope.device.name}.${variant.name}`;
   return {
     ...closedContext(place),
     field: (_, path) => {
       const found = findInRequest(path, variant, scope);
       if ("reason" in found) throw new EmitError(`a failure that repeats ${path.join(".")}`, place);
-      if (found.offset + scalarSize(found.type) > copied) throw new EmitError(`${path.join(".")} in a failure`, place);
       const shape = { kind: "scalar", scalar: found.type, meaning: { kind: "number" } } as const;
       const number = numberAt(code`this.head`, code`${found.offset}`, shape);
       return { code: number, type: scalarSize(found.type) === 8 ? "bigint" : "number" };

@@ -7,7 +7,7 @@ import { condition, negation } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { interpret } from "./read-scalars.js";
 import { readableLayout, replyMember, requestMember, slotContext, type ReadableLayout } from "./request-layout.js";
-import { failMethod } from "./request-failure.js";
+import { failMethod, failureHead } from "./request-failure.js";
 import { completeMethods, replyToJson } from "./request-reply.js";
 import { commonReplySize, decodeWritable, roomCheck, type WritableLayout } from "./reply-room.js";
 import { replyScratchSize } from "./reply-runs.js";
@@ -59,7 +59,7 @@ export function requestSlot(
   const members = assignedMembers(request, groups, scope);
   const getters = headGetters(groups, members, scope);
   const views = viewMembers(groups);
-  const copied = Math.max(0, ...groups.map((group) => group.layout.copied));
+  const copied = Math.max(failureHead(request, scope), ...groups.map((group) => group.layout.copied));
   const scratch = Math.max(0, ...groups.map((group) => replyScratchSize(group.variant, request, scope)));
   const hasKinds = groups.length > 1 || canBeUnknown(request);
   const kinds = [...groups.map((group) => quoted(group.name)), ...(canBeUnknown(request) ? [quoted("Unknown")] : [])];
