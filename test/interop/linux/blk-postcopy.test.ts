@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
+import { diskWorkers } from "../../../src/serve/image-disk-workers.js";
 import { openImageDisk } from "../../../src/serve/image-disk.js";
 import { withFolder } from "../qemu/machine.js";
 import { requireGuest, withGuest } from "./guest.js";
@@ -15,11 +16,15 @@ const BUSY = 1024;
 const HELD = 3072;
 /** So often the device is to touch memory that has not come. */
 const FAULTS = 20;
+const threads = [
+  { where: "on the main thread", workers: 0 },
+  { where: "in a Worker", workers: 1 },
+];
 
 describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
   "Linux's disk while the guest moves to another QEMU by post-copy",
   () => {
-    it("goes on, and waits for memory that has not come yet where it needs it", { timeout: 300_000 }, async () => {
+    it.each(threads)("waits for memory that has not come yet, $where", { timeout: 300_000 }, async ({ workers }) => {
       await withFolder(async (folder) => {
         const image = join(folder, "image");
         writeFileSync(image, "");
@@ -29,10 +34,12 @@ describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
           if (error !== undefined) problems.push(error.message);
         };
         // Both have the image open. The second one is not asked for anything before the first one has answered everything.
-        const sides = ["here", "there"].map((name) => ({
-          disk: openImageDisk({ path: image, onError: note }),
-          socket: join(folder, name),
-        }));
+        const sides = ["here", "there"].map((name) => {
+          const options = { path: image, onError: note };
+          const disk = openImageDisk(options);
+          const spread = workers === 0 ? undefined : diskWorkers(workers, options);
+          return { disk, spread, socket: join(folder, name), served: () => (spread ?? disk).served };
+        });
         const devices = (socket: string): string[] => [
           ...["-chardev", `socket,id=disk,path=${socket}`],
           ...["-device", "vhost-user-blk-pci,chardev=disk"],
@@ -41,8 +48,9 @@ describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
         if (here === undefined || there === undefined) throw new Error("no sides");
         const servers: Awaited<ReturnType<typeof serve>>[] = [];
         try {
-          for (const { disk, socket } of sides) {
-            servers.push(await serve(disk.device, { socket, onError: note, onDisconnect: note }));
+          for (const { disk, spread, socket } of sides) {
+            const more = spread && { workers: spread.workers };
+            servers.push(await serve(disk.device, { socket, onError: note, onDisconnect: note, ...more }));
           }
           await withGuest(
             {
@@ -66,7 +74,7 @@ describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
               );
               for (const command of [busy, reads]) command.catch(() => undefined);
               await guest.run("sleep 1");
-              expect(there.disk.served).toBe(0);
+              expect(there.served()).toBe(0);
 
               const trace = join(folder, "trace");
               const events = ["fault_handler", "listen", "end_exit"];
@@ -79,14 +87,14 @@ describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
                 async () => {
                   // The device's own, not those of the guest's processor.
                   while (count("fault_handler") < FAULTS) await delay(100);
-                  served = there.disk.served;
+                  served = there.served();
                 },
               );
-              const last = here.disk.served;
+              const last = here.served();
               expect(served).toBeGreaterThan(0);
               expect([count("listen"), count("end_exit")]).toEqual([1, 1]);
               expect(requests).toBeGreaterThan(FAULTS);
-              const first = there.disk.served;
+              const first = there.served();
               expect(first).toBeGreaterThan(100);
               await guest.run("sleep 1; touch /tmp/stop");
               const { output, status } = await busy;
@@ -95,8 +103,8 @@ describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
               const sums = (await reads).output.split("\n");
               expect(sums.length).toBeGreaterThan(0);
               expect([...new Set(sums)]).toEqual([held]);
-              expect(there.disk.served).toBeGreaterThan(first + 100);
-              expect(here.disk.served).toBe(last);
+              expect(there.served()).toBeGreaterThan(first + 100);
+              expect(here.served()).toBe(last);
               const sum = createHash("sha256").update(readFileSync(image)).digest("hex");
               expect(await guest.run("echo 3 >/proc/sys/vm/drop_caches; sha256sum </dev/vda")).toBe(`${sum}  -`);
               await guest.powerOff();
