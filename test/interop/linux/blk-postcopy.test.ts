@@ -24,6 +24,7 @@ const threads = [
 describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
   "Linux's disk while the guest moves to another QEMU by post-copy",
   () => {
+    // Tried: with nothing registered with the userfaultfd, QEMU finds pages that it has not brought, and the migration stops.
     it.each(threads)("waits for memory that has not come yet, $where", { timeout: 300_000 }, async ({ workers }) => {
       await withFolder(async (folder) => {
         const image = join(folder, "image");
