@@ -17,7 +17,9 @@ interface Row {
   readonly mmio?: Cover;
 }
 const files = {
-  splitDriver: "ring/split-hostile-driver.test.ts",
+  splitChains: "ring/split-hostile-chains.test.ts",
+  splitIndirect: "ring/split-hostile-indirect.test.ts",
+  splitAvailable: "ring/split-hostile-available.test.ts",
   splitDevice: "ring/split-hostile-device.test.ts",
   packed: "ring/packed-hostile.test.ts",
   inOrder: "ring/in-order-hostile-device.test.ts",
@@ -30,7 +32,9 @@ const files = {
 const noNext = { none: "packed descriptors have no next field" };
 const noIndex = { none: "a packed ring has no available index and no heads" };
 const packedOnly = { none: "an input of packed rings" };
-const splitDriver = (...titles: string[]): Cover => ["splitDriver", ...titles];
+const splitChains = (...titles: string[]): Cover => ["splitChains", ...titles];
+const splitIndirect = (...titles: string[]): Cover => ["splitIndirect", ...titles];
+const splitAvailable = (...titles: string[]): Cover => ["splitAvailable", ...titles];
 const splitDevice = (...titles: string[]): Cover => ["splitDevice", ...titles];
 const packed = (...titles: string[]): Cover => ["packed", ...titles];
 const core = (title: string): Cover => ["status", title];
@@ -46,38 +50,38 @@ const pciOnly = { none: "an input of PCI" };
 const badAddress = "a readable descriptor behind a writable one, a bad address, and one that wraps";
 
 const rows: readonly Row[] = [
-  { numbers: [1], split: splitDriver("1: a loop"), packed: packed("a chain that never ends") },
+  { numbers: [1], split: splitChains("1: a loop"), packed: packed("a chain that never ends") },
   {
     numbers: [2],
-    split: splitDriver("2: a chain longer"),
+    split: splitChains("2: a chain longer"),
     packed: packed("an indirect table %s", "a chain that never ends"),
   },
-  { numbers: [3], split: splitDriver("3: next out of range"), packed: noNext },
-  { numbers: [4], split: splitDriver("4: an address past"), packed: packed(badAddress) },
-  { numbers: [5], split: splitDriver("5: address plus length"), packed: packed("4, 5, 6: what no buffer can be") },
-  { numbers: [6], split: splitDriver("6: more than 2^32"), packed: packed("4, 5, 6: what no buffer can be") },
-  { numbers: [7], split: splitDriver("7: a buffer that spans"), packed: packed(badAddress) },
-  { numbers: [8], split: splitDriver("8: writable before"), packed: packed(badAddress) },
-  { numbers: [9], split: splitDriver("9: INDIRECT"), packed: packed("an indirect table %s") },
-  { numbers: [10], split: splitDriver("10: nested"), packed: packed("26: INDIRECT and NEXT in a table") },
-  { numbers: [11], split: splitDriver("11: INDIRECT with NEXT"), packed: packed("25: INDIRECT with NEXT") },
+  { numbers: [3], split: splitChains("3: next out of range"), packed: noNext },
+  { numbers: [4], split: splitChains("4: an address past"), packed: packed(badAddress) },
+  { numbers: [5], split: splitChains("5: address plus length"), packed: packed("4, 5, 6: what no buffer can be") },
+  { numbers: [6], split: splitChains("6: more than 2^32"), packed: packed("4, 5, 6: what no buffer can be") },
+  { numbers: [7], split: splitChains("7: a buffer that spans"), packed: packed(badAddress) },
+  { numbers: [8], split: splitChains("8: writable before"), packed: packed(badAddress) },
+  { numbers: [9], split: splitIndirect("9: INDIRECT"), packed: packed("an indirect table %s") },
+  { numbers: [10], split: splitIndirect("10: nested"), packed: packed("26: INDIRECT and NEXT in a table") },
+  { numbers: [11], split: splitIndirect("11: INDIRECT with NEXT"), packed: packed("25: INDIRECT with NEXT") },
   { numbers: [12, 13, 14], packed: packed("an indirect table %s") },
-  { numbers: [12], split: splitDriver("12: length") },
-  { numbers: [13], split: splitDriver("13: length 0") },
-  { numbers: [14], split: splitDriver("14: table out of range", "14: table that wraps") },
-  { numbers: [15], split: splitDriver("15: ") },
-  { numbers: [16], split: splitDriver("16: the index goes back", "16: back while") },
-  { numbers: [17], split: splitDriver("17: head") },
+  { numbers: [12], split: splitIndirect("12: length") },
+  { numbers: [13], split: splitIndirect("13: length 0") },
+  { numbers: [14], split: splitIndirect("14: table out of range", "14: table that wraps") },
+  { numbers: [15], split: splitAvailable("15: ") },
+  { numbers: [16], split: splitAvailable("16: the index goes back", "16: back while") },
+  { numbers: [17], split: splitAvailable("17: head") },
   { numbers: [15, 16, 17], packed: noIndex },
-  { numbers: [18], split: splitDriver("18: the same head twice"), packed: packed("24: id %d twice") },
-  { numbers: [19], split: splitDriver("19: a descriptor edited"), packed: packed("19: a descriptor edited") },
-  { numbers: [20], split: splitDriver("20: a buffer that is"), packed: packed("20: a buffer that is") },
+  { numbers: [18], split: splitAvailable("18: the same head twice"), packed: packed("24: id %d twice") },
+  { numbers: [19], split: splitAvailable("19: a descriptor edited"), packed: packed("19: a descriptor edited") },
+  { numbers: [20], split: splitAvailable("20: a buffer that is"), packed: packed("20: a buffer that is") },
   {
     numbers: [21],
-    split: splitDriver("21: a table whose entry", "21: a descriptor that refers"),
+    split: splitIndirect("21: a table whose entry", "21: a descriptor that refers"),
     packed: packed("21: a descriptor that refers"),
   },
-  { numbers: [22], split: splitDriver("22: used_event"), packed: packed("30: an event offset") },
+  { numbers: [22], split: splitAvailable("22: used_event"), packed: packed("30: an event offset") },
   { numbers: [23, 24, 25, 26, 27, 28, 29, 30, 31], split: packedOnly },
   { numbers: [23], packed: packed("23, 27: flags", "23: a second lap") },
   { numbers: [24], packed: packed("24: id") },
