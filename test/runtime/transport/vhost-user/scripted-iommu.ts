@@ -24,6 +24,8 @@ export class ScriptedIommu {
   /** What was asked for, and what was said to have failed; since the test has looked last. */
   readonly misses: IotlbMessage[] = [];
   readonly failures: IotlbMessage[] = [];
+  /** It does not answer. */
+  isMute = false;
   readonly #channel: MessageChannel<BackEndRequest>;
 
   private constructor(front: ScriptedFrontEnd, channel: MessageChannel<BackEndRequest>) {
@@ -75,7 +77,7 @@ export class ScriptedIommu {
       if (message.name !== "IOTLB_MSG") continue;
       const content = decodePayload("iotlb", message);
       (content.type === IotlbType.MISS ? this.misses : this.failures).push(content);
-      if (message.needReply) this.#channel.reply("IOTLB_MSG", encodePayload("u64", answer));
+      if (message.needReply && !this.isMute) this.#channel.reply("IOTLB_MSG", encodePayload("u64", answer));
     }
     return found;
   }

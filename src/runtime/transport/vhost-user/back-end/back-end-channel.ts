@@ -15,7 +15,7 @@ const firstDelay = 1;
 const longestDelay = 100;
 /** Most answers that are looked at in one turn of the event loop. */
 const mostAnswers = 64;
-/** Most notices that wait to be sent: what is told beyond has to be told again. */
+/** Most notices that wait to be sent or answered: what is told beyond has to be told again. */
 const mostDue = 1024;
 
 /** Something that the front end is told, whenever it is so. Telling it twice before it was sent is telling it once. */
@@ -85,7 +85,7 @@ export class BackEndChannel {
   /** Tells something, now or when there is room. Without a channel there is nobody to tell. */
   tell(notice: Notice): void {
     if (this.#messages === undefined) return;
-    if (this.#due.size < mostDue) this.#due.add(notice);
+    if (this.#due.size + this.#unanswered.length < mostDue) this.#due.add(notice);
     if (!notice.isUnderWay && this.#timer === undefined) this.#flush();
   }
 
