@@ -14,6 +14,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import type { SharedDirectoryOptions } from "../../src/serve/shared-directory.js";
+import { openFiles } from "../runtime/fixtures/process-state.js";
 import { temporaryFolder } from "./folder.js";
 import { Op, openClient, pack } from "./fuse-client.js";
 
@@ -177,11 +178,10 @@ test("a pipe is not opened here, where that could wait for ever", async () => {
 test("what was looked up often enough is forgotten, and its file closed", async () => {
   const { urgent, lookUp, call, path } = await start();
   writeFileSync(join(path, "file"), "");
-  const open = (): number => readdirSync("/proc/self/fd").length;
-  const before = open();
+  const before = openFiles();
   const node = (await lookUp(ROOT, "file")).data.readBigUInt64LE(0);
   await lookUp(ROOT, "file");
-  expect(open()).toBe(before + 1);
+  expect(openFiles()).toBe(before + 1);
   await urgent(Op.FORGET, node, pack({ u64: 1 }));
   expect((await call(Op.GETATTR, node)).error).toBe(0);
   await urgent(
@@ -191,7 +191,7 @@ test("what was looked up often enough is forgotten, and its file closed", async 
   );
   expect((await call(Op.GETATTR, node)).error).toBe(ENOENT);
   expect((await call(Op.GETATTR, ROOT)).error).toBe(0);
-  expect(open()).toBe(before);
+  expect(openFiles()).toBe(before);
 });
 
 test("a read-only directory refuses changes", async () => {

@@ -1,8 +1,6 @@
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   createMemoryFile,
@@ -18,21 +16,12 @@ import {
   type SystemCalls,
   type Watcher,
 } from "../../../../src/runtime/transport/posix/index.js";
-import { requirePeer } from "../../../interop/peers.js";
+import { collectGarbage, openFiles } from "../../fixtures/process-state.js";
+import { requireSystemCalls } from "./require-system-calls.js";
 
-const usable = await requirePeer("Linux with koffi", () =>
-  loadSystemCalls().then(
-    () => undefined,
-    (error: unknown) => String(error),
-  ),
-);
+const usable = await requireSystemCalls();
 
-const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc()");
-}
 const soon = (milliseconds = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function folder(): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { connect, serve, type VhostUserDriverTransport } from "../../../../src/r
 import type { VirtioDevice } from "../../../../src/runtime/index.js";
 import { loadKoffi } from "../../../../src/runtime/transport/posix/koffi.js";
 import { openKeyboard } from "../../../../src/serve/keyboard.js";
+import { openFiles } from "../../fixtures/process-state.js";
 import { RamDisk } from "../../../interop/linux/ram-disk.js";
 import { until } from "../../../interop/qemu/until.js";
 
@@ -136,12 +137,11 @@ describe.runIf(onLinux)("both ends of vhost-user", () => {
       transport.close();
       await until(() => !server.connected);
     };
-    const files = (): number => readdirSync("/proc/self/fd").length;
     const shared = (): number => readFileSync("/proc/self/maps", "utf8").split("memfd:").length;
     for (let count = 0; count < 3; count++) await round();
-    const before = [files(), shared()];
+    const before = [openFiles(), shared()];
     for (let count = 0; count < 30; count++) await round();
-    expect([files(), shared()]).toEqual(before);
+    expect([openFiles(), shared()]).toEqual(before);
     await server.close();
   });
 

@@ -3,24 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { VirtioDevice } from "../../../../src/runtime/index.js";
-import { loadSystemCalls } from "../../../../src/runtime/transport/posix/index.js";
 import {
   serve,
   type ServeOptions,
   type VhostUserError,
   type ServedDevice as Server,
 } from "../../../../src/runtime/transport/vhost-user/index.js";
-import { requirePeer } from "../../../interop/peers.js";
+import { requireSystemCalls } from "../posix/require-system-calls.js";
 
 /** Asks for what vhost-user needs at the top of a suite. */
-export function requireVhostUser(): Promise<boolean> {
-  return requirePeer("Linux with koffi", () =>
-    loadSystemCalls().then(
-      () => undefined,
-      (error: unknown) => String(error),
-    ),
-  );
-}
+export const requireVhostUser = requireSystemCalls;
 
 export interface ServedDevice {
   readonly served: Server;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -7,6 +7,7 @@ import { BLK_DEVICE_ID, BlkDevice, BlkDriver } from "../../../../../generated/bl
 import { FeatureSet, type CommonFeatureName } from "../../../../../src/runtime/index.js";
 import { connect, type VhostUserDriverTransport } from "../../../../../src/runtime/transport/vhost-user/index.js";
 import { decodePayload, ProtocolFeature } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { openFiles } from "../../../fixtures/process-state.js";
 import { openVhostUser } from "../both-ends.js";
 import { ScriptedBackEnd } from "../scripted-back-end.js";
 import { pause, until } from "../scripted-front-end.js";
@@ -166,8 +167,7 @@ describe.runIf(await requireVhostUser())("the dirty log of a front end", () => {
 
     it("leaves nothing behind, also when the back end refuses", async () => {
       const { back, transport } = await open();
-      const files = (): number => readdirSync("/proc/self/fd").length;
-      const before = files();
+      const before = openFiles();
       for (let round = 0; round < 5; round++) {
         await transport.startLog();
         await transport.stopLog();
@@ -175,7 +175,7 @@ describe.runIf(await requireVhostUser())("the dirty log of a front end", () => {
         await expect(transport.startLog()).rejects.toMatchObject({ rule: "refused" });
         back.script = () => undefined;
       }
-      expect(files()).toBe(before);
+      expect(openFiles()).toBe(before);
     });
   });
 });

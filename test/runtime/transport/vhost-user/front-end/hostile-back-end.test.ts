@@ -1,4 +1,4 @@
-import { fstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -18,6 +18,7 @@ import {
   type FrontEndRequest,
   type InflightArea,
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { openFiles } from "../../../fixtures/process-state.js";
 import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
 import { pause, until } from "../scripted-front-end.js";
 import { requireVhostUser } from "../served-device.js";
@@ -309,7 +310,6 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   });
 
   it("can be closed while it waits; nothing is left behind", async () => {
-    const files = (): number => readdirSync("/proc/self/fd").length;
     const round = async (): Promise<void> => {
       const on = await open({ timeout: 5000, delay: 1, longestDelay: 5 });
       await start(on);
@@ -325,9 +325,9 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
       await pause(10);
     };
     await round();
-    const before = files();
+    const before = openFiles();
     for (let count = 0; count < 10; count++) await round();
-    expect(files()).toBe(before);
+    expect(openFiles()).toBe(before);
     expect(news.filter((one) => one === "returned")).toHaveLength(11);
   });
 });

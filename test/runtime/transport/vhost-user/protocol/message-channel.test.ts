@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createMemoryFile, loadSystemCalls, UnixSocket } from "../../../../../src/runtime/transport/posix/index.js";
 import {
@@ -15,15 +14,10 @@ import {
   type Message,
   type PayloadKind,
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { requirePeer } from "../../../../interop/peers.js";
+import { openFiles } from "../../../fixtures/process-state.js";
+import { requireSystemCalls } from "../../posix/require-system-calls.js";
 
-const usable = await requirePeer("Linux with koffi", () =>
-  loadSystemCalls().then(
-    () => undefined,
-    (error: unknown) => String(error),
-  ),
-);
-const openFiles = (): number => readdirSync("/proc/self/fd").length;
+const usable = await requireSystemCalls();
 
 const ruleOf = (work: () => unknown): string => {
   try {
