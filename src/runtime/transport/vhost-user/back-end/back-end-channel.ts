@@ -141,9 +141,7 @@ export class BackEndChannel {
         this.#take(message);
       }
     } catch (error) {
-      // Its end of the channel is closed with the rest of it, when a front end goes.
-      if (error instanceof VhostUserError && error.rule === "peer-gone") this.close();
-      else this.#fail(error);
+      this.#fail(error);
       return;
     }
     if (this.#timer === undefined) this.#flush();
@@ -161,7 +159,9 @@ export class BackEndChannel {
   }
 
   #fail(error: unknown): void {
-    this.#report(error instanceof Error ? error : new Error(String(error)));
     this.close();
+    // Its end of the channel is closed with the rest of it, when a front end goes.
+    if (error instanceof VhostUserError && error.rule === "peer-gone") return;
+    this.#report(error instanceof Error ? error : new Error(String(error)));
   }
 }
