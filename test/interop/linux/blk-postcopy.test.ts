@@ -7,6 +7,7 @@ import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
 import { diskWorkers } from "../../../src/serve/image-disk-workers.js";
 import { openImageDisk } from "../../../src/serve/image-disk.js";
 import { withFolder } from "../qemu/machine.js";
+import { requireUserFaults } from "../user-faults.js";
 import { requireGuest, withGuest } from "./guest.js";
 import { newerQemu, requireNewerQemu } from "./newer-qemu.js";
 
@@ -21,102 +22,101 @@ const threads = [
   { where: "in a Worker", workers: 1 },
 ];
 
-describe.runIf((await requireGuest()) && (await requireNewerQemu()))(
-  "Linux's disk while the guest moves to another QEMU by post-copy",
-  () => {
-    // Tried: with nothing registered with the userfaultfd, QEMU finds pages that it has not brought, and the migration stops.
-    it.each(threads)("waits for memory that has not come yet, $where", { timeout: 300_000 }, async ({ workers }) => {
-      await withFolder(async (folder) => {
-        const image = join(folder, "image");
-        writeFileSync(image, "");
-        truncateSync(image, (BUSY + HELD) * BLOCK);
-        const problems: string[] = [];
-        const note = (error: Error | undefined): void => {
-          if (error !== undefined) problems.push(error.message);
-        };
-        // Both have the image open. The second one is not asked for anything before the first one has answered everything.
-        const sides = ["here", "there"].map((name) => {
-          const options = { path: image, onError: note };
-          const disk = openImageDisk(options);
-          const spread = workers === 0 ? undefined : diskWorkers(workers, options);
-          return { disk, spread, socket: join(folder, name), served: () => (spread ?? disk).served };
-        });
-        const devices = (socket: string): string[] => [
-          ...["-chardev", `socket,id=disk,path=${socket}`],
-          ...["-device", "vhost-user-blk-pci,chardev=disk"],
-        ];
-        const [here, there] = sides;
-        if (here === undefined || there === undefined) throw new Error("no sides");
-        const servers: Awaited<ReturnType<typeof serve>>[] = [];
-        try {
-          for (const { disk, spread, socket } of sides) {
-            const more = spread && { workers: spread.workers };
-            servers.push(await serve(disk.device, { socket, onError: note, onDisconnect: note, ...more }));
-          }
-          await withGuest(
-            {
-              devices: devices(here.socket),
-              modules: ["virtio_blk"],
-              // Otherwise the processor touches each page before the device does.
-              extraKernelArguments: "init_on_alloc=0",
-              program: newerQemu(),
-            },
-            async (guest) => {
-              await guest.run("echo none >/sys/block/vda/queue/scheduler");
-              await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 60);
-              const held = await guest.run(`dd if=/dev/vda bs=${BLOCK} skip=${BUSY} 2>/dev/null | sha256sum`);
-              const busy = guest.attempt(`write-storm check /dev/vda ${BUSY} 1000000 16 1 /tmp/stop`, 200);
-              const reads = guest.attempt(
-                `while [ ! -e /tmp/stop ]; do
+const possible = (await requireGuest()) && (await requireNewerQemu()) && (await requireUserFaults());
+
+describe.runIf(possible)("Linux's disk while the guest moves to another QEMU by post-copy", () => {
+  // Tried: with nothing registered with the userfaultfd, QEMU finds pages that it has not brought, and the migration stops.
+  it.each(threads)("waits for memory that has not come yet, $where", { timeout: 300_000 }, async ({ workers }) => {
+    await withFolder(async (folder) => {
+      const image = join(folder, "image");
+      writeFileSync(image, "");
+      truncateSync(image, (BUSY + HELD) * BLOCK);
+      const problems: string[] = [];
+      const note = (error: Error | undefined): void => {
+        if (error !== undefined) problems.push(error.message);
+      };
+      // Both have the image open. The second one is not asked for anything before the first one has answered everything.
+      const sides = ["here", "there"].map((name) => {
+        const options = { path: image, onError: note };
+        const disk = openImageDisk(options);
+        const spread = workers === 0 ? undefined : diskWorkers(workers, options);
+        return { disk, spread, socket: join(folder, name), served: () => (spread ?? disk).served };
+      });
+      const devices = (socket: string): string[] => [
+        ...["-chardev", `socket,id=disk,path=${socket}`],
+        ...["-device", "vhost-user-blk-pci,chardev=disk"],
+      ];
+      const [here, there] = sides;
+      if (here === undefined || there === undefined) throw new Error("no sides");
+      const servers: Awaited<ReturnType<typeof serve>>[] = [];
+      try {
+        for (const { disk, spread, socket } of sides) {
+          const more = spread && { workers: spread.workers };
+          servers.push(await serve(disk.device, { socket, onError: note, onDisconnect: note, ...more }));
+        }
+        await withGuest(
+          {
+            devices: devices(here.socket),
+            modules: ["virtio_blk"],
+            // Otherwise the processor touches each page before the device does.
+            extraKernelArguments: "init_on_alloc=0",
+            program: newerQemu(),
+          },
+          async (guest) => {
+            await guest.run("echo none >/sys/block/vda/queue/scheduler");
+            await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 60);
+            const held = await guest.run(`dd if=/dev/vda bs=${BLOCK} skip=${BUSY} 2>/dev/null | sha256sum`);
+            const busy = guest.attempt(`write-storm check /dev/vda ${BUSY} 1000000 16 1 /tmp/stop`, 200);
+            const reads = guest.attempt(
+              `while [ ! -e /tmp/stop ]; do
                echo 1 >/proc/sys/vm/drop_caches
                dd if=/dev/vda bs=${BLOCK} skip=${BUSY} 2>/dev/null | sha256sum
              done`,
-                200,
-              );
-              for (const command of [busy, reads]) command.catch(() => undefined);
-              await guest.run("sleep 1");
-              expect(there.served()).toBe(0);
+              200,
+            );
+            for (const command of [busy, reads]) command.catch(() => undefined);
+            await guest.run("sleep 1");
+            expect(there.served()).toBe(0);
 
-              const trace = join(folder, "trace");
-              const events = ["fault_handler", "listen", "end_exit"];
-              const count = (event: string): number =>
-                readFileSync(trace, "utf8").split(`vhost_user_postcopy_${event} `).length - 1;
-              let served = 0;
-              const traced = events.flatMap((event) => ["-trace", `enable=vhost_user_postcopy_${event}`]);
-              const requests = await guest.migratePostCopy(
-                [...devices(there.socket), "-D", trace, ...traced],
-                async () => {
-                  // The device's own, not those of the guest's processor.
-                  while (count("fault_handler") < FAULTS) await delay(100);
-                  served = there.served();
-                },
-              );
-              const last = here.served();
-              expect(served).toBeGreaterThan(0);
-              expect([count("listen"), count("end_exit")]).toEqual([1, 1]);
-              expect(requests).toBeGreaterThan(FAULTS);
-              const first = there.served();
-              expect(first).toBeGreaterThan(100);
-              await guest.run("sleep 1; touch /tmp/stop");
-              const { output, status } = await busy;
-              expect(output).toMatch(/^(\d+) written, \1 read back, 0 errors, 1024 blocks as written$/);
-              expect(status).toBe(0);
-              const sums = (await reads).output.split("\n");
-              expect(sums.length).toBeGreaterThan(0);
-              expect([...new Set(sums)]).toEqual([held]);
-              expect(there.served()).toBeGreaterThan(first + 100);
-              expect(here.served()).toBe(last);
-              const sum = createHash("sha256").update(readFileSync(image)).digest("hex");
-              expect(await guest.run("echo 3 >/proc/sys/vm/drop_caches; sha256sum </dev/vda")).toBe(`${sum}  -`);
-              await guest.powerOff();
-            },
-          );
-        } finally {
-          for (const server of servers) await server.close();
-          for (const { disk } of sides) await disk.close();
-        }
-        expect(problems).toEqual([]);
-      });
+            const trace = join(folder, "trace");
+            const events = ["fault_handler", "listen", "end_exit"];
+            const count = (event: string): number =>
+              readFileSync(trace, "utf8").split(`vhost_user_postcopy_${event} `).length - 1;
+            let served = 0;
+            const traced = events.flatMap((event) => ["-trace", `enable=vhost_user_postcopy_${event}`]);
+            const requests = await guest.migratePostCopy(
+              [...devices(there.socket), "-D", trace, ...traced],
+              async () => {
+                // The device's own, not those of the guest's processor.
+                while (count("fault_handler") < FAULTS) await delay(100);
+                served = there.served();
+              },
+            );
+            const last = here.served();
+            expect(served).toBeGreaterThan(0);
+            expect([count("listen"), count("end_exit")]).toEqual([1, 1]);
+            expect(requests).toBeGreaterThan(FAULTS);
+            const first = there.served();
+            expect(first).toBeGreaterThan(100);
+            await guest.run("sleep 1; touch /tmp/stop");
+            const { output, status } = await busy;
+            expect(output).toMatch(/^(\d+) written, \1 read back, 0 errors, 1024 blocks as written$/);
+            expect(status).toBe(0);
+            const sums = (await reads).output.split("\n");
+            expect(sums.length).toBeGreaterThan(0);
+            expect([...new Set(sums)]).toEqual([held]);
+            expect(there.served()).toBeGreaterThan(first + 100);
+            expect(here.served()).toBe(last);
+            const sum = createHash("sha256").update(readFileSync(image)).digest("hex");
+            expect(await guest.run("echo 3 >/proc/sys/vm/drop_caches; sha256sum </dev/vda")).toBe(`${sum}  -`);
+            await guest.powerOff();
+          },
+        );
+      } finally {
+        for (const server of servers) await server.close();
+        for (const { disk } of sides) await disk.close();
+      }
+      expect(problems).toEqual([]);
     });
-  },
-);
+  });
+});

@@ -2,27 +2,21 @@ import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
-  canHandOverFaults,
   createMemoryFile,
   loadSystemCalls,
   SharedMapping,
   SystemCallError,
   UserFaults,
 } from "../../../../src/runtime/transport/posix/index.js";
-import { requirePeer } from "../../../interop/peers.js";
+import { requireUserFaults } from "../../../interop/user-faults.js";
 import { openFiles } from "../../fixtures/process-state.js";
-
-const possible = await requirePeer("userfaultfd", async () => {
-  const system = await loadSystemCalls().catch(() => undefined);
-  return system !== undefined && canHandOverFaults(system) ? undefined : "the system does not give one to this program";
-});
 
 afterEach(() => {
   vi.restoreAllMocks();
   vi.resetModules();
 });
 
-describe.runIf(possible)("UserFaults", () => {
+describe.runIf(await requireUserFaults())("UserFaults", () => {
   it("are those of memory that was registered, as long as anybody has a descriptor", async () => {
     const system = await loadSystemCalls();
     const before = openFiles();

@@ -1,20 +1,19 @@
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { canHandOverFaults, loadSystemCalls } from "../../../../src/runtime/transport/posix/index.js";
 import {
   decodePayload,
   ProtocolFeature,
   VhostUserError,
 } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { requirePeer } from "../../../interop/peers.js";
+import { openFiles } from "../../fixtures/process-state.js";
+import { requireUserFaults } from "../../../interop/user-faults.js";
 import { advise, listen, negotiate } from "./post-copy-front-end.js";
 import { guestStart, memoryBytes, ScriptedFrontEnd, until, userStart } from "./scripted-front-end.js";
 import { requireVhostUser } from "./served-device.js";
 import { serveDisk } from "./served-disk.js";
 
-const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const registered = (): number => readFileSync("/proc/self/smaps", "utf8").match(/^VmFlags:.* um /gm)?.length ?? 0;
 const guestMappings = (): number => readFileSync("/proc/self/maps", "utf8").match(/memfd:/g)?.length ?? 0;
 
@@ -191,11 +190,7 @@ const attacks: readonly Attack[] = [
   },
 ];
 
-const possible =
-  (await requireVhostUser()) &&
-  (await requirePeer("userfaultfd", async () =>
-    canHandOverFaults(await loadSystemCalls()) ? undefined : "the system does not give one to this program",
-  ));
+const possible = (await requireVhostUser()) && (await requireUserFaults());
 
 describe.runIf(possible)("a front end that confuses post-copy migration", () => {
   it.each(attacks)("$what: $rule", async ({ rule, attack }) => {
@@ -224,6 +219,24 @@ describe.runIf(possible)("a front end that confuses post-copy migration", () => 
     await until(() => ends.length === 2);
     expect(openFiles()).toBe(files);
     expect(guestMappings()).toBe(mappings);
+  });
+
+  it("may advise of it, and have everything come before the guest moves", async () => {
+    const { path, ends, errors } = await serveDisk();
+    const files = openFiles();
+    const front = await ScriptedFrontEnd.connect(path);
+    await negotiate(front);
+    const faults = await advise(front);
+    front.send("SET_MEM_TABLE", "memoryTable", [front.region], { fds: [front.memoryFile] });
+    const ring = await front.startRing(0);
+    expect(registered()).toBe(0);
+    ring.submit(3);
+    expect(await ring.completions(1)).toMatchObject([{ first: 3, status: 0 }]);
+    closeSync(faults);
+    front.close();
+    await until(() => ends.length === 1);
+    expect([errors, ends]).toEqual([[], ["closed"]]);
+    expect(openFiles()).toBe(files);
   });
 
   it("may say a thing twice, as QEMU does for a card of many queues, and add memory in pieces", async () => {

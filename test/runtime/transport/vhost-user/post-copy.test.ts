@@ -1,9 +1,8 @@
 import { closeSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { canHandOverFaults, loadSystemCalls } from "../../../../src/runtime/transport/posix/index.js";
 import { decodePayload } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { openFiles } from "../../fixtures/process-state.js";
-import { requirePeer } from "../../../interop/peers.js";
+import { requireUserFaults } from "../../../interop/user-faults.js";
 import { contentOf, PAGE } from "./fault-answers-data.js";
 import { FaultAnswers, forgetFaultAnswerer, makeFaultAnswerer } from "./fault-answers.js";
 import { guestStart, memoryBytes, pause, plain, ScriptedFrontEnd, until, userStart } from "./scripted-front-end.js";
@@ -18,11 +17,7 @@ const registered = (): number => readFileSync("/proc/self/smaps", "utf8").match(
 const far = (page: number): number => memoryBytes / PAGE - 1 - page;
 const addressOf = (page: number): number => guestStart + page * PAGE;
 
-const possible =
-  (await requireVhostUser()) &&
-  (await requirePeer("userfaultfd", async () =>
-    canHandOverFaults(await loadSystemCalls()) ? undefined : "the system does not give one to this program",
-  ));
+const possible = (await requireVhostUser()) && (await requireUserFaults());
 
 beforeAll(makeFaultAnswerer);
 afterAll(forgetFaultAnswerer);
