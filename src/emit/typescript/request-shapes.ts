@@ -6,11 +6,11 @@ import type {
   StructModel,
   VariantModel,
 } from "../../model/device-model.js";
-import { failureAnswers, type FailureAnswer } from "../../model/request-failures.js";
 import { code, joined, quoted, render, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { isWideEnum, memberOf } from "./enums.js";
+import { failuresOf, type Failure } from "./failures.js";
 import { flatRequest } from "./flat-requests.js";
 import { pascalCase } from "./names.js";
 import { isGivenAsValue, withValueBytes } from "./reply-places.js";
@@ -45,12 +45,6 @@ export interface RequestShape {
   readonly struct: StructModel | undefined;
   /** What is answered where the device fails, by the name of the kind of request. */
   readonly failures: ReadonlyMap<string, Failure>;
-}
-
-export interface Failure {
-  readonly answer: FailureAnswer;
-  /** As the model has it, with no struct opened. */
-  readonly variant: VariantModel;
 }
 
 export interface VariantShape {
@@ -131,12 +125,7 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     replyTags,
     statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
-    failures: new Map(
-      [...failureAnswers(listed, scope.device.answers, scope)].map(([variant, answer]) => [
-        variant.name,
-        { answer, variant },
-      ]),
-    ),
+    failures: failuresOf(listed, scope),
   };
 }
 
