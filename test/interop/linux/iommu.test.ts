@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { requireGuest } from "./guest.js";
+import { newerQemu, requireNewerQemu } from "./newer-qemu.js";
 import { RamDisk } from "./ram-disk.js";
 import { guestWith } from "./vhost-user.js";
 
@@ -57,6 +58,31 @@ suite("Linux behind an IOMMU, and a generated device over vhost-user", { timeout
     await guest.until("[ -e /sys/block/vda/size ]");
     expect(await guest.run("head -c 1048576 /dev/vda | wc -c")).toBe("1048576");
     await guest.powerOff();
+    expect(session.problems).toEqual([]);
+  });
+});
+
+const lazySuite = describe.runIf((await requireGuest()) && (await requireNewerQemu()));
+lazySuite("Linux behind an IOMMU that it invalidates as a whole, now and then", { timeout: 180_000 }, () => {
+  const disk = new RamDisk(32 * MIB, 32 * MIB, QUEUES, ["ACCESS_PLATFORM"]);
+  const session = guestWith([disk.device], (socket) => ({
+    program: newerQemu(),
+    devices: [
+      ...["-device", "intel-iommu,intremap=off,device-iotlb=on"],
+      ...["-chardev", `socket,id=disk,path=${socket}`, "-device"],
+      `vhost-user-blk-pci,chardev=disk,num-queues=${QUEUES},iommu_platform=on,ats=on,disable-legacy=on`,
+    ],
+    modules: ["virtio_blk"],
+    processors: QUEUES,
+    extraKernelArguments: "intel_iommu=on iommu.strict=0",
+  }));
+
+  it("reads back what it has written, while rings are taken back under requests and go on", async () => {
+    const { guest } = session;
+    expect((await guest.run("cat /sys/block/vda/device/features"))[ACCESS_PLATFORM]).toBe("1");
+    expect(await guest.run("cat /sys/block/vda/device/../iommu_group/type")).toBe("DMA-FQ");
+    const storm = await guest.run("write-storm check /dev/vda 512 2 16 2", 120);
+    expect(storm).toBe("1024 written, 1024 read back, 0 errors, 512 blocks as written");
     expect(session.problems).toEqual([]);
   });
 });

@@ -228,10 +228,10 @@ export class PackedInflight implements InflightTracker {
         (flags & flag.indirect) === 0
           ? list.append(low, high, length, (flags & flag.write) !== 0)
           : (table.locate(memory, low, high, length) ?? table.walkInOrder(list, this.#size));
+      if (rule !== undefined) throw new VhostUserError("inflight-size", `a buffer in flight breaks the rule ${rule}`);
       if (list.isMissing || ((flags & flag.indirect) !== 0 && table.entries === 0)) {
         throw new VhostUserError("ring-address", "a buffer in flight is not known yet");
       }
-      if (rule !== undefined) throw new VhostUserError("inflight-size", `a buffer in flight breaks the rule ${rule}`);
       index = view.getUint16(place + entry.next, true);
     }
     return { id: view.getUint16(this.#placeOf(head) + entry.id, true), entries, segments: list.save() };
