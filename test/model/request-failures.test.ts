@@ -69,7 +69,8 @@ describe("the answer of a device that failed", () => {
   });
 
   it("is in what another standard defines, as far as the definition says what that is", () => {
-    const found = failuresOf(`external Reply { le32<signed> error; } external Head sized 12 { le32 length; le64 unique; }
+    const found =
+      failuresOf(`external Reply { le32<signed> error; } external Head sized 12 { le32 length; le64 unique; }
       request R { readable { Head in; } writable { le16 code; Reply reply; } }
       answers R { failed reply.error = -5; failed code = in.length; }`);
     const fields = [
