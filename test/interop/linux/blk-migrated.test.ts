@@ -1,15 +1,9 @@
-import { createHash } from "node:crypto";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
 import { DirtyLog } from "../../../src/runtime/transport/vhost-user/back-end/dirty-log.js";
-import { openImageDisk } from "../../../src/serve/image-disk.js";
-import { withFolder } from "../qemu/machine.js";
 import { requireGuest, withGuest } from "./guest.js";
+import { BLOCK, withMovingDisk } from "./moving-disk.js";
 import { newerQemu, requireNewerQemu } from "./newer-qemu.js";
 
-const BLOCK = 4096;
 /** Blocks that are written and read all the time, and blocks behind them that are read once and looked at after the move. */
 const BUSY = 1024;
 const HELD = 3072;
@@ -20,33 +14,11 @@ describe.runIf(hasPeers)("Linux's disk while the guest moves to another QEMU", (
   // Tried: with a `DirtyLog.mark` that does nothing, the guest finds none of the 3,072 blocks in the memory that it takes along.
   // Not with QEMU 7.2: without KVM it loses writes of the processor when a guest moves, with or without a device of ours.
   it("goes on, and the guest takes along what the device wrote to its memory", { timeout: 300_000 }, async () => {
-    await withFolder(async (folder) => {
-      const image = join(folder, "image");
-      writeFileSync(image, "");
-      truncateSync(image, (BUSY + HELD) * BLOCK);
-      const problems: string[] = [];
-      const note = (error: Error | undefined): void => {
-        if (error !== undefined) problems.push(error.message);
-      };
-      // Both have the image open. The second one is not asked for anything before the first one has answered everything.
-      const sides = ["here", "there"].map((name) => ({
-        disk: openImageDisk({ path: image, onError: note }),
-        socket: join(folder, name),
-      }));
-      const devices = (socket: string): string[] => [
-        ...["-chardev", `socket,id=disk,path=${socket}`],
-        ...["-device", "vhost-user-blk-pci,chardev=disk"],
-      ];
-      const [here, there] = sides;
-      if (here === undefined || there === undefined) throw new Error("no sides");
-      const servers: Awaited<ReturnType<typeof serve>>[] = [];
-      const pages = new Set<number>();
-      const mark = vi.spyOn(DirtyLog.prototype, "mark").mockName("mark");
-      try {
-        for (const { disk, socket } of sides) {
-          servers.push(await serve(disk.device, { socket, onError: note, onDisconnect: note }));
-        }
-        const options = { program: newerQemu(), devices: devices(here.socket), modules: ["virtio_blk"] };
+    const pages = new Set<number>();
+    const mark = vi.spyOn(DirtyLog.prototype, "mark").mockName("mark");
+    try {
+      await withMovingDisk({ size: BUSY + HELD }, async ({ here, there, sha256 }) => {
+        const options = { program: newerQemu(), devices: here.devices, modules: ["virtio_blk"] };
         await withGuest(options, async (guest) => {
           await guest.run("echo none >/sys/block/vda/queue/scheduler");
           await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 60);
@@ -54,12 +26,12 @@ describe.runIf(hasPeers)("Linux's disk while the guest moves to another QEMU", (
           const busy = guest.attempt(`write-storm check /dev/vda ${BUSY} 1000000 16 1 /tmp/stop`, 200);
           for (const command of [held, busy]) command.catch(() => undefined);
           await guest.until("[ -e /tmp/held.filled ]");
-          expect(there.disk.served).toBe(0);
+          expect(there.served()).toBe(0);
 
           let before = 0;
-          await guest.migrate(devices(there.socket), async () => {
+          await guest.migrate(there.devices, async () => {
             mark.mockClear();
-            before = here.disk.served;
+            before = here.served();
             await guest.run("touch /tmp/held.read");
             await guest.until("[ -e /tmp/held.done ]", 60);
           });
@@ -67,28 +39,25 @@ describe.runIf(hasPeers)("Linux's disk while the guest moves to another QEMU", (
             for (let page = Math.floor(address / BLOCK); page * BLOCK < address + length; page++) pages.add(page);
           }
           expect(pages.size).toBeGreaterThanOrEqual(HELD);
-          expect(here.disk.served).toBeGreaterThan(before + HELD / 32);
-          const last = here.disk.served;
+          expect(here.served()).toBeGreaterThan(before + HELD / 32);
+          const last = here.served();
 
-          const first = there.disk.served;
+          const first = there.served();
           await guest.run("touch /tmp/held.check");
           expect((await held).output).toBe(`${HELD} of ${HELD} blocks`);
           await guest.run("sleep 1; touch /tmp/stop");
           const { output, status } = await busy;
           expect(output).toMatch(/^(\d+) written, \1 read back, 0 errors, 1024 blocks as written$/);
           expect(status).toBe(0);
-          expect(there.disk.served).toBeGreaterThan(first + 100);
-          expect(here.disk.served).toBe(last);
-          const sum = createHash("sha256").update(readFileSync(image)).digest("hex");
+          expect(there.served()).toBeGreaterThan(first + 100);
+          expect(here.served()).toBe(last);
+          const sum = sha256();
           expect(await guest.run("echo 3 >/proc/sys/vm/drop_caches; sha256sum </dev/vda")).toBe(`${sum}  -`);
           await guest.powerOff();
         });
-      } finally {
-        mark.mockRestore();
-        for (const server of servers) await server.close();
-        for (const { disk } of sides) await disk.close();
-      }
-      expect(problems).toEqual([]);
-    });
+      });
+    } finally {
+      mark.mockRestore();
+    }
   });
 });

@@ -8,6 +8,7 @@ import {
   type VhostUserDriverTransport,
 } from "../../../src/runtime/transport/vhost-user/front-end/index.js";
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
+import { useAtRandom } from "../../runtime/fixtures/random-requests.js";
 import { requirePeer } from "../peers.js";
 import { withFolder, withImage } from "../qemu/machine.js";
 import { until } from "../qemu/until.js";
@@ -75,31 +76,7 @@ describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { t
     const model = Buffer.from(randomBytes(SIZE));
     await onDisk(Uint8Array.from(model), async ({ transport, image }) => {
       const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"], withhold });
-      // Each of the workers has a part of the disk of its own, so that the order between them does not matter.
-      const workers = 8;
-      const part = SIZE / workers;
-      const work = async (worker: number): Promise<void> => {
-        const queue = driver.requestqs[worker % 2];
-        if (queue === undefined) throw new Error("there is no second queue");
-        let seed = worker + 1;
-        const next = (limit: number): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % limit;
-        for (let round = 0; round < 60; round++) {
-          const length = SECTOR * (1 + next(32));
-          const start = worker * part + SECTOR * next((part - length) / SECTOR);
-          const sector = BigInt(start / SECTOR);
-          if (next(2) === 0) {
-            const data = randomBytes(length);
-            expect(await queue.submit({ type: "OUT", sector, data })).toEqual({ status: "OK" });
-            data.copy(model, start);
-          } else {
-            const reply = await queue.submit({ type: "IN", sector, data: length });
-            expect(reply.status).toBe("OK");
-            expect(Buffer.compare(Buffer.from(reply.data), model.subarray(start, start + length))).toBe(0);
-          }
-          if (round % 20 === 19) expect(await queue.submit({ type: "FLUSH", sector: 0n })).toEqual({ status: "OK" });
-        }
-      };
-      await Promise.all(Array.from({ length: workers }, (_unused, worker) => work(worker)));
+      await useAtRandom(driver, model, 60);
       expect(await driver.requestq.submit({ type: "FLUSH", sector: 0n })).toEqual({ status: "OK" });
       expect(Buffer.compare(Buffer.from(await image.read()), model)).toBe(0);
       await driver.stop();

@@ -10,6 +10,7 @@ import type { VirtioDevice } from "../../../../src/runtime/index.js";
 import { loadKoffi } from "../../../../src/runtime/transport/posix/koffi.js";
 import { openKeyboard } from "../../../../src/serve/keyboard.js";
 import { openFiles } from "../../fixtures/process-state.js";
+import { useAtRandom } from "../../fixtures/random-requests.js";
 import { RamDisk } from "../../../interop/linux/ram-disk.js";
 import { until } from "../../../interop/qemu/until.js";
 
@@ -57,29 +58,7 @@ describe.runIf(onLinux)("both ends of vhost-user", () => {
     await between(disk.device, BLK_DEVICE_ID, async (transport) => {
       const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH", ...features], withhold });
       expect(driver.requestqs).toHaveLength(2);
-      const workers = 8;
-      const part = SIZE / workers;
-      await Promise.all(
-        Array.from({ length: workers }, async (_, worker) => {
-          const queue = driver.requestqs[worker % 2];
-          if (queue === undefined) throw new Error("there is no second queue");
-          let seed = worker + 1;
-          const next = (limit: number): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % limit;
-          for (let round = 0; round < 100; round++) {
-            const length = SECTOR * (1 + next(16));
-            const start = worker * part + SECTOR * next((part - length) / SECTOR);
-            const sector = BigInt(start / SECTOR);
-            if (next(2) === 0) {
-              const data = randomBytes(length);
-              expect(await queue.submit({ type: "OUT", sector, data })).toEqual({ status: "OK" });
-              data.copy(model, start);
-            } else {
-              const { data } = await queue.submit({ type: "IN", sector, data: length });
-              expect(model.subarray(start, start + length).equals(data)).toBe(true);
-            }
-          }
-        }),
-      );
+      await useAtRandom(driver, model, 100);
       expect(disk.bytes.equals(model)).toBe(true);
       expect(disk.perQueue.every((count) => count > 0)).toBe(true);
       await driver.stop();

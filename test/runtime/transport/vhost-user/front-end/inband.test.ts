@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -18,6 +18,8 @@ import {
   ProtocolFeature,
   type FrontEndRequest,
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { openFiles } from "../../../fixtures/process-state.js";
+import { useAtRandom } from "../../../fixtures/random-requests.js";
 import { RamDisk } from "../../../../interop/linux/ram-disk.js";
 import { openVhostUser } from "../both-ends.js";
 import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
@@ -56,28 +58,7 @@ if (await requireVhostUser()) {
         connect: { ...inband.connect, memorySize: 16 << 20 },
       });
       const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH", ...features], withhold });
-      const part = SIZE / 8;
-      await Promise.all(
-        Array.from({ length: 8 }, async (_, worker) => {
-          const queue = driver.requestqs[worker % 2];
-          if (queue === undefined) throw new Error("there is no second queue");
-          let seed = worker + 1;
-          const next = (limit: number): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % limit;
-          for (let round = 0; round < 50; round++) {
-            const length = SECTOR * (1 + next(16));
-            const start = worker * part + SECTOR * next((part - length) / SECTOR);
-            const sector = BigInt(start / SECTOR);
-            if (next(2) === 0) {
-              const data = randomBytes(length);
-              expect(await queue.submit({ type: "OUT", sector, data })).toEqual({ status: "OK" });
-              data.copy(model, start);
-            } else {
-              const { data } = await queue.submit({ type: "IN", sector, data: length });
-              expect(model.subarray(start, start + length).equals(data)).toBe(true);
-            }
-          }
-        }),
-      );
+      await useAtRandom(driver, model, 50);
       expect(disk.bytes.equals(model)).toBe(true);
       await driver.stop();
       expect(counted("VRING_KICK")).toBeGreaterThan(20);
@@ -101,8 +82,7 @@ if (await requireVhostUser()) {
       const folder = mkdtempSync(join(tmpdir(), "virtio-gen-inband-"));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       const socket = join(folder, "socket");
-      const files = (): number => readdirSync("/proc/self/fd").length;
-      const before = files();
+      const before = openFiles();
       const disk = new RamDisk(SIZE, SIZE, 1);
       let server = await serve(disk.device, { socket, ...inband.serve });
       let returned = 0;
@@ -131,7 +111,7 @@ if (await requireVhostUser()) {
       transport.close();
       await server.close();
       await pause(20);
-      expect(files()).toBe(before);
+      expect(openFiles()).toBe(before);
     });
 
     it("finds that the device needs a reset when the device says that a ring has failed", async () => {
@@ -160,7 +140,7 @@ if (await requireVhostUser()) {
     const before = { files: 0 };
 
     beforeEach(async () => {
-      before.files = readdirSync("/proc/self/fd").length;
+      before.files = openFiles();
       folder = mkdtempSync(join(tmpdir(), "virtio-gen-inband-"));
       ends.length = 0;
       transport = undefined;
@@ -172,7 +152,7 @@ if (await requireVhostUser()) {
       back.close();
       rmSync(folder, { recursive: true, force: true });
       await pause(10);
-      expect(readdirSync("/proc/self/fd").length).toBe(before.files);
+      expect(openFiles()).toBe(before.files);
     });
 
     /** With one ring that runs. */
