@@ -2,7 +2,7 @@ import type { AnswerRule, AnswersBlock, Expression, Name, PathExpression } from 
 import { readClauses, type ClauseTable } from "./clauses.js";
 import type { AnswerRuleModel, AnswersModel, VariantModel } from "./device-model.js";
 import { reportUnknown } from "./facts.js";
-import { failureValue, type GivenFailures } from "./failure-rules.js";
+import { failureValue, type FailureRuleContext } from "./failure-rules.js";
 import type { FormulaEnvironment } from "./formula-environment.js";
 import { compileNumber } from "./formulas.js";
 import {
@@ -19,23 +19,25 @@ import { originOf, type Encloser } from "./versions.js";
 const usedMeanings = ["exact", "ignored", "zero"] as const;
 const shortMeanings = ["zeros", "cut"] as const;
 
-interface Inside extends MessageContext {
+type Failures = Pick<FailureRuleContext, "given" | "isBroken">;
+
+interface Answered extends MessageContext {
   readonly found: FoundMessage;
   /** What is answered: a name that both parts have is the answer's. */
   readonly environment: FormulaEnvironment;
   /** What is asked: a name that both parts have is the request's. */
   readonly asked: FormulaEnvironment;
   readonly encloser: Encloser;
-  readonly given: GivenFailures;
 }
+type Inside = Answered & Failures;
 
 /** Which answers belong to which requests. */
 export function answersModels(context: MessageContext): readonly AnswersModel[] {
-  const given: GivenFailures = new Map();
-  return context.scope.answers.flatMap((block) => answersModel(block, given, context));
+  const failures: Failures = { given: new Map(), isBroken: context.facts.bag.hasErrors };
+  return context.scope.answers.flatMap((block) => answersModel(block, failures, context));
 }
 
-function answersModel(block: AnswersBlock, given: GivenFailures, context: MessageContext): readonly AnswersModel[] {
+function answersModel(block: AnswersBlock, failures: Failures, context: MessageContext): readonly AnswersModel[] {
   const { scope, facts } = context;
   const clauses = readClauses(block.clauses, "answers", facts.bag);
   const path: PathExpression = { kind: "path", segments: [block.message], span: block.message.span };
@@ -45,7 +47,7 @@ function answersModel(block: AnswersBlock, given: GivenFailures, context: Messag
   const origin = originOf(clauses, name, scope.encloser, facts.bag);
   const environment = messageEnvironment(found.symbol, context, "writable");
   const asked = messageEnvironment(found.symbol, context, "readable");
-  const inside: Inside = { ...context, found, environment, asked, encloser: { label: name, ...origin }, given };
+  const inside: Inside = { ...context, found, environment, asked, encloser: { label: name, ...origin }, ...failures };
   const doc = block.documentation.join("\n");
   return [{ message: name, doc, ...origin, rules: block.rules.flatMap((rule) => ruleModel(rule, inside)) }];
 }

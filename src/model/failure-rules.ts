@@ -5,13 +5,14 @@ import { reportUnknown, type Facts } from "./facts.js";
 import { replaceLeaves } from "./formula-building.js";
 import { constantOf } from "./formula-values.js";
 import { compileNumber } from "./formulas.js";
-import { readableEnvironment, type FoundMessage, type MessageContext } from "./protocol-messages.js";
+import { hasField, readableEnvironment, type FoundMessage, type MessageContext } from "./protocol-messages.js";
 import {
   certainAnswer,
   findInAnswer,
   findInRequest,
   scalarSizes,
   type AnswerPlace,
+  type NoPlace,
   type StructTypes,
 } from "./request-failures.js";
 import { findTypes, type EnumSymbol, type Scope } from "./symbols.js";
@@ -21,6 +22,8 @@ export interface FailureRuleContext extends MessageContext {
   readonly found: FoundMessage;
   /** What was set in each kind of each request so far. */
   readonly given: GivenFailures;
+  /** Something else is wrong already, and has been reported: that a place is not found may come from that. */
+  readonly isBroken: boolean;
 }
 
 /** By `request kind`, then by field. */
@@ -69,7 +72,7 @@ function places(
   context: FailureRuleContext,
   types: StructTypes,
 ): readonly Placed[] {
-  const { facts, found, requests, scope } = context;
+  const { facts, found, requests, isBroken } = context;
   const all = requests.find(({ name }) => name === found.symbol.name)?.variants ?? [];
   const path = target.segments.map(({ text }) => text);
   const name = path.join(".");
@@ -77,7 +80,7 @@ function places(
   for (const variant of kinds.length > 0 ? kinds : all) {
     const place = findInAnswer(path, variant, types);
     if (place !== undefined && "reason" in place) {
-      facts.bag.report("failure-place", target.span, { name, kind: variant.name, reason: place.reason });
+      if (!isBroken) reportNoPlace(place, target, variant, context);
       return [];
     }
     if (place !== undefined) placed.push({ variant, place });
@@ -90,11 +93,29 @@ function places(
   if (placed.length > 0 || first === undefined) return placed;
   if (all.some(({ readable }) => readable.some((field) => field.name === path[0]))) {
     facts.bag.report("failure-not-written", target.span, { name, what: found.symbol.name });
-  } else {
-    const names = all.flatMap((variant) => certainAnswer(variant).map((field) => field.name));
-    reportUnknown(facts, scope, `field of ${found.symbol.name}`, first, () => names);
+  } else if (hasField(found.symbol, [first], ["writable", "readable"], context) && !isBroken) {
+    facts.bag.report("failure-place", target.span, {
+      name,
+      kind: found.symbol.name,
+      reason: "no answer is sure to have it",
+    });
   }
   return [];
+}
+
+function reportNoPlace(
+  { reason, unknown }: NoPlace,
+  { segments, span }: PathExpression,
+  variant: VariantModel,
+  { facts, scope }: FailureRuleContext,
+): void {
+  const wrong = unknown && segments.findLast(({ text }) => text === unknown.name);
+  if (wrong) {
+    reportUnknown(facts, scope, "field", wrong, () => unknown.known);
+    return;
+  }
+  const name = segments.map(({ text }) => text).join(".");
+  facts.bag.report("failure-place", span, { name, kind: variant.name, reason });
 }
 
 function isWritten([first]: readonly string[], variants: readonly VariantModel[]): boolean {

@@ -54,6 +54,8 @@ export interface AnswerPlace {
 /** Why a number cannot be set: for people. */
 export interface NoPlace {
   readonly reason: string;
+  /** A name of the path that a struct does not have, and those that it has. */
+  readonly unknown?: { readonly name: string; readonly known: readonly string[] };
 }
 
 /** What is written whatever the answer is: all of it, or what several answers have in common. */
@@ -146,7 +148,10 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
   const struct = types.struct(name) ?? types.external(name);
   if (struct === undefined) return { reason: "it is no struct" };
   const inner = struct.fields.find(({ name }) => name === first);
-  if (inner === undefined) return { reason: "it has no such field" };
+  if (inner === undefined) {
+    const known = struct.fields.map((each) => each.name);
+    return { reason: "it has no such field", unknown: { name: first, known } };
+  }
   if (inner.offset === null) return { reason: "where it is varies" };
   const found = numberIn(inner, rest, types);
   return "reason" in found ? found : { ...found, offset: inner.offset + found.offset, size: struct.size };
