@@ -1,4 +1,5 @@
 import type { TokenType } from "chevrotain";
+import { suggest } from "../diagnostics/suggest.js";
 import { RequestGrammar } from "./grammar-requests.js";
 import { answerWords, clauseWords, protocolWords } from "./keywords.js";
 import { Arrow, Colon, Comma, Equals, Identifier, RightBrace, StringLiteral, word } from "./tokens.js";
@@ -141,7 +142,10 @@ export abstract class ProtocolGrammar extends RequestGrammar {
     this.OR({
       IGNORE_AMBIGUITIES: true,
       DEF: [
-        { GATE: () => this.isName(1), ALT: () => this.SUBRULE(this.answerRule, { LABEL: "node" }) },
+        {
+          GATE: () => this.isName(1) && !this.#isMisspeltVerb(),
+          ALT: () => this.SUBRULE(this.answerRule, { LABEL: "node" }),
+        },
         { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
@@ -152,6 +156,12 @@ export abstract class ProtocolGrammar extends RequestGrammar {
       ],
     });
   });
+
+  /** A name in front of a field, and almost one of the words that may stand there. */
+  #isMisspeltVerb(): boolean {
+    if (this.isOneOf(1, verbs) || this.isOneOf(1, strengthWords) || !this.isName(2)) return false;
+    return !this.is(2, word("for")) && !this.startsClause(2) && suggest(this.LA(1).image, answerWords) !== undefined;
+  }
 
   /** `may status = BUSY for PLUG, UNPLUG if C;`, `echo response.fence_id = hdr.fence_id;`, `used exact;`. */
   protected readonly answerRule = this.RULE("answerRule", () => {
