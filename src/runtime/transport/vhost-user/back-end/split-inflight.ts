@@ -40,9 +40,9 @@ export class SplitInflight implements InflightTracker {
     }
     this.#settle(position.used);
     this.resubmit = this.#inFlight();
-    // All that was taken and not used is in flight: the front end does not know how much that is.
-    const known = this.resubmit.length;
-    this.position = known === 0 ? position : { ...position, available: (position.used + known) & 0xffff };
+    // All that was taken and not used is in flight: the front end does not know how much that is. Nor does it know what was
+    // published after it had looked, by a thread that went on for a moment.
+    this.position = { ...position, available: (position.used + this.resubmit.length) & 0xffff };
   }
 
   taken({ id }: DeviceChain): void {
