@@ -55,17 +55,20 @@ async function subjectOf({ model, device, module }: Generated): Promise<Subject>
 const built = new Map<string, number>();
 const notBuilt = new Map<string, string>();
 
-/** The exchange, or undefined if the generator cannot make it. */
-function attempt<T>(name: string, make: () => T): T | undefined {
-  try {
-    const made = make();
-    built.set(name, (built.get(name) ?? 0) + 1);
-    return made;
-  } catch (error) {
-    if (!(error instanceof NotBuilt)) throw error;
-    notBuilt.set(name, error.message);
-    return undefined;
+/** What `make` makes for a bench, one with whose features it can be made; undefined if there is none now. */
+function attempt<T>(g: fc.GeneratorValue, benches: readonly Bench[], name: string, make: (bench: Bench) => T): { readonly bench: Bench; readonly made: T } | undefined {
+  const first = g(fc.nat, Math.max(0, benches.length - 1));
+  for (const bench of [...benches.slice(first), ...benches.slice(0, first)]) {
+    try {
+      const made = make(bench);
+      built.set(name, (built.get(name) ?? 0) + 1);
+      return { bench, made };
+    } catch (error) {
+      if (!(error instanceof NotBuilt)) throw error;
+      notBuilt.set(name, error.message);
+    }
   }
+  return undefined;
 }
 
 const benchesWith = (subject: Subject, queue: QueueShape): readonly Bench[] =>
@@ -106,12 +109,6 @@ async function submit(pair: Pair, queue: QueueShape, exchange: Exchange): Promis
   const method: unknown = sender === undefined ? undefined : Reflect.get(sender, queue.struct === undefined ? "submit" : "send");
   const reply: unknown = await call(method, sender, exchange.input);
   return { reply, found, readable, room };
-}
-
-function pick<T>(g: fc.GeneratorValue, list: readonly T[]): T {
-  const found = list[g(fc.nat, list.length - 1)];
-  if (found === undefined) throw new Error("nothing to pick");
-  return found;
 }
 
 /** Devices, started with each set of features that is tried. */
@@ -159,9 +156,9 @@ export function testMessages(subjects: readonly Subject[]): void {
       if (benches.length === 0) throw new Error("no set of features has this queue");
       await fc.assert(
         fc.asyncProperty(fc.gen(), async (g) => {
-          const { pair, hand } = pick(g, benches);
-          const exchange = attempt(name, () => exchangeOf(g, requireRequest(queue), variant, pair.agreed));
-          if (exchange === undefined || !travels(exchange)) return;
+          const attempted = attempt(g, benches, name, ({ pair }) => exchangeOf(g, requireRequest(queue), variant, pair.agreed));
+          if (attempted === undefined || !travels(attempted.made)) return;
+          const { bench: { pair, hand }, made: exchange } = attempted;
           const { reply, found, readable, room } = await submit(pair, queue, exchange);
           expect(pair.served.errors.splice(0)).toEqual([]);
           expect(found).toMatchObject(exchange.sent);
@@ -178,9 +175,9 @@ export function testMessages(subjects: readonly Subject[]): void {
     test("any bytes in its place, either way: an answer or a typed error", async () => {
       await fc.assert(
         fc.asyncProperty(fc.gen(), async (g) => {
-          const { pair, hand } = pick(g, benches);
-          const exchange = attempt(name, () => exchangeOf(g, requireRequest(queue), variant, pair.agreed));
-          if (exchange === undefined || !travels(exchange)) return;
+          const attempted = attempt(g, benches, name, ({ pair }) => exchangeOf(g, requireRequest(queue), variant, pair.agreed));
+          if (attempted === undefined || !travels(attempted.made)) return;
+          const { bench: { pair, hand }, made: exchange } = attempted;
           const { readable, room } = await submit(pair, queue, exchange);
           const bytes = g(fc.boolean) ? damaged(g, readable) : g(fc.uint8Array, { maxLength: 80 });
           const space = g(fc.integer, { min: bytes.length === 0 ? 1 : 0, max: room + 8 });
@@ -209,9 +206,9 @@ export function testMessages(subjects: readonly Subject[]): void {
       if (benches.length === 0) throw new Error("no set of features has this queue");
       await fc.assert(
         fc.asyncProperty(fc.gen(), async (g) => {
-          const { pair, hand } = pick(g, benches);
-          const made = attempt(name, () => new MessageMaker(g, pair.agreed).struct(subject.scope.requireStruct(queue.struct ?? "")));
-          if (made === undefined) return;
+          const attempted = attempt(g, benches, name, ({ pair }) => new MessageMaker(g, pair.agreed).struct(subject.scope.requireStruct(queue.struct ?? "")));
+          if (attempted === undefined) return;
+          const { bench: { pair, hand }, made } = attempted;
           const arrived = new Promise<unknown>((resolve) => {
             pair.onMessage = (from, message) => {
               if (from === queue.name) resolve(message);

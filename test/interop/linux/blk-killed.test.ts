@@ -91,7 +91,9 @@ suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, que
             before = after;
           }
           back.hold(0);
-          const { status, output } = await storm;
+          const { status, output } = await storm.catch(async (error: unknown) => {
+            throw new Error(`the back end: ${JSON.stringify(await back.report())}`, { cause: error });
+          });
           expect(output).toBe(`${BLOCKS * ROUNDS} written, 0 read back, 0 errors, ${BLOCKS} blocks as written`);
           expect(status).toBe(0);
           const report = await back.report();
