@@ -20,6 +20,6 @@ export async function guestImage(): Promise<GuestImage> {
     newest: "linux-image-amd64",
     label: "",
     modules: MODULES,
-    recipe: fileURLToPath(import.meta.url),
+    recipes: [fileURLToPath(import.meta.url)],
   });
 }

@@ -4,7 +4,28 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { command } from "./command.js";
 
-const sources = fileURLToPath(new URL("guest/", import.meta.url));
+/** What a guest has beside busybox: a folder of programs in C, which are compiled, and of scripts, `init` the first process. */
+export interface GuestPrograms {
+  readonly folder: string;
+  /** Packages that it takes to compile them. */
+  readonly packages: readonly string[];
+  /**
+   * Makes the compiler ready.
+   * @param packages Paths of those packages.
+   * @param work Folder for what comes in between.
+   */
+  compiler(packages: readonly string[], work: string): Promise<(source: string, program: string) => Promise<void>>;
+}
+
+/** Those in guest/, for this machine's processor. */
+const nativePrograms: GuestPrograms = {
+  folder: fileURLToPath(new URL("guest/", import.meta.url)),
+  packages: [],
+  compiler: () =>
+    Promise.resolve(async (source, program) => {
+      await command("gcc", ["-O2", "-static", "-s", "-Wall", "-Werror", "-pthread", "-o", program, source]);
+    }),
+};
 
 /** Something outside of the project is missing without which no guest can be made. */
 export class GuestUnavailable extends Error {
@@ -23,9 +44,13 @@ export async function requireTools(): Promise<void> {
   }
 }
 
-/** A name for what is made of the programs in guest/, of these files (paths) and of these modules. */
-export async function recipeName(files: readonly string[], modules: readonly string[]): Promise<string> {
-  const programs = (await readdir(sources)).sort().map((name) => join(sources, name));
+/** A name for what is made of these programs, of these files (paths) and of these modules. */
+export async function recipeName(
+  files: readonly string[],
+  modules: readonly string[],
+  { folder }: GuestPrograms = nativePrograms,
+): Promise<string> {
+  const programs = (await readdir(folder)).sort().map((name) => join(folder, name));
   return await nameOfFiles([...programs, fileURLToPath(import.meta.url), ...files], modules.join());
 }
 
@@ -37,12 +62,13 @@ export async function nameOfFiles(files: readonly string[], text = ""): Promise<
 }
 
 /**
- * Makes a first file system: busybox, modules of a kernel, and the programs in guest/ or another first process.
+ * Makes a first file system: busybox, modules of a kernel, and programs.
  * @param work Folder for what comes in between.
  * @param kernel Where the modules are: below `lib/modules/`, by the version of the kernel.
  * @param modules Names of those that are wanted; what these need comes along.
  * @param busybox The package.
- * @param init A script that is the first process in place of all that is in guest/.
+ * @param programs Those in guest/ if absent.
+ * @param packages What it takes to compile them.
  * @param initrd File to write.
  */
 export async function makeInitramfs(
@@ -51,7 +77,8 @@ export async function makeInitramfs(
     readonly kernel: string;
     readonly modules: readonly string[];
     readonly busybox: string;
-    readonly init?: string;
+    readonly programs?: GuestPrograms;
+    readonly packages?: readonly string[];
   },
   initrd: string,
 ): Promise<void> {
@@ -62,28 +89,27 @@ export async function makeInitramfs(
   await mkdir(join(root, "bin"), { recursive: true });
   await copyModules(from.kernel, root, version, from.modules);
   await copyFile(join(busybox, "bin/busybox"), join(root, "bin/busybox"));
-  if (from.init === undefined) await addPrograms(root);
-  else await copyExecutable(from.init, join(root, "init"));
+  await addPrograms(root, work, from.programs ?? nativePrograms, from.packages ?? []);
   const names = (await readdir(root, { recursive: true })).sort();
   await writeFile(join(work, "names"), [".", ...names].join("\n"));
   const script = 'cd "$1" && cpio --quiet -o -H newc -R 0:0 < "$2" > "$3"';
   await command("sh", ["-c", script, "cpio", root, join(work, "names"), initrd]);
 }
 
-async function copyExecutable(from: string, to: string): Promise<void> {
-  await copyFile(from, to);
-  await chmod(to, 0o755);
-}
-
-/** What is in guest/: programs, compiled for this machine, and scripts. */
-async function addPrograms(root: string): Promise<void> {
-  for (const file of (await readdir(sources)).sort()) {
-    const source = join(sources, file);
-    if (file.endsWith(".c")) {
-      const program = join(root, "bin", file.slice(0, -2));
-      await command("gcc", ["-O2", "-static", "-s", "-Wall", "-Werror", "-pthread", "-o", program, source]);
-    } else if (!file.endsWith(".h")) {
-      await copyExecutable(source, join(root, file));
+async function addPrograms(
+  root: string,
+  work: string,
+  programs: GuestPrograms,
+  packages: readonly string[],
+): Promise<void> {
+  const { folder } = programs;
+  const compile = await programs.compiler(packages, work);
+  for (const file of (await readdir(folder)).sort()) {
+    const source = join(folder, file);
+    if (file.endsWith(".c")) await compile(source, join(root, "bin", file.slice(0, -2)));
+    else if (!file.endsWith(".h")) {
+      await copyFile(source, join(root, file));
+      await chmod(join(root, file), 0o755);
     }
   }
 }

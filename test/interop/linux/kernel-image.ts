@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { command } from "./command.js";
 import type { DebianPackages } from "./debian-packages.js";
-import { makeInitramfs, recipeName } from "./initramfs.js";
+import { makeInitramfs, recipeName, type GuestPrograms } from "./initramfs.js";
 import { keptFolder } from "./kept-folder.js";
 
 /** A kernel and its first file system, for a machine to boot. */
@@ -20,10 +20,10 @@ export interface KernelImageKind {
   readonly label: string;
   /** Modules of the kernel; what these need comes along. */
   readonly modules: readonly string[];
-  /** Path of a script that is the first process in place of all that is in guest/. */
-  readonly init?: string;
-  /** Path of the file that says all this: another one makes another image. */
-  readonly recipe: string;
+  /** Those in guest/ if absent. */
+  readonly programs?: GuestPrograms;
+  /** Paths of the files that say all this: others make another image. */
+  readonly recipes: readonly string[];
 }
 
 /**
@@ -31,12 +31,11 @@ export interface KernelImageKind {
  * @throws GuestUnavailable that says what is missing: a tool, or the network.
  */
 export async function kernelImage(kind: KernelImageKind): Promise<GuestImage> {
-  const { packages, newest, label, modules, init, recipe } = kind;
+  const { packages, newest, label, modules, programs, recipes } = kind;
   const kernelPackage = (): Promise<string | undefined> => packages.dependency(newest, "linux-image-");
-  const files = [fileURLToPath(import.meta.url), recipe, ...(init === undefined ? [] : [init])];
   const folder = await keptFolder({
     prefix: `${label}linux-image-`,
-    recipe: await recipeName(files, modules),
+    recipe: await recipeName([fileURLToPath(import.meta.url), ...recipes], modules, programs),
     packages,
     async name() {
       const name = await kernelPackage();
@@ -45,7 +44,9 @@ export async function kernelImage(kind: KernelImageKind): Promise<GuestImage> {
     async download() {
       const name = await kernelPackage();
       if (name === undefined) throw new Error(`apt knows no package ${newest}`);
-      return { kernel: await packages.file(name), busybox: await packages.file("busybox-static") };
+      const more: string[] = [];
+      for (const needed of programs?.packages ?? []) more.push(await packages.file(needed));
+      return { kernel: await packages.file(name), busybox: await packages.file("busybox-static"), more };
     },
     async make(downloaded, work, result) {
       const kernel = join(work, "kernel");
@@ -53,8 +54,9 @@ export async function kernelImage(kind: KernelImageKind): Promise<GuestImage> {
       const [version] = await readdir(join(kernel, "lib/modules"));
       if (version === undefined) throw new Error(`${downloaded.kernel} has no modules`);
       await copyFile(join(kernel, "boot", `vmlinuz-${version}`), join(result, "vmlinuz"));
-      const { busybox } = downloaded;
-      await makeInitramfs(work, { kernel, modules, busybox, ...(init && { init }) }, join(result, "initrd"));
+      const { busybox, more } = downloaded;
+      const from = { kernel, modules, busybox, packages: more, ...(programs && { programs }) };
+      await makeInitramfs(work, from, join(result, "initrd"));
     },
   });
   return { kernel: join(folder, "vmlinuz"), initrd: join(folder, "initrd") };

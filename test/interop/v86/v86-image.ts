@@ -3,11 +3,10 @@ import { fileURLToPath } from "node:url";
 import { DebianPackages } from "../linux/debian-packages.js";
 import { kernelImage, type GuestImage } from "../linux/kernel-image.js";
 import { cache } from "../linux/kept-folder.js";
+import { i386Programs } from "./i386-programs.js";
 
 /** Modules of the kernel that tests load; what these need comes along. */
 const MODULES = ["virtio_pci", "virtio_blk", "virtio-rng", "virtio_input", "virtio_console", "virtio_net", "evdev"];
-
-const init = fileURLToPath(new URL("init", import.meta.url));
 
 /** Debian for processors of 32 bits, which is what v86 emulates. The system has no lists of it. */
 const folder = join(cache, "packages-i386");
@@ -17,7 +16,7 @@ const debian = new DebianPackages(folder, [
 ]);
 
 /**
- * Debian's kernel for old PCs, and busybox. It is made once for each version of the kernel, and kept in node_modules/.cache.
+ * Debian's kernel for old PCs, busybox, and the programs in guest/. It is made once for each version of the kernel, and kept in node_modules/.cache.
  * @throws GuestUnavailable that says what is missing: a tool, or the network.
  */
 export async function v86Image(): Promise<GuestImage> {
@@ -26,7 +25,7 @@ export async function v86Image(): Promise<GuestImage> {
     newest: "linux-image-686",
     label: "v86-",
     modules: MODULES,
-    init,
-    recipe: fileURLToPath(import.meta.url),
+    programs: await i386Programs(),
+    recipes: [fileURLToPath(import.meta.url), fileURLToPath(new URL("i386-programs.ts", import.meta.url))],
   });
 }
