@@ -2,15 +2,15 @@ import type { AnswerRule, PathExpression } from "../language/syntax-tree.js";
 import type { Formula, StructModel, VariantModel } from "./device-model.js";
 import { externalFields } from "./external-fields.js";
 import { reportUnknown, type Facts } from "./facts.js";
+import { scalarSize } from "./field-types.js";
 import { replaceLeaves } from "./formula-building.js";
 import { constantOf } from "./formula-values.js";
 import { compileNumber } from "./formulas.js";
-import { hasField, readableEnvironment, type FoundMessage, type MessageContext } from "./protocol-messages.js";
+import { failureEnvironment, hasField, type FoundMessage, type MessageContext } from "./protocol-messages.js";
 import {
   certainAnswer,
   findInAnswer,
   findInRequest,
-  scalarSizes,
   type AnswerPlace,
   type NoPlace,
   type StructTypes,
@@ -56,7 +56,7 @@ export function failureValue(
   if (first === undefined || rule.value === undefined) return undefined;
   if (!isNew(rule, placed, context)) return undefined;
   const expected = first.place.enum === null ? null : enumSymbol(first.place.enum, scope);
-  const value = compileNumber(rule.value, { ...readableEnvironment(symbol, context), expected });
+  const value = compileNumber(rule.value, { ...failureEnvironment(symbol, context), expected });
   if (value === undefined) return undefined;
   const constant = constantOf(value);
   const isRight = placed.every(({ variant, place }) =>
@@ -147,7 +147,7 @@ function isNew(rule: AnswerRule, placed: readonly Placed[], { facts, given, foun
 
 function fits(value: bigint, rule: AnswerRule, place: AnswerPlace, { facts, scope }: FailureRuleContext): boolean {
   const span = rule.value?.span ?? rule.span;
-  const bits = BigInt(scalarSizes[place.type] * 8);
+  const bits = BigInt(scalarSize(place.type) * 8);
   // Two's complement is as good as a number without a sign.
   const [low, high] = [-(1n << (bits - 1n)), (1n << bits) - 1n];
   const what = rule.target?.segments.map(({ text }) => text).join(".") ?? "";

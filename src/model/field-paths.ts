@@ -59,13 +59,14 @@ export interface FoundField {
 
 /**
  * Follows a path from field to field. Undefined if no field has its first name; `broken` if it goes wrong later, which is
- * reported.
+ * reported. External types travel as bytes: only with `inExternals` does a path lead to what a definition says of them.
  */
 export function findPath(
   members: readonly StructMember[],
   path: readonly Name[],
   scope: Scope,
   facts: Facts,
+  inExternals = false,
 ): FoundField | "broken" | undefined {
   let fields = fieldsOf(members);
   let at: Scope = scope;
@@ -86,7 +87,7 @@ export function findPath(
       at = type.symbol.scope;
     } else if (member.kind === "field" && member.dimensions.length === 0 && type.kind === "inline") {
       fields = fieldsOf(type.declaration.members);
-    } else if (isKnownInside(member, type)) {
+    } else if (inExternals && isKnownInside(member, type)) {
       fields = fieldsOf(type.symbol.declaration.members);
       at = type.symbol.scope;
     } else if (member.kind === "match-fields") {

@@ -24,6 +24,8 @@ export interface FieldTable {
   /** For a struct without a name of its own: what is known where it stands. */
   readonly outer: FormulaEnvironment | null;
   readonly parameters: ReadonlySet<string>;
+  /** Whether formulas see fields of external types. */
+  readonly inExternals: boolean;
   readonly placed: Set<NamedMember>;
   readonly late: LateUse[];
   /** What such a struct takes over from where it stands, by the name of the parameter that this becomes. */
@@ -34,12 +36,13 @@ export interface FieldTable {
 
 export function newFieldTable(
   options: Pick<FieldTable, "facts" | "scope" | "members"> &
-    Partial<Pick<FieldTable, "before" | "outer" | "parameters">>,
+    Partial<Pick<FieldTable, "before" | "outer" | "parameters" | "inExternals">>,
 ): FieldTable {
   return {
     before: null,
     outer: null,
     parameters: new Set(),
+    inExternals: false,
     ...options,
     placed: new Set(),
     late: [],
@@ -100,7 +103,7 @@ function answerFrom(
   if (first === undefined || last === undefined) return undefined;
   const member = fieldsOf(table.members).get(first.text);
   if (!member) return undefined;
-  const found = findPath(table.members, path, table.scope, table.facts);
+  const found = findPath(table.members, path, table.scope, table.facts, table.inExternals);
   if (found === undefined || found === "broken" || !isNumber(found, last, table.facts)) {
     return { answer: { formula: undefined, enum: null }, member };
   }

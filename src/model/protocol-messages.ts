@@ -122,9 +122,9 @@ export function messageEnvironment(
   return { ...all, field: (path) => readable.field?.(path) ?? all.field?.(path) };
 }
 
-/** What formulas about a request see that may not look at the answer. */
-export function readableEnvironment(symbol: RequestSymbol, { scope, facts }: MessageContext): FormulaEnvironment {
-  const before = newFieldTable({ facts, scope, members: streamOf(symbol, "readable") });
+/** What the value of a failure sees: what is asked, and what is known of external types in it. */
+export function failureEnvironment(symbol: RequestSymbol, { scope, facts }: MessageContext): FormulaEnvironment {
+  const before = newFieldTable({ facts, scope, members: streamOf(symbol, "readable"), inExternals: true });
   return environmentOf(newFieldTable({ facts, scope, members: [], before }), "rule");
 }
 

@@ -10,6 +10,7 @@ import type {
   StructModel,
   VariantModel,
 } from "./device-model.js";
+import { builtinScalar, scalarSize } from "./field-types.js";
 
 /**
  * What the device writes where it could not do what it was asked for: these bytes, with zeros where no field is. They are at
@@ -87,34 +88,46 @@ export function findInAnswer(
   }
   const found = numberIn(field, inner, types);
   if ("reason" in found) return found;
-  const behind = fields.slice(index + 1);
+  const behind = wholeFields(fields.slice(index + 1));
   const isFree = restElement(field) !== undefined;
   // What varies in size goes as far as the number.
-  const size = field.size ?? (isFree ? found.size : null) ?? found.offset + scalarSizes[found.type];
+  const size = field.size ?? (isFree ? found.size : null) ?? found.offset + scalarSize(found.type);
   const isWhole = variant.replies.length === 1;
-  const sizes = [field.size, ...behind.map((each) => (isAlways(each) ? each.size : null))];
+  const sizes = [field.size, ...behind.map((whole) => (whole.every(isAlways) ? sizeOf(whole) : null))];
   const toEnd = sizes.reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0);
-  const fromStart = field.offset === null || !isFirst(fields, index) ? null : field.offset + found.offset;
+  const fromStart = field.offset === null ? null : field.offset + found.offset;
   const fromEnd = toEnd === null || !isWhole ? null : toEnd - found.offset;
   if (fromStart === null && fromEnd === null) return { reason: "where it is varies" };
   const reach = (field.offset ?? 0) + size + (field.size === null ? 0 : paddingSize(behind));
   return { type: found.type, enum: found.enum, fromStart, fromEnd, reach };
 }
 
-/** Nothing in front of it that is there only sometimes. */
-function isFirst(fields: readonly FieldModel[], index: number): boolean {
-  return fields.slice(0, index).every(isAlways);
-}
-
 function isAlways(field: FieldModel): boolean {
   return field.conditionTree === null && !field.overlaps && !field.optional;
 }
 
-function paddingSize(fields: readonly FieldModel[]): number {
-  let total = 0;
+/** Fields, with those together that an integer is divided into: each of them has the size of all of it. */
+function wholeFields(fields: readonly FieldModel[]): readonly (readonly FieldModel[])[] {
+  const wholes: FieldModel[][] = [];
   for (const field of fields) {
-    if (field.size === null || !isAlways(field) || !(field.reserved || field.validTree !== null)) break;
-    total += field.size;
+    const whole = wholes.at(-1);
+    if (whole !== undefined && field.bits !== null && field.bits.shift > 0) whole.push(field);
+    else wholes.push([field]);
+  }
+  return wholes;
+}
+
+function sizeOf([first]: readonly FieldModel[]): number | null {
+  return first?.size ?? null;
+}
+
+function paddingSize(wholes: readonly (readonly FieldModel[])[]): number {
+  const isPadding = (field: FieldModel): boolean => isAlways(field) && (field.reserved || field.validTree !== null);
+  let total = 0;
+  for (const whole of wholes) {
+    const size = sizeOf(whole);
+    if (size === null || !whole.every(isPadding)) break;
+    total += size;
   }
   return total;
 }
@@ -140,9 +153,9 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
   if (field.bits !== null) return { reason: "it is a part of a number" };
   const type = (first !== undefined || field.optional ? restElement(field) : undefined) ?? field.type;
   if (first === undefined) {
-    const scalar = typeof type === "string" && isScalar(type) ? type : undefined;
+    const scalar = typeof type === "string" ? builtinScalar(type) : undefined;
     if (scalar === undefined) return { reason: "it is no number" };
-    return { type: scalar, enum: field.enum, offset: 0, size: scalarSizes[scalar] };
+    return { type: scalar, enum: field.enum, offset: 0, size: scalarSize(scalar) };
   }
   const name = typeof type === "string" ? type : "struct" in type ? type.struct : "";
   const struct = types.struct(name) ?? types.external(name);
@@ -155,23 +168,6 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
   if (inner.offset === null) return { reason: "where it is varies" };
   const found = numberIn(inner, rest, types);
   return "reason" in found ? found : { ...found, offset: inner.offset + found.offset, size: struct.size };
-}
-
-export const scalarSizes: Readonly<Record<ScalarType, number>> = {
-  u8: 1,
-  le16: 2,
-  le32: 4,
-  le64: 8,
-  be16: 2,
-  be32: 4,
-  be64: 8,
-  u16: 2,
-  u32: 4,
-  u64: 8,
-};
-
-function isScalar(name: string): name is ScalarType {
-  return Object.hasOwn(scalarSizes, name);
 }
 
 /** A number that a request has at a known place. */

@@ -39,6 +39,45 @@ describe("the answer of a device that failed", () => {
     expect(found).toMatchObject({ R: { anchor: "start", size: 6, fields: [{ path: ["head", "code"], offset: 0 }] } });
   });
 
+  it("is as far from the end as the integers behind it are long, however they are divided into bits", () => {
+    const found = failuresOf(`request R {
+      writable { u8 data[]; Status status; le16 a : 4; le16 b : 12; le16 c : 16; }
+    } answers R { failed status = BAD; }`);
+    expect(found).toEqual({ R: { anchor: "end", size: 5, fields: [status(0, 7)] } });
+    const usual = failuresOf(`request R { writable { u8 data[]; Status status; le16 a : 4; le16 b : 12; } }`);
+    expect(usual).toEqual({ R: { anchor: "end", size: 3, fields: [status(0, 3)] } });
+  });
+
+  it("goes up to the end of a reserved integer that is divided into bits, if all of it is reserved", () => {
+    const found = failuresOf(`request R {
+      writable { Status status; reserved u8 x : 4; reserved u8 y : 4; reserved u8 z; }
+    } answers R { failed status = BAD; }`);
+    expect(found).toEqual({ R: { anchor: "start", size: 3, fields: [status(0, 7)] } });
+    const partly = failuresOf(`request R {
+      writable { Status status; reserved u8 w; reserved u8 x : 4; u8 y : 4; }
+    } answers R { failed status = BAD; }`);
+    expect(partly).toEqual({ R: { anchor: "start", size: 2, fields: [status(0, 7)] } });
+  });
+
+  it("is where the field is, behind alternatives that are all of one size", () => {
+    const answer = { anchor: "start", size: 5, fields: [status(4, 7)] };
+    const behindUnion = failuresOf(`request R {
+      writable { union { le32 a; be32 b; }; Status status; u8 data[]; }
+    } answers R { failed status = BAD; }`);
+    expect(behindUnion).toEqual({ R: answer });
+    const behindBranches = failuresOf(`features { A = 0; } request R {
+      writable { if A { le32 n; } else { be32 n; } Status status; le16 more; }
+    } answers R { failed status = BAD; }`);
+    expect(behindBranches).toEqual({ R: answer });
+  });
+
+  it("is nowhere, behind alternatives that differ in size", () => {
+    const found = failuresOf(`features { A = 0; } request R {
+      writable { if A { le32 n; } else { be16 n; } Status status; le16 more; }
+    } answers R { failed status = BAD; }`);
+    expect(found).toEqual({ R: { anchor: "end", size: 3, fields: [status(0, 7)] } });
+  });
+
   it("is at the end in all kinds, if it is in one", () => {
     const found = failuresOf(`request R {
       readable { u8 type; }
