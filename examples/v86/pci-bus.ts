@@ -12,7 +12,8 @@ const INTERRUPT_LINE = 0x3c;
  */
 export class PciBus {
   readonly #machine: V86Machine;
-  readonly #memory: GuestMemory;
+  /** The guest's memory, as the devices see it: other bytes from time to time, at the same addresses. */
+  readonly memory: GuestMemory;
   readonly #functions = new Map<number, PciTransport>();
   #buffer: ArrayBufferLike;
   /** What the guest has written to the address register. */
@@ -21,7 +22,7 @@ export class PciBus {
   constructor(machine: V86Machine) {
     this.#machine = machine;
     this.#buffer = machine.mem8.buffer;
-    this.#memory = new GuestMemory([this.#guestMemory()], { oneThread: true });
+    this.memory = new GuestMemory([this.#guestMemory()], { oneThread: true });
     takePorts(machine, CONFIG_ADDRESS, 4, {
       read: () => undefined,
       write: (offset, width, value) => {
@@ -50,7 +51,7 @@ export class PciBus {
   /** The registers are in I/O ports, the interrupt is a line. */
   plugIn(slot: number, device: VirtioDevice): PciTransport {
     const pci = new PciTransport(device, {
-      memory: this.#memory,
+      memory: this.memory,
       bar: "io",
       interrupt: (isAsserted) => {
         // The firmware has written down which line it is.
@@ -96,7 +97,7 @@ export class PciBus {
     const { buffer } = this.#machine.mem8;
     if (buffer === this.#buffer) return;
     this.#buffer = buffer;
-    this.#memory.replace([this.#guestMemory()]);
+    this.memory.replace([this.#guestMemory()]);
     for (const { device } of this.#functions.values()) device.memoryMoved();
   }
 

@@ -101,6 +101,7 @@ export function openImageDisk(options: ImageDiskOptions): ImageDisk {
       "FLUSH",
       "SEG_MAX",
       "BLK_SIZE",
+      ...(options.features ?? []),
       ...(queues > 1 ? (["MQ"] as const) : []),
       ...(readOnly ? (["RO"] as const) : (["DISCARD", "WRITE_ZEROES"] as const)),
     ],

@@ -73,6 +73,7 @@ export function openKeyboard(options: KeyboardOptions = {}): Keyboard {
   }
 
   const device = new InputDevice({
+    ...(options.features && { features: options.features }),
     configWindow: ({ select, subsel }) => answer(select, subsel),
     statusq(buffer) {
       const { type, code, value } = buffer;

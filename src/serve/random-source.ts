@@ -26,6 +26,7 @@ export function openRandomSource(options: RandomSourceOptions = {}): ServedDevic
   const bytes = new Uint8Array(CHUNK);
   let served = 0;
   const device = new EntropyDevice({
+    ...(options.features && { features: options.features }),
     requestq(request) {
       const wanted = Math.min(CHUNK, request.data.length);
       const length = fd === undefined ? wanted : readSync(fd, bytes, 0, wanted, null);

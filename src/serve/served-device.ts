@@ -1,4 +1,4 @@
-import type { VirtioDevice } from "../runtime/index.js";
+import type { CommonFeatureName, VirtioDevice } from "../runtime/index.js";
 
 /** A device that stands ready for a transport, with what it holds open on the host. */
 export interface ServedDevice {
@@ -15,6 +15,8 @@ export interface ServedDevice {
 export interface ServedDeviceOptions {
   /** Told of what the guest does wrong, and of what fails on the host. */
   readonly onError?: ((error: Error) => void) | undefined;
+  /** Common features to offer besides those that are always offered, such as RING_PACKED. */
+  readonly features?: readonly CommonFeatureName[];
 }
 
 /** Something on the host that cannot be served: a file that is not there, a socket that nobody listens on. */

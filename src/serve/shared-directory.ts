@@ -126,6 +126,7 @@ export function openSharedDirectory(options: SharedDirectoryOptions): ServedDevi
   }
 
   const device = new FsDevice({
+    ...(options.features && { features: options.features }),
     config: { tag: options.tag ?? "virtio-gen", numRequestQueues: options.queues ?? 1, notifyBufSize: 0 },
     hiprio: urgent,
     requestQueue: serve,

@@ -92,7 +92,7 @@ export function openCryptoEngine(options: CryptoEngineOptions = {}): CryptoEngin
         maxAuthKeyLen: LONGEST_AUTH_KEY,
         maxSize: BigInt(MOST_DATA),
       },
-      features: ["REVISION_1"],
+      features: ["REVISION_1", ...(options.features ?? [])],
       // As many as QEMU has; over vhost-user it cannot be told of fewer.
       queueSize: 1024,
       dataq: data,

@@ -85,6 +85,7 @@ class Network implements StreamNetwork {
           "CTRL_VQ",
           "CTRL_RX",
         ] as const),
+        ...(options.features ?? []),
         ...(pairs > 1 ? (["MQ"] as const) : []),
       ],
       config: { mac: options.mac ?? randomMac(), status: 0, maxVirtqueuePairs: pairs, mtu },

@@ -56,6 +56,7 @@ class Bridge implements ServedDevice, PacketSink {
     this.#options = options;
     this.guestCid = BigInt(options.guestCid);
     this.device = new VsockDevice({
+      ...(options.features && { features: options.features }),
       config: { guestCid: this.guestCid },
       tx: (buffer) => this.#receive(buffer),
       queueReset: () => this.#forgetAll(),

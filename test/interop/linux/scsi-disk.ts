@@ -1,5 +1,5 @@
 import { ScsiDevice, type ScsiCommand } from "../../../generated/scsi.js";
-import type { Completion } from "../../../src/runtime/index.js";
+import type { CommonFeatureName, Completion } from "../../../src/runtime/index.js";
 
 const BLOCK = 512;
 /** Operation codes of SPC and SBC. */
@@ -36,11 +36,12 @@ export class ScsiDisk {
   /** Called before blocks are read or written, from `block` on: it may throw, or give a promise that rejects. */
   beforeTransfer: ((block: number) => Promise<never> | undefined) | undefined = undefined;
 
-  constructor(size: number, queues: number) {
+  /** @param features Common features to offer besides those that are always offered. */
+  constructor(size: number, queues: number, features: readonly CommonFeatureName[] = []) {
     this.bytes = Buffer.alloc(size);
     this.device = new ScsiDevice({
       // QEMU takes them for granted.
-      features: ["HOTPLUG", "CHANGE"],
+      features: ["HOTPLUG", "CHANGE", ...features],
       config: {
         numQueues: queues,
         segMax: 126,

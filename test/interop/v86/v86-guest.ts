@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { V86 } from "v86";
 import { PciBus } from "../../../examples/v86/pci-bus.js";
 import { machineOf } from "../../../examples/v86/v86-machine.js";
-import type { VirtioDevice } from "../../../src/runtime/index.js";
+import type { GuestMemory, VirtioDevice } from "../../../src/runtime/index.js";
 import { GuestCommands } from "../linux/guest-commands.js";
 import { GuestUnavailable } from "../linux/initramfs.js";
 import { within } from "../linux/within.js";
@@ -37,18 +37,25 @@ export function requireV86(): Promise<boolean> {
   });
 }
 
+export interface V86Options {
+  /** More arguments for the kernel. */
+  readonly kernelArguments?: string;
+}
+
 /** Linux in v86, a PC in WebAssembly, with generated devices on its PCI bus. All of it is in this process. */
 export class V86Guest extends GuestCommands {
   readonly #emulator: V86;
   readonly #line: ShellLine;
   #console = "";
   #isGone = false;
+  #bus: PciBus | undefined;
 
   private constructor(emulator: V86, line: ShellLine) {
     // It ends when it is told to, and not by itself.
     super(line, { exited: new Promise(() => undefined), ended: new Promise(() => undefined) });
     this.#emulator = emulator;
     this.#line = line;
+    this.#bus = undefined;
     emulator.add_listener("serial1-output-byte", (byte) => line.take(byte));
     emulator.add_listener("serial0-output-byte", (byte) => (this.#console += String.fromCharCode(byte)));
   }
@@ -58,7 +65,11 @@ export class V86Guest extends GuestCommands {
    * @param modules Modules of the kernel to load.
    * @throws Error with what it printed on its console.
    */
-  static async start(devices: readonly VirtioDevice[], modules: readonly string[]): Promise<V86Guest> {
+  static async start(
+    devices: readonly VirtioDevice[],
+    modules: readonly string[],
+    { kernelArguments = "" }: V86Options = {},
+  ): Promise<V86Guest> {
     const { kernel, initrd } = await v86Image();
     const packageFolder = dirname(createRequire(import.meta.url).resolve("v86"));
     const emulator = new V86({
@@ -67,7 +78,7 @@ export class V86Guest extends GuestCommands {
       vga_bios: await file(join(FIRMWARE, "vgabios-stdvga.bin")),
       bzimage: await file(kernel),
       initrd: await file(initrd),
-      cmdline: KERNEL_ARGUMENTS,
+      cmdline: `${KERNEL_ARGUMENTS} ${kernelArguments}`,
       memory_size: MEMORY,
       uart1: true,
       autostart: false,
@@ -84,6 +95,7 @@ export class V86Guest extends GuestCommands {
         new Promise((resolve) => emulator.add_listener("emulator-loaded", resolve)),
       );
       const bus = new PciBus(machineOf(emulator));
+      guest.#bus = bus;
       for (const [index, device] of devices.entries()) bus.plugIn(FIRST_SLOT + index, device);
       await emulator.run();
       await within(BOOT_PATIENCE, "the guest does not start", line.ready);
@@ -94,6 +106,12 @@ export class V86Guest extends GuestCommands {
       await guest.close();
       throw error;
     }
+  }
+
+  /** What the devices see of its memory. */
+  get memory(): GuestMemory {
+    if (this.#bus === undefined) throw new Error("the guest has not been started");
+    return this.#bus.memory;
   }
 
   override async close(): Promise<void> {

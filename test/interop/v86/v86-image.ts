@@ -6,7 +6,10 @@ import { cache } from "../linux/kept-folder.js";
 import { i386Programs } from "./i386-programs.js";
 
 /** Modules of the kernel that tests load; what these need comes along. */
-const MODULES = ["virtio_pci", "virtio_blk", "virtio-rng", "virtio_input", "virtio_console", "virtio_net", "evdev"];
+const MODULES = [
+  "virtio_pci", "virtio_blk", "virtio-rng", "virtio_input", "virtio_console", "virtio_net", "virtio_balloon", "virtio_scsi",
+  "virtiofs", "vmw_vsock_virtio_transport", "virtio_crypto", "algif_skcipher", "sd_mod", "evdev",
+]; // prettier-ignore
 
 /** Debian for processors of 32 bits, which is what v86 emulates. The system has no lists of it. */
 const folder = join(cache, "packages-i386");
