@@ -38,6 +38,8 @@ export const special = {
   capacity: 1006,
   writeback: 1007,
   collectGarbage: 1008,
+  /** Reads as how often the Worker's device was reset. */
+  resets: 1009,
   /** Milliseconds that the answer takes are added. */
   late: 2000,
 } as const;

@@ -88,6 +88,8 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
       return filled(request, Number(device.config.capacity & 0xffn));
     case special.writeback:
       return filled(request, device.config.writeback);
+    case special.resets:
+      return filled(request, device.resets);
     case special.collectGarbage:
       setFlagsFromString("--expose-gc");
       runInNewContext("gc()");
@@ -99,7 +101,14 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
 }
 
 if (kind === "throws") throw new Error("not today");
-const device = new BlkDevice({
+class CountingDisk extends BlkDevice {
+  /** How often it was reset. */
+  resets = 0;
+  protected override deviceReset(): void {
+    this.resets++;
+  }
+}
+const device = new CountingDisk({
   features: [
     "MQ",
     "CONFIG_WCE",

@@ -313,7 +313,7 @@ export class Session {
     }
     const { isPacked } = this.#negotiation;
     const isStarted = await this.#iotlb.whenKnown(ring, isPacked, async () => {
-      if (!this.rings.anyRunning) await this.#begin();
+      if (!this.rings.anyRunning) await this.#begin(ring);
       await this.rings.start(ring, isPacked, this.#inflight.region);
     });
     if (!isStarted) return undefined;
@@ -331,11 +331,12 @@ export class Session {
   }
 
   /** Before the first ring runs: the device takes over what the front end has negotiated, or goes on where it was. */
-  async #begin(): Promise<void> {
-    const goesOn = this.rings.goOn(this.#crypto.isInUse) || this.#isQueueReset;
+  async #begin(first: Vring): Promise<void> {
+    const goesOn = this.rings.goOn(first, this.#crypto.isInUse) || this.#isQueueReset;
     if (this.#negotiation.isUnchanged && goesOn) return;
     // This process has been there all the time: only after a crash is anything in flight when a driver starts anew.
     if (this.#negotiation.isRunning) this.#inflight.discard();
+    this.rings.forgetPlaces();
     this.rings.setUntold(this.#negotiation.isUntold);
     const features = await this.#negotiation.begin();
     const writes = this.#config.writeKept();
@@ -352,10 +353,12 @@ export class Session {
   }
 
   async #enable(ring: Vring, isEnabled: boolean): Promise<Reply | undefined> {
-    ring.isEnabled = isEnabled;
-    if (isEnabled) return this.#startIfReady(ring);
-    if (ring.isRunning) await this.rings.pause(ring);
-    return undefined;
+    if (!isEnabled) {
+      await this.rings.disable(ring);
+      return undefined;
+    }
+    ring.isEnabled = true;
+    return this.#startIfReady(ring);
   }
 
   #ringOf(message: Message<FrontEndRequest>): Vring {

@@ -68,10 +68,12 @@ export class VringSet {
   }
 
   /**
-   * The rings are to start where they stopped, and have been in use: the driver is the same as before.
+   * The driver is the same as before: the ring that starts first was disabled only, or all of them are to start where they
+   * stopped, and have been in use.
    * @param inUse the device has been used in another way
    */
-  goOn(inUse: boolean): boolean {
+  goOn(first: Vring, inUse: boolean): boolean {
+    if (first.isPaused) return true;
     let used = inUse;
     for (const { stoppedAt, base, isPacked } of this.#rings.values()) {
       if (stoppedAt === undefined) continue;
@@ -145,17 +147,24 @@ export class VringSet {
   }
 
   setBase(index: number, base: number): void {
-    this.#stopped(index).base = base;
+    const ring = this.#stopped(index);
+    // Disabled and set up anew without having been stopped: so do Linux and Cloud Hypervisor for the next driver.
+    if (ring.isPaused) ring.stoppedAt = ring.base;
+    ring.isPaused = false;
+    ring.base = base;
   }
 
   /** Lets the device at the ring. @throws VhostUserError when the device refuses it. */
   async start(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): Promise<void> {
     // The queue was reset: its buffers are the driver's again, answered or not.
     if (ring.stoppedAt !== undefined && ring.stoppedAt !== ring.base) inflight?.discard(ring.index);
-    if (!ring.isElsewhere) {
-      this.#runner.start(ring, isPacked, inflight);
-      return;
-    }
+    if (ring.isElsewhere) await this.#startElsewhere(ring, isPacked, inflight);
+    else this.#runner.start(ring, isPacked, inflight);
+    ring.stoppedAt = undefined;
+    ring.isPaused = false;
+  }
+
+  async #startElsewhere(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): Promise<void> {
     // Found in memory here, so that it is refused in the same way.
     ring.addresses(this.#regions, isPacked);
     if (this.#inband.isOn) {
@@ -188,6 +197,23 @@ export class VringSet {
   async halt(ring: Vring): Promise<void> {
     ring.isHalted = true;
     await this.pause(ring);
+  }
+
+  /** The front end disables a ring. One that runs stands still, and goes on where it is unless it is set up anew. */
+  async disable(ring: Vring): Promise<void> {
+    ring.isEnabled = false;
+    if (!ring.isRunning && !ring.isHalted) return;
+    ring.isPaused = true;
+    ring.isHalted = false;
+    if (ring.isRunning) await this.pause(ring);
+  }
+
+  /** The device has been reset: where rings were says nothing any more. */
+  forgetPlaces(): void {
+    for (const ring of this.#rings.values()) {
+      ring.stoppedAt = undefined;
+      ring.isPaused = false;
+    }
   }
 
   /** The ring stands still; its kick stays. */

@@ -34,12 +34,14 @@ export class Vring {
   address: VringAddress | undefined;
   /** Where to start: the number of SET_VRING_BASE. */
   base = 0;
-  /** Where it was stopped last, as such a number. */
+  /** Where it was stopped, as such a number, until it is started again. */
   stoppedAt: number | undefined;
   isEnabled = false;
   isRunning = false;
   /** It runs as far as the front end knows, but stands still until its memory is known again. */
   isHalted = false;
+  /** It was disabled while it ran, and not set up anew since: enabled again, it goes on where it is. */
+  isPaused = false;
   isPacked = false;
   /** There is no kick: the ring is to be looked at all the time. */
   isPolled = false;
@@ -153,6 +155,7 @@ export class Vring {
   stop(): void {
     this.isRunning = false;
     this.isHalted = false;
+    this.isPaused = false;
     this.#forgetKick();
     this.isPolled = false;
     this.isKicked = false;
