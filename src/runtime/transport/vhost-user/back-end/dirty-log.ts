@@ -22,8 +22,11 @@ export class DirtyLog {
     return this.isOn && this.#bytes !== undefined;
   }
 
-  /** @throws VhostUserError unless the log is in its file and covers memory up to `end`. */
-  setArea({ size, offset }: LogArea, fd: number, end: number): void {
+  /**
+   * Returns the mapping of the log before, for the caller to release when nobody marks pages there any more.
+   * @throws VhostUserError unless the log is in its file and covers memory up to `end`.
+   */
+  setArea({ size, offset }: LogArea, fd: number, end: number): SharedMapping | undefined {
     if (size < logBytes(end)) throw new VhostUserError("log-range", `${size} bytes, ${logBytes(end)} are needed`);
     let mapping;
     try {
@@ -32,9 +35,10 @@ export class DirtyLog {
       if (!(error instanceof SystemCallError)) throw error;
       throw new VhostUserError("log-range", error.message, { cause: error });
     }
-    this.#mapping?.release();
+    const old = this.#mapping;
     this.#mapping = mapping;
     this.#bytes = mapping.view(0, size);
+    return old;
   }
 
   /** The log of another thread of this process, viewed from this one. */

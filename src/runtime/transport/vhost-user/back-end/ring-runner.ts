@@ -6,6 +6,7 @@ import { AccountedQueue } from "./accounted-queue.js";
 import type { DirtyLog } from "./dirty-log.js";
 import { InOrderInflight } from "./in-order-inflight.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
+import type { MemoryRange } from "./shared-regions.js";
 import { UntoldQueue } from "./untold-queue.js";
 import type { RunnerMemory, Vring } from "./vring.js";
 
@@ -18,6 +19,8 @@ export class RingRunner {
   readonly #log: DirtyLog;
   readonly #stopTimeout: number;
   readonly #trackers = new Map<number, InflightTracker>();
+  /** Of the rings that run, or ran last. */
+  readonly #queues = new Map<number, AccountedQueue>();
   /** What {@link wrap} is to use, while a queue is being enabled. */
   #starting: Vring | undefined;
 
@@ -63,7 +66,9 @@ export class RingRunner {
     if (ring === undefined) return queue;
     const found = this.#regions.wrap?.(queue, addresses, ring.isPacked) ?? queue;
     const used = this.isUntold ? new UntoldQueue(found, () => ring.call()) : found;
-    return new AccountedQueue(used, addresses, ring, this.#log, this.#trackers.get(ring.index));
+    const accounted = new AccountedQueue(used, addresses, ring, this.#log, this.#trackers.get(ring.index));
+    this.#queues.set(ring.index, accounted);
+    return accounted;
   }
 
   /** The ring stands still, and its base says where; its kick stays. What it does not answer in time is told of. */
@@ -75,13 +80,28 @@ export class RingRunner {
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#stopTimeout)));
     const stopped = await queue?.stop(patience).finally(() => clearTimeout(timer));
     if (stopped === undefined) return;
+    ring.base = baseOf(stopped.position, ring.isPacked);
     // The driver takes the memory of the ring back.
     const isReset = this.#device.negotiated.has(CommonFeature.RING_RESET);
     if (isReset && stopped.held !== undefined) await this.#letGo(ring, stopped.held);
-    ring.base = baseOf(stopped.position, ring.isPacked);
     const tracker = this.#trackers.get(ring.index);
     if (stopped.unanswered === 0) tracker?.clear();
     else report(new VhostUserError("memory-in-use", `ring ${ring.index}: ${stopped.unanswered} requests unanswered`));
+  }
+
+  /**
+   * As {@link pause}, if the ring or a request in flight has part of memory that goes away; who holds on to that does no harm.
+   * False: it has none, and runs on.
+   */
+  async leave(ring: Vring, memory: readonly MemoryRange[], report: (error: Error) => void): Promise<boolean> {
+    if (!ring.isRunning || this.#queues.get(ring.index)?.worksIn(memory) !== true) return false;
+    try {
+      await this.pause(ring, report);
+    } catch (error) {
+      if (!(error instanceof VhostUserError && error.rule === "memory-in-use")) throw error;
+      report(error);
+    }
+    return true;
   }
 
   /** Nothing is in flight any more, in no ring. */

@@ -18,6 +18,7 @@ import { DirtyLog } from "./dirty-log.js";
 import { InbandNotifications } from "./inband-notifications.js";
 import { InflightRequests } from "./inflight-requests.js";
 import { Iotlb } from "./iotlb/iotlb.js";
+import { setLogArea, setLogEvent } from "./log-requests.js";
 import { Negotiation } from "./negotiation.js";
 import { announce, setMtu } from "./network-requests.js";
 import { offeredProtocolFeatures } from "./offered-protocol-features.js";
@@ -151,9 +152,12 @@ export class Session {
         return undefined;
       case "GET_QUEUE_NUM":
         return u64(BigInt(this.rings.queueCount));
-      case "SET_MEM_TABLE":
-        this.regions.setTable(decodePayload("memoryTable", message), fds);
+      case "SET_MEM_TABLE": {
+        const table = decodePayload("memoryTable", message);
+        this.rings.checkTable(table);
+        this.regions.setTable(table, fds);
         return this.#memoryChanged();
+      }
       case "GET_MAX_MEM_SLOTS":
         return u64(BigInt(mostRegions));
       case "ADD_MEM_REG":
@@ -214,11 +218,11 @@ export class Session {
         await this.#iotlb.handle(message);
         return undefined;
       case "SET_LOG_BASE":
-        this.#log.setArea(decodePayload("log", message), fds[0] ?? -1, this.regions.end);
-        await this.#workers?.setLog(this.#log);
+        await setLogArea(this.#log, this.#workers, this.regions.end, decodePayload("log", message), fds[0] ?? -1);
         return u64(0n);
       case "SET_LOG_FD":
-        return this.#setLogEvent(this.#takeEventFd(fds));
+        await setLogEvent(this.#log, this.#workers, this.#takeEventFd(fds));
+        return undefined;
       case "CREATE_CRYPTO_SESSION": {
         const created = await this.#crypto.create(decodePayload("cryptoSession", message));
         return { payload: encodePayload("cryptoSession", created) };
@@ -263,21 +267,13 @@ export class Session {
     return undefined;
   }
 
-  async #setLogEvent(event: EventFd | undefined): Promise<Reply | undefined> {
-    const old = this.#log.replaceEvent(event);
-    try {
-      // Who uses it lets go of it first.
-      await this.#workers?.setLog(this.#log);
-    } finally {
-      old?.close();
-    }
-    return undefined;
-  }
-
+  /** What works in memory that is gone stands still before that is let go of, and goes on in what has come in its place. */
   async #memoryChanged(): Promise<Reply | undefined> {
     await this.#workers?.setMemory(this.regions.mapped);
-    this.rings.checkMemory();
+    await this.rings.leaveMemory(this.regions.gone);
     await this.#iotlb.memoryChanged();
+    this.regions.releaseGone();
+    await this.rings.goOnInMemory((ring) => this.#startIfReady(ring));
     return undefined;
   }
 
@@ -311,6 +307,7 @@ export class Session {
     if (ring.isRunning || !enabled || !ring.isKickable || ring.size === 0 || ring.address === undefined) {
       return undefined;
     }
+    if (this.rings.isAway(ring)) return undefined;
     const { isPacked } = this.#negotiation;
     const isStarted = await this.#iotlb.whenKnown(ring, isPacked, async () => {
       if (!this.rings.anyRunning) await this.#begin(ring);

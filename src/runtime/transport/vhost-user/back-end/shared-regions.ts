@@ -16,6 +16,25 @@ export interface MappedRegion extends SharedRegion {
   readonly pieces: readonly MemoryRegionInit[];
 }
 
+/** Addresses of guest memory, from `start` up to `end`. */
+export interface MemoryRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The guest address of [address, address + length) in the front end's address space, or undefined. */
+export function guestAddressIn(
+  table: readonly Pick<SharedRegion, "guestAddress" | "size" | "userAddress">[],
+  address: number,
+  length: number,
+): number | undefined {
+  for (const { userAddress, size, guestAddress } of table) {
+    const offset = address - userAddress;
+    if (offset >= 0 && length <= size - offset) return guestAddress + offset;
+  }
+  return undefined;
+}
+
 /** The memory that the front end shares with us: mapped, and found by its two kinds of addresses. */
 export class SharedRegions {
   /** One object for the whole connection; its regions follow the front end's tables. */
@@ -24,6 +43,8 @@ export class SharedRegions {
   #regions: readonly MappedRegion[] = [];
   /** The table that is to be; undefined while there is no other than the one in use. */
   #coming: readonly MappedRegion[] | undefined;
+  /** In no table any more, and mapped as long as rings may work there. */
+  readonly #gone: MappedRegion[] = [];
   /** Changes wait for {@link commit}, and this is told of each new mapping; undefined: they are in use at once. */
   #postpone: ((mapping: SharedMapping) => void) | undefined;
 
@@ -127,18 +148,24 @@ export class SharedRegions {
     else this.#put(rest);
   }
 
-  /** The guest address of [address, address + length) in the front end's address space, or undefined. */
+  /** See {@link guestAddressIn}. */
   guestAddress(address: number, length: number): number | undefined {
-    for (const { userAddress, size, guestAddress } of this.#regions) {
-      const offset = address - userAddress;
-      if (offset >= 0 && length <= size - offset) return guestAddress + offset;
-    }
-    return undefined;
+    return guestAddressIn(this.#regions, address, length);
+  }
+
+  /** What the table has not any more and is still mapped, until {@link releaseGone}: for those that work there. */
+  get gone(): readonly MemoryRange[] {
+    return this.#gone.map(({ guestAddress, size }) => ({ start: guestAddress, end: guestAddress + size }));
+  }
+  /** Nobody works in what is gone, or it does no harm. */
+  releaseGone(): void {
+    for (const { mapping } of this.#gone.splice(0)) mapping.release();
   }
 
   /** Lets go of all memory; who still has a view of it does no harm. */
   release(): void {
     this.memory.replace([]);
+    this.releaseGone();
     for (const { mapping } of this.#regions) mapping.release();
     for (const { mapping } of this.#coming ?? []) mapping.release();
     this.#regions = [];
@@ -179,7 +206,7 @@ export class SharedRegions {
     this.memory.replace(sorted.flatMap(({ pieces }) => pieces));
     const old = this.#regions;
     this.#regions = sorted;
-    for (const region of old) if (!sorted.includes(region)) region.mapping.release();
+    this.#gone.push(...old.filter((region) => !sorted.includes(region)));
   }
 
   #map(region: SharedRegion, fd: number): MappedRegion {

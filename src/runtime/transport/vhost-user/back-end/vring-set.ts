@@ -2,13 +2,14 @@ import type { VirtioDevice } from "../../../device/index.js";
 import type { DeviceQueue, QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
 import type { EventFd } from "../../posix/index.js";
-import { baseOf, VhostUserError, type VringAddress } from "../protocol/index.js";
+import { baseOf, VhostUserError, type SharedRegion, type VringAddress } from "../protocol/index.js";
 import { keepsSessions } from "./crypto-sessions.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InbandNotifications } from "./inband-notifications.js";
 import type { InflightRegion } from "./inflight-region.js";
 import { RingRunner } from "./ring-runner.js";
 import type { SessionOptions } from "./session-options.js";
+import { guestAddressIn, type MemoryRange } from "./shared-regions.js";
 import { Vring, type RunnerMemory } from "./vring.js";
 import type { SessionWorkers } from "./workers/session-workers.js";
 import { WorkerBell } from "./workers/worker-bell.js";
@@ -174,6 +175,7 @@ export class VringSet {
     await this.#workers?.startRing(ring, isPacked, inflight);
     ring.isPacked = isPacked;
     ring.isRunning = true;
+    ring.isHalted = false;
   }
 
   /** See {@link RingRunner.isUntold}. */
@@ -238,12 +240,55 @@ export class VringSet {
   }
 
   /**
-   * The memory has changed under rings that run.
-   * @throws VhostUserError when the memory of one is gone.
+   * This is to be all memory from now on.
+   * @throws VhostUserError when a ring that runs is not in it.
    */
-  checkMemory(): void {
+  checkTable(table: readonly SharedRegion[]): void {
     if (this.#regions.isOn === true) return;
-    for (const ring of this.#rings.values()) if (ring.isRunning) ring.addresses(this.#regions, ring.isPacked);
+    const memory = { guestAddress: (address: number, length: number) => guestAddressIn(table, address, length) };
+    for (const ring of this.#rings.values()) if (ring.isRunning) ring.addresses(memory, ring.isPacked);
+  }
+
+  /** Rings that work in memory that goes away stand still when this is done: until {@link goOnInMemory}. */
+  async leaveMemory(memory: readonly MemoryRange[]): Promise<void> {
+    if (memory.length === 0 || this.#regions.isOn === true) return;
+    const { report } = this.#options;
+    const leave = async (ring: Vring): Promise<void> => {
+      if (ring.isElsewhere) {
+        const base = await this.#workers?.leaveMemory(ring, memory);
+        if (base === undefined) return;
+        ring.isRunning = false;
+        ring.base = base;
+      } else if (!(await this.#runner.leave(ring, memory, report))) return;
+      ring.isHalted = true;
+      // What is in flight stays so.
+      ring.stoppedAt = undefined;
+    };
+    await Promise.all([...this.#rings.values()].filter(({ isRunning }) => isRunning).map(leave));
+  }
+
+  /** Rings that stand still because of memory, and find theirs, are started. */
+  async goOnInMemory(start: (ring: Vring) => Promise<unknown>): Promise<void> {
+    for (const ring of this.#rings.values()) {
+      if (!ring.isHalted || this.isAway(ring)) continue;
+      try {
+        await start(ring);
+      } catch (error) {
+        this.#options.report(error instanceof Error ? error : new Error(String(error)));
+        ring.fail();
+      }
+    }
+  }
+
+  /** The ring stands still because its memory was taken away, for something else to be put in its place mostly. */
+  isAway(ring: Vring): boolean {
+    if (!ring.isHalted || this.#regions.isOn === true) return false;
+    try {
+      ring.addresses(this.#regions, ring.isPacked);
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   call(index: number): void {

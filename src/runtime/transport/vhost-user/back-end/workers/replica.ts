@@ -7,6 +7,7 @@ import { DirtyLog } from "../dirty-log.js";
 import { InflightRegion } from "../inflight-region.js";
 import { Negotiation } from "../negotiation.js";
 import { RingRunner } from "../ring-runner.js";
+import type { MemoryRange } from "../shared-regions.js";
 import { Vring } from "../vring.js";
 import { BorrowedRegions } from "./borrowed-regions.js";
 import {
@@ -109,6 +110,8 @@ export class Replica {
         return undefined;
       case "pause-ring":
         return await this.#pause(this.#at(request.index));
+      case "leave-memory":
+        return await this.#leave(this.#at(request.index), request.memory);
       case "reset":
         this.#closeRings();
         this.#runner.forget();
@@ -143,10 +146,22 @@ export class Replica {
   }
 
   async #pause(ring: Vring): Promise<number> {
-    await this.#runner.pause(ring, (error) => this.#options.tell({ kind: "report", error: sentError(error) }));
+    try {
+      await this.#runner.pause(ring, this.#report);
+      return ring.base;
+    } finally {
+      // The main thread closes its descriptors, whatever came of it.
+      this.#forget(ring);
+    }
+  }
+
+  async #leave(ring: Vring, memory: readonly MemoryRange[]): Promise<number | undefined> {
+    if (!(await this.#runner.leave(ring, memory, this.#report))) return undefined;
     this.#forget(ring);
     return ring.base;
   }
+
+  readonly #report = (error: Error): void => this.#options.tell({ kind: "report", error: sentError(error) });
 
   /** The front end is gone. Its descriptors are closed and its memory is taken away when this has been answered. */
   async #release(): Promise<void> {

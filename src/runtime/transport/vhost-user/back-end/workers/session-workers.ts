@@ -4,7 +4,7 @@ import { VhostUserError, type VringAddress } from "../../protocol/index.js";
 import type { ConfigWrite } from "../config-requests.js";
 import type { DirtyLog } from "../dirty-log.js";
 import type { InflightRegion } from "../inflight-region.js";
-import type { MappedRegion } from "../shared-regions.js";
+import type { MappedRegion, MemoryRange } from "../shared-regions.js";
 import type { Vring } from "../vring.js";
 import type { QueueWorker } from "./queue-worker.js";
 import type { LentRegion, WorkerRequest } from "./worker-messages.js";
@@ -90,6 +90,10 @@ export class SessionWorkers {
   /** Returns the base. */
   async pauseRing({ index }: Vring): Promise<number | undefined> {
     return await this.#one(index, () => ({ do: "pause-ring", index }));
+  }
+  /** Pauses the ring if it works there; returns its base then. */
+  async leaveMemory({ index }: Vring, memory: readonly MemoryRange[]): Promise<number | undefined> {
+    return await this.#one(index, () => ({ do: "leave-memory", index, memory }));
   }
   async setAddress(address: VringAddress): Promise<void> {
     await this.#one(address.index, () => ({ do: "set-address", address }));

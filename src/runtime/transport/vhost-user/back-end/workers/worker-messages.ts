@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import { VhostUserError, type VhostUserRule, type VringAddress } from "../../protocol/index.js";
 import type { ConfigWrite } from "../config-requests.js";
 import type { InflightForm } from "../inflight-region.js";
+import type { MemoryRange } from "../shared-regions.js";
 
 /** Version of the messages: main thread and Worker have loaded the same package. */
 export const workerProtocol = 1;
@@ -67,6 +68,8 @@ export type WorkerRequest =
   | { readonly do: "kick-ring"; readonly index: number }
   /** Answered with the base. */
   | { readonly do: "pause-ring"; readonly index: number }
+  /** The same, if the ring or a request in flight has part of this memory, which goes away; otherwise with undefined. */
+  | { readonly do: "leave-memory"; readonly index: number; readonly memory: readonly MemoryRange[] }
   | { readonly do: "reset" }
   /** The front end is gone: everything is let go of. */
   | { readonly do: "release" }
