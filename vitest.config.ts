@@ -5,7 +5,9 @@ export default defineConfig({
   resolve: { conditions: ["virtio-gen-source"] },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
+    // No test relies on an end by these: they are for what never ends, on the slowest machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // The second one says at the end which real peers the run did without.
     reporters: ["default", "./test/interop/left-out-reporter.ts"],
   },

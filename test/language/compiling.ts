@@ -6,6 +6,7 @@ import { tokenEnd, tokenize } from "../../src/language/lexer.js";
 import { parse } from "../../src/language/parse.js";
 import type { SourceFile } from "../../src/language/syntax-tree.js";
 import { check } from "../../src/model/check.js";
+import { processorTime } from "./processor-time.js";
 
 export interface Definition extends Source {
   /** Files that it imports or that import it; compiled with it. */
@@ -55,16 +56,7 @@ export function compile(
   return bag.sorted();
 }
 
-/** Milliseconds that one input may take. */
-export const patience = 1000;
-
-/** Compiles and gives the milliseconds that it took. The machine is shared, so one long pause is not held against it. */
-export function timeToCompile(text: string): number {
-  let best = Infinity;
-  for (let run = 0; run < 3 && best >= patience; run++) {
-    const start = performance.now();
-    compile(text);
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
+/** Milliseconds of processor time that compiling takes; `enough` as in `processorTime`. */
+export function costToCompile(text: string, enough = 0): number {
+  return processorTime(() => void compile(text), enough);
 }

@@ -10,6 +10,7 @@ import { formulaText } from "../../src/model/formula-text.js";
 import { evaluate, type FormulaInputs } from "../../src/model/formula-values.js";
 import { intersection, without, type NumberRange } from "../../src/model/number-ranges.js";
 import { satisfiable, type Clause } from "../../src/model/satisfiability.js";
+import { processorTime } from "../language/processor-time.js";
 import { compile } from "./inline.js";
 
 const runs = { numRuns: 200 };
@@ -202,15 +203,12 @@ describe("check is total", () => {
         { length: count },
         (_, i) => `struct A${i} { le32 n; u8 data[n]; match n { 1 => { le16 a; } default => {} } body; }`,
       ).join("\n");
-    const time = (count: number): number => {
+    const cost = (count: number, enough?: number): number => {
       const input = text(count);
-      const start = performance.now();
-      expect(compile(input).found).toEqual([]);
-      return performance.now() - start;
+      return processorTime(() => expect(compile(input).found).toEqual([]), enough);
     };
-    time(200);
-    const small = time(300);
-    // Generous: other work may share the machine. Quadratic growth would be a factor of 100.
-    expect(time(3000)).toBeLessThan(Math.max(small, 10) * 40);
+    // Ten times as many; quadratic work would take 100 times as long.
+    const enough = 40 * Math.max(cost(300), 10);
+    expect(cost(3000, enough)).toBeLessThanOrEqual(enough);
   });
 });
