@@ -8,7 +8,8 @@ import { RecordingTransport } from "../fixtures/recording-transport.js";
 import { answer, connections, everywhere, gate } from "./everywhere.js";
 
 everywhere("both cores", connections, ({ connection, combination, turn }) => {
-  async function connect(options: Partial<EchoDeviceOptions> = {}, isHolding = false) {
+  /** `isImpatient`: the driver gives a reset up after a short time. */
+  async function connect(options: Partial<EchoDeviceOptions> = {}, isHolding = false, isImpatient = isHolding) {
     const requests: EchoRequest[] = [];
     const device = new EchoDevice({
       features: ["COUNT", ...combination.features],
@@ -25,7 +26,7 @@ everywhere("both cores", connections, ({ connection, combination, turn }) => {
       features: ["COUNT", ...combination.features],
       withhold: combination.withhold,
       queueSize: 8,
-      resetTimeout: 200,
+      resetTimeout: isImpatient ? 200 : 5000,
       eventq: (event) => void events.push(event.kind),
       eventqBuffers: { count: 8, size: 16 },
       onError: (error) => errors.push(error),
@@ -141,7 +142,7 @@ everywhere("both cores", connections, ({ connection, combination, turn }) => {
   });
 
   it("h: a device that ignores queue_reset is found out, one that refuses changes nothing, and there are no other queues", async () => {
-    const { driver, recording, requests } = await connect();
+    const { driver, recording, requests } = await connect({}, false, true);
     const names: readonly string[] = ["nothing"];
     await expect(driver.resetQueue(names[0] as "requestq")).rejects.toMatchObject({ rule: "queue-unknown" });
     await expect(driver.resetQueue("requestq", 1)).rejects.toMatchObject({ rule: "queue-unknown" });

@@ -23,6 +23,10 @@ const usable = await requireSystemCalls();
 
 const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
 const soon = (milliseconds = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Waits until something holds; after some seconds the test goes on, and finds that it does not. */
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 300 && !holds(); tries++) await soon(10);
+}
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "virtio-gen-posix-"));
@@ -135,10 +139,10 @@ describe.runIf(usable)("system calls", async () => {
       mapping.release();
     }
     closeSync(fd);
-    for (let tries = 0; tries < 20 && mappings() > before + 50; tries++) {
+    await eventually(() => {
       collectGarbage();
-      await soon(10);
-    }
+      return mappings() < before + 50;
+    });
     expect(mappings()).toBeLessThan(before + 50);
   });
 
@@ -176,7 +180,7 @@ describe.runIf(usable)("system calls", async () => {
       expect(calls).toBe(50);
       events.close();
       expect(events.signal()).toBe(false);
-      await soon(20);
+      await eventually(() => openFiles() === before);
       expect(openFiles()).toBe(before);
     });
 
@@ -195,6 +199,7 @@ describe.runIf(usable)("system calls", async () => {
       });
       a.signal();
       b.signal();
+      await eventually(() => calls.length > 0);
       await soon(50);
       expect(calls).toHaveLength(1);
       first.close();

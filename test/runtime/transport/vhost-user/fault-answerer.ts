@@ -26,8 +26,8 @@ while (Atomics.load(counters, Counter.stop) === 0) {
   if (event.view.getUint8(0) !== UFFD_EVENT_PAGEFAULT) throw new Error(`event ${event.view.getUint8(0)}`);
   if (dies) {
     // As the system does it for a program that has ended.
-    system.close(faults);
     Atomics.add(counters, Counter.faults, 1);
+    system.close(faults);
     break;
   }
   const address = event.view.getBigUint64(16, true) & ~BigInt(PAGE - 1);

@@ -35,7 +35,10 @@ export function startMortalBackEnd(socket: string, log: string, slowness: number
 /** Sectors in the log of a back end. */
 export function doneBy(log: string): number[] {
   try {
-    return readFileSync(log, "utf8").trim().split("\n").map(Number);
+    return readFileSync(log, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .map(Number);
   } catch {
     return [];
   }

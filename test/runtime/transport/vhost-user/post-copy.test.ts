@@ -163,7 +163,7 @@ describe.runIf(possible)("post-copy migration", () => {
       await pause(50);
       front.close();
       closeSync(faults);
-      await until(() => ends.length === 1, "the end", 20_000);
+      await until(() => ends.length === 1, "the end");
       expect(ends).toEqual(["closed"]);
       const next = await ScriptedFrontEnd.connect(path);
       await next.setUp();

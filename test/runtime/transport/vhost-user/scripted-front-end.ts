@@ -41,8 +41,8 @@ export const memoryBytes = 4 << 20;
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Until something holds; fails after five seconds, or as many milliseconds as are said. */
-export async function until(holds: () => boolean, what = "it", milliseconds = 5000): Promise<void> {
+/** Until something holds; fails after thirty seconds, or as many milliseconds as are said. */
+export async function until(holds: () => boolean, what = "it", milliseconds = 30_000): Promise<void> {
   for (const end = performance.now() + milliseconds; !holds();) {
     if (performance.now() > end) throw new Error(`${what} did not happen`);
     await pause(1);

@@ -19,6 +19,8 @@ export const numberOf = {
   slowness: 3,
   /** So many writes more are answered in any case. */
   certain: 4,
+  /** Workers that do nothing else any more. */
+  spinning: 5,
   /** How often this sector was written slowly; the others follow. */
   firstSector: 16,
 } as const;

@@ -83,6 +83,7 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
     case special.exit:
       return process.exit(3);
     case special.spin:
+      Atomics.add(numbers, numberOf.spinning, 1);
       for (;;);
     case special.capacity:
       return filled(request, Number(device.config.capacity & 0xffn));

@@ -56,7 +56,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(plain | MQ);
     const ring = await front.startRing(0);
-    const tokens = [80, 40, 0].map((milliseconds) => ring.submit(special.late + milliseconds));
+    const tokens = [800, 400, 0].map((milliseconds) => ring.submit(special.late + milliseconds));
     const done = await ring.completions(3);
     expect(done.map(({ token }) => token)).toEqual(tokens.reverse());
     ring.submit(special.late + 5000);

@@ -3,10 +3,12 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../../../src/runtime/transport/vhost-user/front-end/index.js";
 import { VhostUserError, type VhostUserRule } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { loadKoffi } from "../../../../../src/runtime/transport/posix/koffi.js";
+import { pause } from "../scripted-front-end.js";
 
 const GET_FEATURES = 1;
 const GET_PROTOCOL_FEATURES = 15;
@@ -79,7 +81,7 @@ describe.runIf(onLinux)("a front end", () => {
     if (request === GET_CONFIG) return reply(request, payload);
     return (flags & 8) === 0 ? "nothing" : reply(request, number(0n));
   }
-  const open = () => connect(path, { deviceId: 2, memorySize: 1 << 20, patience: 300 });
+  const open = () => connect(path, { deviceId: 2, memorySize: 1 << 20, patience: 2000 });
 
   it("says what it is and hands memory over", async () => {
     const transport = await open();
@@ -154,6 +156,7 @@ describe.runIf(onLinux)("a front end", () => {
 
   it("leaves no descriptor behind, whatever the end", async () => {
     const descriptors = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+    const connections = promisify(server.getConnections.bind(server));
     const round = async (): Promise<void> => {
       const transport = await open();
       await transport.enableQueue(0, { size: 8, descriptor: 0x10_0000, driver: 0x10_1000, device: 0x10_2000 });
@@ -162,7 +165,7 @@ describe.runIf(onLinux)("a front end", () => {
       await expect(open()).rejects.toThrow();
       behaviour = () => undefined;
       // The back end here is in this process: it has to close its ends, too.
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      while ((await connections()) > 0) await pause(1);
     };
     await round();
     const before = await descriptors();

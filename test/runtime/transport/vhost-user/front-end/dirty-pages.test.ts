@@ -115,7 +115,7 @@ describe.runIf(await requireVhostUser())("the dirty log of a front end", () => {
       const transport = await connect(path, {
         deviceId: BLK_DEVICE_ID,
         memorySize: 1 << 20,
-        patience: 300,
+        patience: 2000,
         queueSize: 8,
         reconnect: { delay: 1, onReturn: () => returned++ },
       });

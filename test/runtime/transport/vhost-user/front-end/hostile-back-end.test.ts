@@ -51,11 +51,11 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function open(reconnect: ReconnectOptions | boolean = { timeout: 2000, delay: 1, longestDelay: 20 }) {
+  async function open(reconnect: ReconnectOptions | boolean = { timeout: 20_000, delay: 1, longestDelay: 20 }) {
     transport = await connect(path, {
       deviceId: 2,
       memorySize: 1 << 20,
-      patience: 300,
+      patience: 2000,
       queueSize: 8,
       reconnect:
         typeof reconnect === "boolean"
@@ -201,7 +201,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   });
 
   it("waits for no longer than it was told, and tells who waits", async () => {
-    const on = await open({ timeout: 500, delay: 1 });
+    const on = await open({ timeout: 1500, delay: 1 });
     await start(on);
     back.script = () => "gone";
     back.cutOff();
@@ -211,7 +211,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   }); // prettier-ignore
 
   it("takes one that comes and goes all the time for none", async () => {
-    const on = await open({ timeout: 300, delay: 1, longestDelay: 50 });
+    const on = await open({ timeout: 1500, delay: 1, longestDelay: 500 });
     await start(on);
     back.script = (name, _, connection) => {
       const starts = back.seen[connection]?.filter((one) => one.name === "SET_VRING_ENABLE").length ?? 0;
@@ -311,7 +311,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
 
   it("can be closed while it waits; nothing is left behind", async () => {
     const round = async (): Promise<void> => {
-      const on = await open({ timeout: 5000, delay: 1, longestDelay: 5 });
+      const on = await open({ timeout: 20_000, delay: 1, longestDelay: 5 });
       await start(on);
       const before = news.length;
       back.cutOff();
@@ -327,7 +327,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
     await round();
     const before = openFiles();
     for (let count = 0; count < 10; count++) await round();
-    expect(openFiles()).toBe(before);
+    await until(() => openFiles() === before, "as few open files as before");
     expect(news.filter((one) => one === "returned")).toHaveLength(11);
   });
 });

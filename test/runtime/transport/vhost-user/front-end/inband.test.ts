@@ -110,8 +110,7 @@ if (await requireVhostUser()) {
       await driver.stop();
       transport.close();
       await server.close();
-      await pause(20);
-      expect(openFiles()).toBe(before);
+      await until(() => openFiles() === before, "as few open files as before");
     });
 
     it("finds that the device needs a reset when the device says that a ring has failed", async () => {
@@ -151,14 +150,13 @@ if (await requireVhostUser()) {
       transport?.close();
       back.close();
       rmSync(folder, { recursive: true, force: true });
-      await pause(10);
-      expect(openFiles()).toBe(before.files);
+      await until(() => openFiles() === before.files, "as few open files as before");
     });
 
     /** With one ring that runs. */
     async function started(inbandNotifications = true): Promise<VhostUserDriverTransport> {
       const opened = await connect(join(folder, "socket"), {
-        ...{ deviceId: BLK_DEVICE_ID, memorySize: 1 << 20, patience: 300, queueSize: 8, inbandNotifications },
+        ...{ deviceId: BLK_DEVICE_ID, memorySize: 1 << 20, patience: 2000, queueSize: 8, inbandNotifications },
         onEnd: (error) => void ends.push(error),
       });
       transport = opened;
@@ -210,6 +208,7 @@ if (await requireVhostUser()) {
       const on = await started();
       back.script = (name) => (name === "VRING_KICK" ? "nothing" : undefined);
       for (let count = 0; count < 100; count++) on.notify(0);
+      await until(() => kicks() === 2, "two kicks");
       await pause(30);
       expect(kicks()).toBe(2);
       back.reply("VRING_KICK", u64(0n));
