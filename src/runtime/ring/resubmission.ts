@@ -5,10 +5,13 @@ import { RingError, type RingRule } from "./ring-errors.js";
 /** Chains of before a restore, which are taken again before all others. */
 export class Resubmission {
   readonly #chains: InFlightChain[];
+  readonly #options: DeviceQueueOptions;
 
   /** @throws RingError unless all of them can have been in flight at once. */
-  constructor({ resubmit = [], addresses, features, index }: DeviceQueueOptions) {
+  constructor(options: DeviceQueueOptions) {
+    const { resubmit = [], addresses, features, index } = options;
     const { packed } = features;
+    this.#options = options;
     const ids = new Set<number>();
     let total = 0;
     for (const { id, entries, segments, completed = 0 } of resubmit) {
@@ -28,6 +31,19 @@ export class Resubmission {
       ids.add(id);
     }
     this.#chains = [...resubmit];
+  }
+
+  /**
+   * The queue starts with so many ring entries between used and available. What is not taken again is lost: it stays
+   * unanswered, which the driver cannot tell from an answer that is late. With in-order use it would count as answered.
+   * @throws RingError unless it can start so.
+   */
+  account(outstanding: number): void {
+    const { entries } = this;
+    const { index, features } = this.#options;
+    if (features.inOrder ? entries !== outstanding : entries > outstanding) {
+      throw new RingError("resubmit", index, { entries, outstanding }, features.packed);
+    }
   }
 
   get pending(): boolean {

@@ -92,6 +92,30 @@ describe.each(formats)("$format, in order: $inOrder", ({ packed, inOrder }) => {
     }
   });
 
+  test("what is lost stays unanswered, and the ring goes on without it, except in order", () => {
+    const { driver, device, submit } = rig(packed, inOrder);
+    const before = device();
+    const lost = submit(2);
+    before.take();
+    const start = before.position;
+    before.dispose();
+    if (inOrder) {
+      expect(() => device({ start })).toThrow(expect.objectContaining({ rule: "resubmit" }));
+      return;
+    }
+    const queue = device({ start });
+    for (let round = 0; round < 40; round++) {
+      const token = submit(2);
+      const chain = queue.take();
+      if (chain === undefined) throw new Error("it was not taken");
+      queue.complete(chain, 8);
+      queue.flush();
+      expect([driver.poll(), driver.poll()]).toEqual([token, -1]);
+      expect(token).not.toBe(lost);
+    }
+    expect(queue.broken).toBeUndefined();
+  });
+
   test("positions and chains that cannot be are refused", () => {
     const { device } = rig(packed, inOrder);
     const at = (available: number, used: number) =>

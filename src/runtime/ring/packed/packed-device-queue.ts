@@ -112,11 +112,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.#usedWrap = start.usedWrap;
     this.#usedTurn = usedTurn(start.usedWrap);
     this.#outstanding = distance(start, size);
-    // Each used descriptor moves on by the entries of its chain, so all that is between the two has to be accounted for.
-    const { entries } = this.#resubmission;
-    if (entries !== this.#outstanding) {
-      throw new RingError("resubmit", this.index, { entries, outstanding: this.#outstanding }, true);
-    }
+    this.#resubmission.account(this.#outstanding);
   }
 
   get broken(): RingError | undefined {

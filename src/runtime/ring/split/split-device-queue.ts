@@ -93,6 +93,7 @@ export class SplitDeviceQueue implements DeviceQueue {
       this.#nextAvailable = this.#seenAvailable = start.available;
       this.#nextUsed = this.#publishedUsed = start.used;
     }
+    this.#resubmission.account((this.#nextAvailable - this.#nextUsed) & 0xffff);
   }
 
   get broken(): RingError | undefined {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { decodePayload, type InflightArea } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { doneBy, startMortalBackEnd } from "./mortal-process.js";
+import { ringForms } from "./ring-forms.js";
 import { isSignalled, PACKED, pause, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
 import { requireVhostUser } from "./served-device.js";
 import { answer, serveDisk, type BlkRequest } from "./served-disk.js";
@@ -175,5 +176,43 @@ describe.runIf(await requireVhostUser())("the inflight region", () => {
     expect(await again.completions(1)).toMatchObject([{ first: 8, status: 0 }]);
     expect(taken).toBe(2);
     front.close();
+  });
+
+  it.each(ringForms)("is forgotten when the device is reset: $name", async ({ wanted, ring: form }) => {
+    const taken: bigint[] = [];
+    const { path } = await serveDisk((request, disk) => {
+      taken.push(request.sector);
+      if (request.sector !== 7n) answer(request, disk);
+    });
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp(wanted);
+    const { area, fd } = await inflightOf(front, 16);
+    front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    const ring = await front.startRing(0, { features: form });
+    ring.submit(6);
+    ring.submit(7);
+    await until(() => taken.length === 2);
+    expect(await front.acknowledged("RESET_DEVICE", "none", undefined)).toBe(true);
+    front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
+    const again = await front.startRing(0, { features: form });
+    again.submit(8);
+    expect(await again.completions(1)).toMatchObject([{ first: 8, status: 0 }]);
+    expect(taken).toEqual([6n, 7n, 8n]);
+    front.close();
+  });
+
+  it("is not made anew while a ring runs, nor for more rings than there can be", async () => {
+    const { path, ends } = await serveDisk();
+    const ask = { size: 0, offset: 0, queues: 1, queueSize: 16 };
+    for (const running of [true, false]) {
+      const front = await ScriptedFrontEnd.connect(path);
+      await front.setUp();
+      if (running) await front.startRing(0);
+      front.send("GET_INFLIGHT_FD", "inflight", running ? ask : { ...ask, queues: 257 });
+      await front.cutOff();
+      front.close();
+    }
+    await until(() => ends.length === 2);
+    expect(ends).toEqual(["ring-running", "inflight-size"]);
   });
 });

@@ -137,27 +137,33 @@ describe.runIf(await requireVhostUser())("the rings of a served device", () => {
     front.close();
   });
 
-  it("answers a stop although a handler never does, and says so", async () => {
-    let late: BlkRequest | undefined;
-    const { path, errors } = await serveDisk((request, disk) => {
-      if (request.sector === 9n) late = request;
-      else answer(request, disk);
-    });
-    const front = await ScriptedFrontEnd.connect(path);
-    await front.setUp();
-    const ring = await front.startRing(0);
-    ring.submit(9);
-    ring.submit(10);
-    await ring.completions(1);
-    expect(await ring.stop()).toBe(2);
-    expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining("1 requests unanswered")]);
-    await ring.start(2);
-    ring.submit(11);
-    expect(await ring.completions(1)).toMatchObject([{ first: 11 }]);
-    expect(late === undefined ? "" : answer(late, new Uint8Array(SECTORS * 512))).toBe("stale");
-    expect(ring.poll()).toEqual([]);
-    front.close();
-  });
+  it.each(ringForms)(
+    "answers a stop although a handler never does, and says so: $name",
+    async ({ wanted, ring: form }) => {
+      let late: BlkRequest | undefined;
+      const { path, errors } = await serveDisk((request, disk) => {
+        if (request.sector === 9n) late = request;
+        else answer(request, disk);
+      });
+      const front = await ScriptedFrontEnd.connect(path);
+      await front.setUp(wanted);
+      const ring = await front.startRing(0, { features: form });
+      ring.submit(9);
+      ring.submit(10);
+      await ring.completions(1);
+      const base = await ring.stop();
+      expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining("1 requests unanswered")]);
+      await ring.start(base);
+      for (let round = 0; round < 30; round++) {
+        ring.submit(11 + round);
+        expect(await ring.completions(1)).toMatchObject([{ first: 11 + round }]);
+      }
+      expect(late === undefined ? "" : answer(late, new Uint8Array(SECTORS * 512))).toBe("stale");
+      expect(ring.poll()).toEqual([]);
+      expect(errors).toHaveLength(1);
+      front.close();
+    },
+  );
 
   it("completes the request of a handler that throws", async () => {
     const { path, errors } = await serveDisk((request, disk) => {

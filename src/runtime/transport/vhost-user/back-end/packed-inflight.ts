@@ -206,15 +206,18 @@ export class PackedInflight implements InflightTracker {
     }
     found.sort((a, b) => (a.counter < b.counter ? -1 : 1));
     for (const { head } of found) this.#again.push(head);
-    return found.map(({ head }) => this.#chainAt(head, memory));
+    // Read once, and known to be no more than the ring has, before anything is done with them.
+    const sizes = found.map(({ head }) => view.getUint16(this.#placeOf(head) + entry.count, true));
+    const total = sizes.reduce((sum, entries) => sum + entries, 0);
+    if (sizes.includes(0) || total > this.#size) {
+      throw new VhostUserError("inflight-size", `${found.length} buffers of ${total} entries in all`);
+    }
+    return found.map(({ head }, index) => this.#chainAt(head, sizes[index] ?? 0, memory));
   }
 
   /** A buffer as its entries say; checked like one of the ring. */
-  #chainAt(head: number, memory: GuestMemory): InFlightChain {
+  #chainAt(head: number, entries: number, memory: GuestMemory): InFlightChain {
     const view = this.#view;
-    const entries = view.getUint16(this.#placeOf(head) + entry.count, true);
-    if (entries < 1 || entries > this.#size)
-      throw new VhostUserError("inflight-size", `a buffer of ${entries} entries`);
     const list = new SegmentList(memory, new SegmentBudget(), this.#size);
     const table = new IndirectTable();
     let index = head;
@@ -224,6 +227,9 @@ export class PackedInflight implements InflightTracker {
       const high = view.getUint32(place + entry.address + 4, true);
       const length = view.getUint32(place + entry.length, true);
       const flags = view.getUint16(place + entry.flags, true);
+      if ((flags & flag.indirect) !== 0 && entries > 1) {
+        throw new VhostUserError("inflight-size", "an indirect table in a buffer of several entries");
+      }
       const rule =
         (flags & flag.indirect) === 0
           ? list.append(low, high, length, (flags & flag.write) !== 0)

@@ -231,6 +231,7 @@ export class Session {
         await this.#crypto.close(decodePayload("u64", message), message.needReply);
         return undefined;
       case "GET_INFLIGHT_FD":
+        if (this.rings.anyRunning) throw new VhostUserError("ring-running", name);
         return this.#inflight.create(message, this.#negotiation.isPacked);
       case "SET_INFLIGHT_FD":
         if (this.rings.anyRunning) throw new VhostUserError("ring-running", name);
@@ -294,6 +295,7 @@ export class Session {
     await this.#workers?.reset();
     this.#workerNeedsReset = false;
     this.rings.reset();
+    this.#inflight.discard();
     await this.#negotiation.reset();
     this.#status = 0;
     return undefined;

@@ -27,6 +27,8 @@ export class SplitInflight implements InflightTracker {
     this.#size = size;
     this.#used = position.used;
     if (view.getUint16(at.version, true) === 0) {
+      // Of a driver that was there before this one.
+      this.clear();
       view.setUint16(at.count, size, true);
       view.setUint16(at.usedIndex, position.used, true);
       view.setUint16(at.version, version, true);

@@ -6,6 +6,9 @@ const alignment = 64;
 const split = { header: 16, entry: 16 };
 const packed = { header: 32, entry: 32 };
 
+/** More rings than messages can name. */
+const mostQueues = 256;
+
 /** Bytes of a ring's part of the inflight region. */
 export function inflightPartBytes(queueSize: number, isPacked: boolean): number {
   const { header, entry } = isPacked ? packed : split;
@@ -14,7 +17,7 @@ export function inflightPartBytes(queueSize: number, isPacked: boolean): number 
 
 /** Bytes of the whole. @throws VhostUserError for numbers that no region has. */
 export function inflightBytes(queues: number, queueSize: number, isPacked: boolean): number {
-  if (queues < 1 || queueSize < 1 || queueSize > 32768) {
+  if (queues < 1 || queues > mostQueues || queueSize < 1 || queueSize > 32768) {
     throw new VhostUserError("inflight-size", `${queues} rings of ${queueSize}`);
   }
   return queues * inflightPartBytes(queueSize, isPacked);

@@ -49,3 +49,26 @@ it("takes nothing again that was published, although the driver has filled the r
   expect(ids(found)).toEqual([0, 1, 3]);
   expect(found.position).toEqual({ available: 0, availableWrap: 0, used: 1, usedWrap: 1 });
 });
+
+it("refuses buffers that a ring cannot have at once, before it looks at any", () => {
+  const size = 32768;
+  const region = new DataView(new ArrayBuffer(32 + 32 * size));
+  const memory = new GuestMemory([{ start: 0, bytes: new Uint8Array(16 * size) }]);
+  const ring = { size, descriptor: 0, driver: 0, device: 0 };
+  new PackedInflight(region, memory, ring, start);
+  const hostile = (count: number, flags: number, buffers: number): (() => PackedInflight) => {
+    for (let index = 0; index < size; index++) {
+      region.setUint8(32 + 32 * index, index < buffers ? 1 : 0);
+      region.setUint16(32 + 32 * index + 6, count, true);
+      region.setUint16(32 + 32 * index + 18, flags, true);
+      region.setUint32(32 + 32 * index + 20, 16, true);
+    }
+    return () => new PackedInflight(region, memory, ring, start);
+  };
+  const refused = expect.objectContaining({ rule: "inflight-size" }) as unknown;
+  expect(hostile(size, 0, size)).toThrow(refused);
+  expect(hostile(2, 0, size / 2 + 1)).toThrow(refused);
+  expect(hostile(0, 0, 1)).toThrow(refused);
+  expect(hostile(size, 4, 1)).toThrow(refused);
+  expect(hostile(1, 0, size)().resubmit).toHaveLength(size);
+});
