@@ -1,31 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { MemoryAllocator } from "../../../../src/runtime/index.js";
 import { IotlbType } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { guestStart, memoryBytes, pause, plain, until, userStart, type ScriptedRing } from "./scripted-front-end.js";
-import { ACCESS_PLATFORM, ioStart, PAGE, permission, ScriptedIommu, takingBack } from "./scripted-iommu.js";
+import { buffers, rig } from "./iotlb-rig.js";
+import { guestStart, memoryBytes, pause, until, userStart } from "./scripted-front-end.js";
+import { PAGE, permission, takingBack } from "./scripted-iommu.js";
 import { requireVhostUser } from "./served-device.js";
-import { answer, MQ, serveDisk, type BlkRequest, type ServedDisk } from "./served-disk.js";
-
-/** Buffers are on pages of their own, behind those of the rings. */
-const buffers = ioStart + 16 * PAGE;
-
-interface Rig extends ServedDisk {
-  readonly iommu: ScriptedIommu;
-  readonly ring: ScriptedRing;
-  readonly other: ScriptedRing;
-}
-
-/** A disk behind an IOMMU, and two rings that run. */
-async function rig(handle?: (request: BlkRequest, disk: Uint8Array) => void | Promise<void>): Promise<Rig> {
-  const served = await serveDisk(handle, {}, ["ACCESS_PLATFORM"]);
-  const iommu = await ScriptedIommu.connect(served.path, plain | ACCESS_PLATFORM | MQ);
-  const ring = await iommu.front.startRing(0);
-  const other = await iommu.front.startRing(1);
-  await iommu.missed();
-  expect(await iommu.update(ioStart, 16 * PAGE, guestStart)).toBe(true);
-  iommu.front.allocator = new MemoryAllocator(iommu.front.memory, buffers, memoryBytes - 16 * PAGE);
-  return { ...served, iommu, ring, other };
-}
+import { answer, type BlkRequest } from "./served-disk.js";
 
 describe.runIf(await requireVhostUser())("addresses that are not as they should be", () => {
   it("keep one ring waiting when nobody answers: the others go on, and it can be stopped", async () => {

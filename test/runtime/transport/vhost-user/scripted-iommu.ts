@@ -24,8 +24,9 @@ export class ScriptedIommu {
   /** What was asked for, and what was said to have failed; since the test has looked last. */
   readonly misses: IotlbMessage[] = [];
   readonly failures: IotlbMessage[] = [];
-  /** It does not answer. */
+  /** It does not answer by itself: see {@link answer}. */
   isMute = false;
+  #unanswered = 0;
   readonly #channel: MessageChannel<BackEndRequest>;
 
   private constructor(front: ScriptedFrontEnd, channel: MessageChannel<BackEndRequest>) {
@@ -34,8 +35,8 @@ export class ScriptedIommu {
   }
 
   /** A front end whose driver's addresses begin at {@link ioStart}, with all that comes before the rings. Gone when the test ends. */
-  static async connect(path: string, wanted = plain | ACCESS_PLATFORM): Promise<ScriptedIommu> {
-    const front = await ScriptedFrontEnd.connect(path, undefined, ioStart);
+  static async connect(path: string, wanted = plain | ACCESS_PLATFORM, memoryFile?: number): Promise<ScriptedIommu> {
+    const front = await ScriptedFrontEnd.connect(path, memoryFile, ioStart);
     onTestFinished(() => front.close());
     await front.setUp(wanted);
     const [ours, theirs] = UnixSocket.pair(front.system);
@@ -77,9 +78,16 @@ export class ScriptedIommu {
       if (message.name !== "IOTLB_MSG") continue;
       const content = decodePayload("iotlb", message);
       (content.type === IotlbType.MISS ? this.misses : this.failures).push(content);
-      if (message.needReply && !this.isMute) this.#channel.reply("IOTLB_MSG", encodePayload("u64", answer));
+      if (!message.needReply) continue;
+      this.#unanswered++;
+      if (!this.isMute) this.answer(answer);
     }
     return found;
+  }
+
+  /** Answers what has not been answered: 0 is yes. */
+  answer(value: bigint): void {
+    for (; this.#unanswered > 0; this.#unanswered--) this.#channel.reply("IOTLB_MSG", encodePayload("u64", value));
   }
 
   /** Waits until something is missing, and gives all addresses that are. */

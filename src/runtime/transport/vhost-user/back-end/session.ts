@@ -75,6 +75,7 @@ export class Session {
       channel: this.#channel,
       isAnswered: () => this.protocolFeatures.has(ProtocolFeature.REPLY_ACK),
       rings: () => this.rings.all,
+      isPacked: () => this.#negotiation.isPacked,
       halt: (ring) => this.rings.halt(ring),
       start: (ring) => this.#startIfReady(ring),
       report: options.report,
@@ -181,8 +182,10 @@ export class Session {
       }
       case "GET_VRING_BASE": {
         const { index } = decodePayload("vringState", message);
-        const num = await this.rings.stop(this.rings.at(index));
+        const ring = this.rings.at(index);
+        // From here on nothing that the front end answers starts it.
         this.#iotlb.forget(index);
+        const num = await this.rings.stop(ring);
         return { payload: encodePayload("vringState", { index, num }) };
       }
       case "SET_VRING_KICK": {
@@ -311,11 +314,9 @@ export class Session {
     }
     if (this.rings.isAway(ring)) return undefined;
     const { isPacked } = this.#negotiation;
-    const isStarted = await this.#iotlb.whenKnown(ring, isPacked, async () => {
-      if (!this.rings.anyRunning) await this.#begin(ring);
-      await this.rings.start(ring, isPacked, this.#inflight.region);
-    });
-    if (!isStarted) return undefined;
+    if (!this.#iotlb.isKnown(ring)) return undefined;
+    if (!this.rings.anyRunning) await this.#begin(ring);
+    await this.rings.start(ring, isPacked, this.#inflight.region);
     this.#negotiation.driverOk();
     if (this.#config.takeChange()) this.notifyConfig();
     return undefined;
@@ -353,6 +354,7 @@ export class Session {
 
   async #enable(ring: Vring, isEnabled: boolean): Promise<Reply | undefined> {
     if (!isEnabled) {
+      this.#iotlb.forget(ring.index);
       await this.rings.disable(ring);
       return undefined;
     }

@@ -30,6 +30,8 @@ export interface IotlbHost {
   isAnswered(): boolean;
   /** Rings that there are. */
   rings(): Iterable<Vring>;
+  /** They are packed. */
+  isPacked(): boolean;
   /** The ring stands still, and nothing that it was asked for is in flight any more. */
   halt(ring: Vring): Promise<void>;
   /** Starts a ring if nothing is missing for that. */
@@ -125,27 +127,25 @@ export class Iotlb implements Translation, RunnerMemory {
   // ---- rings ----
 
   /**
-   * A start of a ring. If something is not known for that, it is asked for, and the ring started when it is.
-   * @throws VhostUserError as `start` does, when nothing is missing.
+   * All of a ring that is to start is known. What is not is asked for, and the ring is started when it is, unless
+   * {@link forget} is called before.
+   * @throws VhostUserError (`ring-address`) when the front end has no translation of a part, or one that is of no use.
    */
-  async whenKnown(ring: Vring, isPacked: boolean, start: () => Promise<void>): Promise<boolean> {
-    if (!this.isOn) {
-      await start();
-      return true;
-    }
-    this.#misses.begin(ring.index);
-    try {
-      // All at once, so that all that is missing is asked for.
-      for (const { start: at, size, isWritten } of partsOf(ring, isPacked)) this.guestAddress(at, size, isWritten);
-      await start();
-      return true;
-    } catch (error) {
-      if (this.#misses.end(ring.index)) throw error;
-      return false;
-    }
+  isKnown(ring: Vring): boolean {
+    if (!this.isOn) return true;
+    const { index } = ring;
+    this.#misses.begin(index);
+    // All at once, so that all that is missing is asked for.
+    const [missing] = partsOf(ring, this.#host.isPacked()).filter(
+      ({ start, size, isWritten }) => this.guestAddress(start, size, isWritten) === undefined,
+    );
+    if (!this.#misses.end(index)) return false;
+    if (missing === undefined) return true;
+    const { start, size } = missing;
+    throw new VhostUserError("ring-address", `ring ${index}, ${size} bytes at 0x${start.toString(16)}`);
   }
 
-  /** The ring was stopped. */
+  /** The ring is being stopped or disabled: it waits for nothing any more. */
   forget(ring: number): void {
     this.#misses.forget(ring);
   }
@@ -210,6 +210,7 @@ export class Iotlb implements Translation, RunnerMemory {
     for (const ring of this.#host.rings()) {
       const queue = ring.isRunning ? this.#queues.get(ring.index) : undefined;
       if (queue === undefined || !(queue.liesIn(start, end) || queue.worksIn(start, end))) continue;
+      this.#misses.forget(ring.index);
       await this.#host.halt(ring);
       await this.#start(ring);
     }
@@ -222,12 +223,20 @@ export class Iotlb implements Translation, RunnerMemory {
     });
   }
 
-  /** A ring whose buffer leads nowhere breaks when it is looked at. */
+  /** A ring whose buffer leads nowhere breaks when it is looked at; one that is to start does not. */
   #refused(index: number): void {
     for (const ring of this.#host.rings()) {
       if (ring.index !== index) continue;
-      if (ring.isRunning) this.#look(ring);
-      else void this.#start(ring);
+      if (ring.isRunning) {
+        this.#look(ring);
+        continue;
+      }
+      // In the middle of anything else, so it does not start here.
+      try {
+        this.isKnown(ring);
+      } catch (error) {
+        this.#failed(ring, error);
+      }
     }
   }
 
@@ -235,8 +244,12 @@ export class Iotlb implements Translation, RunnerMemory {
     try {
       await this.#host.start(ring);
     } catch (error) {
-      this.#host.report(error instanceof Error ? error : new Error(String(error)));
-      ring.fail();
+      this.#failed(ring, error);
     }
+  }
+
+  #failed(ring: Vring, error: unknown): void {
+    this.#host.report(error instanceof Error ? error : new Error(String(error)));
+    ring.fail();
   }
 }

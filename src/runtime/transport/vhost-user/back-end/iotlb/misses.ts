@@ -7,6 +7,8 @@ const mostAsked = 256;
 /** Milliseconds after which the same is asked for again, if somebody still wants it. */
 const patience = 1000;
 
+const noPages: ReadonlySet<number> = new Set();
+
 /** An address that somebody wants to access. */
 export interface Want {
   readonly address: number;
@@ -36,7 +38,9 @@ export class Misses {
   readonly #stalls = new Map<number, Stall>();
   /** When a page was asked for. Oldest first. */
   readonly #asked = new Map<number, number>();
-  #refused: ReadonlySet<number> = new Set();
+  #refused: ReadonlySet<number> = noPages;
+  /** What is looked at leads nowhere: there is nothing to wait for. */
+  #isHopeless = false;
 
   constructor(host: MissesHost) {
     this.#host = host;
@@ -44,7 +48,8 @@ export class Misses {
 
   /** A ring is looked at, or what it needs is: see {@link end}. */
   begin(ring: number): void {
-    this.#wants = [];
+    this.#wants.length = 0;
+    this.#isHopeless = false;
     this.#refused = this.#stalls.get(ring)?.refused ?? noPages;
   }
 
@@ -60,33 +65,47 @@ export class Misses {
 
   /** The front end has said, to the ring that is looked at, that there is no translation of this address. */
   isRefused(address: number, isWrite: boolean): boolean {
-    return this.#refused.size > 0 && this.#refused.has(keyOf({ address, isWrite }));
+    const isRefused = this.#refused.size > 0 && this.#refused.has(keyOf({ address, isWrite }));
+    if (isRefused) this.#isHopeless = true;
+    return isRefused;
   }
 
-  /** Asks for what was not found since {@link begin}; until it is known the ring stands still. True: nothing was missing. */
+  /**
+   * Asks for what was not found since {@link begin}; until it is known the ring stands still. True: nothing was missing that it
+   * could wait for.
+   */
   end(ring: number): boolean {
     const wants = this.#wants;
     this.#refused = noPages;
-    if (wants.length === 0) {
+    if (wants.length === 0 || this.#isHopeless) {
       if (this.#stalls.size > 0) this.#stalls.delete(ring);
       return true;
     }
-    this.#wants = [];
-    const stall = { wants, refused: new Set<number>() };
-    this.#stalls.set(ring, stall);
-    for (const want of wants) this.#ask(want, stall);
+    let stall = this.#stalls.get(ring);
+    // Looked at again while it waits, it stays the one that has asked.
+    if (stall === undefined || !areSame(stall.wants, wants)) {
+      this.#wants = [];
+      stall = { wants, refused: new Set() };
+      this.#stalls.set(ring, stall);
+    }
+    for (const want of stall.wants) this.#ask(want, stall);
     return false;
   }
 
-  /** What is in [start, end) is known. Returns the rings that miss nothing any more that they were seen to miss. */
+  /**
+   * What is in [start, end) is known. Returns the rings that miss nothing any more that they were seen to miss. What the others
+   * miss is asked for again if it was known and taken back meanwhile.
+   */
   learned(start: number, end: number): readonly number[] {
     for (const key of this.#asked.keys()) {
       const address = addressOf(key);
       if (address < end && address + pageBytes > start) this.#asked.delete(key);
     }
     const complete: number[] = [];
-    for (const [ring, { wants }] of this.#stalls) {
-      if (wants.every((want) => this.#host.isKnown(want))) complete.push(ring);
+    for (const [ring, stall] of [...this.#stalls]) {
+      const missing = stall.wants.filter((want) => !this.#host.isKnown(want));
+      if (missing.length === 0) complete.push(ring);
+      for (const want of missing) this.#ask(want, stall);
     }
     return complete;
   }
@@ -108,8 +127,10 @@ export class Misses {
     }
     this.#asked.set(key, now);
     this.#host.ask(want, (isKnown) => {
+      // Otherwise it comes, or has come.
+      if (isKnown) return;
       this.#asked.delete(key);
-      if (!isKnown) this.#refuse(key, asking);
+      this.#refuse(key, asking);
     });
   }
 
@@ -123,7 +144,12 @@ export class Misses {
   }
 }
 
-const noPages: ReadonlySet<number> = new Set();
+function areSame(some: readonly Want[], others: readonly Want[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ address, isWrite }, at) => others[at]?.address === address && others[at].isWrite === isWrite)
+  );
+}
 
 function keyOf({ address, isWrite }: Want): number {
   return 2 * Math.floor(address / pageBytes) + (isWrite ? 1 : 0);
