@@ -184,18 +184,22 @@ export function findInRequest(
   return "reason" in found ? found : { type: found.type, offset: field.offset + found.offset };
 }
 
+/** Called for what a rule sets and what has no place in the answer to a kind of request: the rule has not been checked. */
+export type Misplaced = (variant: VariantModel, path: readonly string[]) => void;
+
 /** What a request's kinds are answered with where the device fails. Kinds that are missing have no such answer. */
 export function failureAnswers(
   request: RequestModel,
   answers: readonly AnswersModel[],
   types: ModelTypes,
+  onMisplaced: Misplaced,
 ): ReadonlyMap<VariantModel, FailureAnswer> {
   const rules = answers
     .filter(({ message }) => message === request.name)
     .flatMap((block) => block.rules.filter(({ verb }) => verb === "failed"));
   const places = new Map<VariantModel, readonly PlacedField[]>();
   for (const variant of request.variants) {
-    const found = rules.length > 0 ? ruledFields(variant, rules, types) : usualField(variant, types);
+    const found = rules.length > 0 ? ruledFields(variant, rules, types, onMisplaced) : usualField(variant, types);
     if (found.length > 0) places.set(variant, found);
   }
   // What one kind has to look for from the end is looked for from there in all of them: there is one place less to know.
@@ -205,6 +209,7 @@ export function failureAnswers(
   for (const [variant, fields] of places) {
     const answer = answerOf(fields, fromEnd);
     if (answer !== undefined) result.set(variant, answer);
+    else for (const { path } of fields) onMisplaced(variant, path);
   }
   return result;
 }
@@ -219,12 +224,15 @@ function ruledFields(
   variant: VariantModel,
   rules: readonly AnswersModel["rules"][number][],
   types: StructTypes,
+  onMisplaced: Misplaced,
 ): readonly PlacedField[] {
   return rules.flatMap(({ field: path, valueTree, variants, kinds }) => {
     if (path === null || valueTree === null) return [];
     if (kinds.length > 0 && !variants.includes(variant.name)) return [];
     const place = findInAnswer(path, variant, types);
-    return place === undefined || "reason" in place ? [] : [{ path, place, valueTree }];
+    if (place !== undefined && !("reason" in place)) return [{ path, place, valueTree }];
+    if (place !== undefined) onMisplaced(variant, path);
+    return [];
   });
 }
 

@@ -242,6 +242,7 @@ export function collectSymbols(options: {
         } as const;
         names.addType(symbol);
         scope.externals.push(symbol);
+        addMembers(declaration.members, "message", quietEncloser(declaration.clauses, declaration.name.text, encloser));
         break;
       }
       case "request": {

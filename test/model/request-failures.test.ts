@@ -12,7 +12,9 @@ function failuresOf(body: string): Readonly<Record<string, FailureAnswer>> {
     external: (name: string) => device.externals.find((each) => each.name === name),
     enum: (name: string) => device.enums.find((each) => each.name === name),
   };
-  const found = failureAnswers(request, device.answers, types);
+  const found = failureAnswers(request, device.answers, types, ({ name }, path) => {
+    throw new Error(`${path.join(".")} of ${name} has no place`);
+  });
   return Object.fromEntries([...found].map(([{ name }, answer]) => [name, answer]));
 }
 

@@ -82,7 +82,7 @@ export function failureHead(request: RequestShape, scope: DeviceScope): number {
   for (const { answer, variant } of request.failures.values()) {
     for (const { valueTree } of answer.fields) {
       visitFormula(valueTree, (part) => {
-        const found = part.op === "field" ? findInRequest(part.path, variant, scope) : undefined;
+        const found = part.op === "field" ? findInRequest(part.path, variant, scope.types) : undefined;
         if (found !== undefined && "type" in found) end = Math.max(end, found.offset + scalarSize(found.type));
       });
     }
@@ -105,7 +105,7 @@ function requestContext({ variant }: Failure, scope: DeviceScope): FormulaContex
   return {
     ...closedContext(place),
     field: (_, path) => {
-      const found = findInRequest(path, variant, scope);
+      const found = findInRequest(path, variant, scope.types);
       if ("reason" in found) throw new EmitError(`a failure that repeats ${path.join(".")}`, place);
       const shape = { kind: "scalar", scalar: found.type, meaning: { kind: "number" } } as const;
       const number = numberAt(code`this.head`, code`${found.offset}`, shape);
