@@ -135,6 +135,7 @@ function paddingSize(wholes: readonly (readonly FieldModel[])[]): number {
 interface NumberPlace {
   readonly type: ScalarType;
   readonly enum: string | null;
+  readonly signed: boolean;
   readonly offset: number;
   /** Of the outermost struct. */
   readonly size: number | null;
@@ -155,7 +156,7 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
   if (first === undefined) {
     const scalar = typeof type === "string" ? builtinScalar(type) : undefined;
     if (scalar === undefined) return { reason: "it is no number" };
-    return { type: scalar, enum: field.enum, offset: 0, size: scalarSize(scalar) };
+    return { type: scalar, enum: field.enum, signed: field.signed, offset: 0, size: scalarSize(scalar) };
   }
   const name = typeof type === "string" ? type : "struct" in type ? type.struct : "";
   const struct = types.struct(name) ?? types.external(name);
@@ -175,13 +176,13 @@ export function findInRequest(
   path: readonly string[],
   variant: VariantModel,
   types: StructTypes,
-): { readonly type: ScalarType; readonly offset: number } | NoPlace {
+): { readonly type: ScalarType; readonly signed: boolean; readonly offset: number } | NoPlace {
   const [first, ...inner] = path;
   const field = variant.readable.find(({ name }) => name === first);
   if (field === undefined) return { reason: "not every kind of request has it" };
   if (field.offset === null) return { reason: "where it is varies" };
   const found = numberIn(field, inner, types);
-  return "reason" in found ? found : { type: found.type, offset: field.offset + found.offset };
+  return "reason" in found ? found : { ...found, offset: field.offset + found.offset };
 }
 
 /** Called for what a rule sets and what has no place in the answer to a kind of request: the rule has not been checked. */

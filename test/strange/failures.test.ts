@@ -75,4 +75,39 @@ describe("a device whose handler fails", () => {
     const bytes = "4433 0500 00000000".replaceAll(" ", "");
     expect(await ask("1111 4433 0000 0000", 8)).toEqual({ written: 8, bytes, errors: handlerFailed });
   });
+
+  it("repeats the low bytes of a longer number, and the sign of a shorter one", async () => {
+    const ask = await failing(`request R {
+        readable { le64 unique; le16<signed> small; u8<signed> tiny; le64<signed> large; }
+        writable { le32 low; be64 minus; le32 tiny; le16 large; }
+      } answers R {
+        failed low = unique; failed minus = small; failed tiny = tiny; failed large = large;
+      }`);
+    const bytes = "98badcfe fffffffffffffffe fdffffff fcff".replaceAll(" ", "");
+    const answer = { written: 18, bytes, errors: handlerFailed };
+    expect(await ask("98badcfeffffffff feff fd fcffffffffffffff", 18)).toEqual(answer);
+  });
+
+  it("works with all the bits of what it is made of", async () => {
+    const ask = await failing(`request R {
+        readable { le32 a; le32 b; le16<signed> small; }
+        writable { le64 product; le32 low; le32 less; u8 is_large; }
+      } answers R {
+        failed product = a * b; failed low = a * b + 1; failed less = small - 1; failed is_large = a > b ? 2 : 3;
+      }`);
+    const bytes = "01000000feffffff 02000000 fdffffff 03".replaceAll(" ", "");
+    expect(await ask("ffffffff ffffffff feff", 17)).toEqual({ written: 17, bytes, errors: handlerFailed });
+  });
+
+  it("does not stumble over a shift by what the driver chose", async () => {
+    const ask = await failing(`request R {
+        readable { le32 a; le32 by; le64 large; }
+        writable { le64 first; le64 second; le64 third; }
+      } answers R { failed first = a << by; failed second = large << by; failed third = large >> by; }`);
+    const many = { written: 24, bytes: "00".repeat(24), errors: handlerFailed };
+    expect(await ask("01000000 ffffffff ffffffffffffffff", 24)).toEqual(many);
+    expect(await ask("00000000 00040000 ffffffffffffffff", 24)).toEqual(many);
+    const few = "1000000000000000 f0ffffffffffffff ffffffffffffff0f".replaceAll(" ", "");
+    expect(await ask("01000000 04000000 ffffffffffffffff", 24)).toEqual({ ...many, bytes: few });
+  });
 });

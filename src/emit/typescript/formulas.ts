@@ -187,9 +187,9 @@ function arithmetic(operator: ArithmeticOperator, left: Value, right: Value, rig
     case "%":
       return { code: safeDivisor ? code`(${a} % ${b})` : code`(${a} % Math.max(1, ${b}))`, type: "number" };
     case "<<":
-      return { code: code`(${a} * 2 ** ${parenthesised(b)})`, type: "number" };
+      return { code: code`(${a} * 2 ** ${bounded(b, rightFormula)})`, type: "number" };
     case ">>":
-      return { code: code`Math.floor(${a} / 2 ** ${parenthesised(b)})`, type: "number" };
+      return { code: code`Math.floor(${a} / 2 ** ${bounded(b, rightFormula)})`, type: "number" };
     case "&":
     case "|":
     case "^":
@@ -199,8 +199,18 @@ function arithmetic(operator: ArithmeticOperator, left: Value, right: Value, rig
   }
 }
 
+/** A shift by what the peer chose stays within what there is room for: beyond this there is no bit left of any number. */
+const MOST_SHIFT = 128;
+
+function bounded(shift: Code, formula: Formula): Code {
+  return formula.op === "number" ? parenthesised(shift) : code`Math.min(${shift}, ${MOST_SHIFT})`;
+}
+
 function wideArithmetic(operator: ArithmeticOperator, left: Value, right: Value, rightFormula: Formula): Value {
   const a = asBigint(left);
+  if ((operator === "<<" || operator === ">>") && rightFormula.op !== "number") {
+    return { code: code`(${a} ${operator} BigInt(${bounded(asNumber(right), rightFormula)}))`, type: "bigint" };
+  }
   const b = asBigint(right);
   const mayBeZero =
     (operator === "/" || operator === "%") && !(rightFormula.op === "number" && BigInt(rightFormula.value) !== 0n);

@@ -1,3 +1,4 @@
+import type { Formula, ScalarType } from "../../model/device-model.js";
 import { constantOf } from "../../model/formula-values.js";
 import { findInRequest, type FailureField } from "../../model/request-failures.js";
 import { code, nothing, quoted, render, type Code } from "./code.js";
@@ -61,19 +62,33 @@ function unknownStatements(request: RequestShape, scope: DeviceScope): Code {
 function statements(failure: Failure | undefined, scope: DeviceScope): Code {
   if (failure === undefined) return silence;
   const { answer } = failure;
-  const context = requestContext(failure, scope);
   return code`const answer = new DataView(new ArrayBuffer(${answer.size}));
-    ${answer.fields.map((field) => setField(field, context, scope))}
+    ${answer.fields.map((field) => setField(field, failure, scope))}
     return this.finishFailed(answer, ${quoted(answer.anchor)});`;
 }
 
-function setField(field: FailureField, context: FormulaContext, scope: DeviceScope): Code {
+function setField(field: FailureField, failure: Failure, scope: DeviceScope): Code {
   const order = field.type === "u8" || field.type.startsWith("be") ? nothing : code`, true`;
   const bytes = scalarSize(field.type);
-  const value = formulaValue(field.valueTree, context);
-  const number = bytes === 8 ? asBigint(value) : (memberCode(field, scope) ?? asNumber(value));
   const method = bytes === 8 ? "setBigUint64" : `setUint${8 * bytes}`;
-  return code`answer.${method}(${field.offset}, ${number}${order});`;
+  return code`answer.${method}(${field.offset}, ${fieldValue(field, bytes, failure, scope)}${order});`;
+}
+
+/** A number whose low bits are those of the value: two's complement, and no rounding on the way. */
+function fieldValue(field: FailureField, bytes: number, failure: Failure, scope: DeviceScope): Code {
+  const { valueTree } = field;
+  const value = formulaValue(valueTree, requestContext(failure, !isPlain(valueTree), scope));
+  if (bytes === 8) return asBigint(value);
+  if (value.type === "bigint") return code`Number(BigInt.asUintN(${8 * bytes}, ${value.code}))`;
+  return memberCode(field, scope) ?? asNumber(value);
+}
+
+/** A constant, a field, or some of its lower 32 bits: what no number loses a bit of. */
+function isPlain(formula: Formula): boolean {
+  if (formula.op === "field" || constantOf(formula) !== null) return true;
+  if (formula.op !== "binary" || formula.operator !== "&" || formula.left.op !== "field") return false;
+  const mask = constantOf(formula.right);
+  return mask !== null && mask >= 0n && mask <= 0xffffffffn;
 }
 
 /** Bytes of the head that failures repeat something of. */
@@ -99,8 +114,8 @@ function memberCode({ enum: name, valueTree }: FailureField, scope: DeviceScope)
   return member && code`${scope.typeName(declared)}.${member.name}`;
 }
 
-/** Numbers of the request, straight from its head. */
-function requestContext({ variant }: Failure, scope: DeviceScope): FormulaContext {
+/** Numbers of the request, straight from its head. `exact`: what is made of them loses no bits. */
+function requestContext({ variant }: Failure, exact: boolean, scope: DeviceScope): FormulaContext {
   const place = `${scope.device.name}.${variant.name}`;
   return {
     ...closedContext(place),
@@ -109,7 +124,17 @@ function requestContext({ variant }: Failure, scope: DeviceScope): FormulaContex
       if ("reason" in found) throw new EmitError(`a failure that repeats ${path.join(".")}`, place);
       const shape = { kind: "scalar", scalar: found.type, meaning: { kind: "number" } } as const;
       const number = numberAt(code`this.head`, code`${found.offset}`, shape);
-      return { code: number, type: scalarSize(found.type) === 8 ? "bigint" : "number" };
+      const isWide = scalarSize(found.type) === 8;
+      const value = found.signed ? withSign(number, found.type) : number;
+      return exact && !isWide
+        ? { code: code`BigInt(${value})`, type: "bigint" }
+        : { code: value, type: isWide ? "bigint" : "number" };
     },
   };
+}
+
+function withSign(number: Code, type: ScalarType): Code {
+  const bits = 8 * scalarSize(type);
+  if (bits === 64) return code`BigInt.asIntN(64, ${number})`;
+  return bits === 32 ? code`(${number} | 0)` : code`((${number} << ${32 - bits}) >> ${32 - bits})`;
 }

@@ -215,10 +215,23 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
 
   #failed(request: Slot, serial: number, error: unknown): void {
     // The slot may be serving another request by now.
-    if (request.serial === serial) request.fail();
+    const problem = request.serial === serial ? this.#fail(request) : undefined;
     // Work that ended because it was asked to is no mistake.
-    if (this.#over && isAbort(error)) return;
-    this.#options.report(new HandlerError(`handler of queue ${String(this.queueIndex)}`, error));
+    if (!(this.#over && isAbort(error))) {
+      this.#options.report(new HandlerError(`handler of queue ${String(this.queueIndex)}`, error));
+    }
+    if (problem !== undefined) this.#options.report(problem);
+  }
+
+  /** Completes a request as failed, whatever happens: the other requests go on. */
+  #fail(request: Slot): Error | undefined {
+    try {
+      request.fail();
+      return undefined;
+    } catch (error) {
+      request.abandon();
+      return new HandlerError(`answer of a failure on queue ${String(this.queueIndex)}`, error);
+    }
   }
 
   #newSlot(index: number): Slot {

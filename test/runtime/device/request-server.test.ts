@@ -170,6 +170,31 @@ describe("RequestServer", () => {
     expect(errors).toMatchObject([{ name: "HandlerError", message: "handler of queue 0: no disk" }]);
   });
 
+  it("goes on where the answer of a failure cannot be made, and reports both errors", () => {
+    let calls = 0;
+    const { driver, queue, errors } = setup((request) => {
+      if (calls++ > 0) return answer(request);
+      if (!(request instanceof RequestSlot)) throw new Error("no slot");
+      request.fail = () => {
+        throw new RangeError("too large");
+      };
+      throw new Error("no disk");
+    });
+    const tokens = [0, 0].map(() => {
+      queue.begin();
+      queue.addReadable(driver.write(head(0)), 16);
+      queue.addWritable(driver.write(new Uint8Array(8)), 8);
+      return queue.end();
+    });
+    queue.kick();
+    expect([queue.poll(), queue.poll()]).toEqual(tokens);
+    expect(calls).toBe(2);
+    expect(errors.map(({ message }) => message)).toEqual([
+      "handler of queue 0: no disk",
+      "answer of a failure on queue 0: too large",
+    ]);
+  });
+
   it("completes in any order", () => {
     const kept: (() => unknown)[] = [];
     const { driver, queue } = setup((request) => {
