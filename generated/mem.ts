@@ -630,9 +630,18 @@ class MemRequestSlot extends RequestSlot {
 
   /** What the driver is told where the handler failed. */
   override fail(): Completion {
-    const answer = new DataView(new ArrayBuffer(10));
-    answer.setUint16(0, MemResponseType.ERROR, true);
-    return this.finishFailed(answer, "start");
+    switch (this.#kind) {
+      case "Plug":
+      case "Unplug":
+      case "UnplugAll":
+      case "State": {
+        const answer = new DataView(new ArrayBuffer(10));
+        answer.setUint16(0, MemResponseType.ERROR, true);
+        return this.finishFailed(answer, "start");
+      }
+      default:
+        return this.abandon();
+    }
   }
 
   override toJSON(): object {

@@ -245,6 +245,11 @@ export const diagnosticTable = entries({
     severity: "error",
     message: message`a failure of ${"kind"} cannot repeat ${"name"}: ${"reason"}`,
   },
+  "failure-missing": {
+    code: "VG5012",
+    severity: "warning",
+    message: message`a device that fails answers ${"kinds"} with 0 bytes: the failures of ${"request"} are of other kinds only`,
+  },
   // protocols
   "unreachable-state": {
     code: "VG6001",

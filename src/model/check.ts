@@ -15,6 +15,7 @@ import {
 } from "./device-model.js";
 import { enumModel } from "./enum-members.js";
 import { newFacts, type Facts } from "./facts.js";
+import { reportFailureGaps } from "./failure-gaps.js";
 import { featureBits } from "./feature-bits.js";
 import { featureRequirements } from "./feature-requirements.js";
 import { compileConstant } from "./formulas.js";
@@ -23,6 +24,7 @@ import { looseStructs } from "./loose-fields.js";
 import { messageStructs } from "./message-structs.js";
 import { protocolModels } from "./protocols.js";
 import { queueModels } from "./queue-indexes.js";
+import { typesIn } from "./request-failures.js";
 import { requestModel } from "./request-variants.js";
 import { collectSymbols } from "./symbol-collection.js";
 import type { Scope } from "./symbols.js";
@@ -73,7 +75,7 @@ export function check(files: readonly SourceFile[], bag: DiagnosticBag, options:
   for (const device of [...cores, ...devices.filter((other) => other.keyword !== "core")]) {
     const scope = deviceScope(device, shared, core, facts);
     if (device.keyword === "core") core ??= scope;
-    models.set(device, deviceModel(device, scope, numbers, facts));
+    models.set(device, deviceModel(device, scope, numbers, sharedModel, facts));
   }
   return {
     modelVersion: MODEL_VERSION,
@@ -116,6 +118,7 @@ function deviceModel(
   device: DeviceDeclaration,
   scope: Scope,
   numbers: Map<number, DeviceDeclaration>,
+  shared: SharedModel,
   facts: Facts,
 ): DeviceModel {
   const id = deviceId(device, scope, numbers, facts);
@@ -132,6 +135,7 @@ function deviceModel(
   const protocols = protocolModels(messages);
   const answers = answersModels(messages);
   const items = sharedItems(scope, facts);
+  reportFailureGaps(messages.requests, answers, typesIn([shared, items]), scope, facts);
   const { since, spec } = scope.encloser;
   const source = device.span.source.name;
   return {

@@ -1,4 +1,5 @@
 import type {
+  AnswerRuleModel,
   AnswersModel,
   EnumModel,
   ExternalModel,
@@ -7,6 +8,7 @@ import type {
   Formula,
   RequestModel,
   ScalarType,
+  SharedModel,
   StructModel,
   VariantModel,
 } from "./device-model.js";
@@ -39,6 +41,20 @@ export interface StructTypes {
 }
 export interface ModelTypes extends StructTypes {
   enum(name: string): EnumModel | undefined;
+}
+
+/** Types by name, from several lists of declarations; those of later ones go before. */
+export function typesIn(rooms: readonly Pick<SharedModel, "enums" | "structs" | "externals">[]): ModelTypes {
+  const byName = <Item extends { readonly name: string }>(items: readonly Item[]): ReadonlyMap<string, Item> =>
+    new Map(items.map((item) => [item.name, item]));
+  const structs = byName(rooms.flatMap((room) => room.structs));
+  const externals = byName(rooms.flatMap((room) => room.externals));
+  const enums = byName(rooms.flatMap((room) => room.enums));
+  return {
+    struct: (name) => structs.get(name),
+    external: (name) => externals.get(name),
+    enum: (name) => enums.get(name),
+  };
 }
 
 /** Where a number is in what the device writes. */
@@ -171,7 +187,10 @@ function numberIn(field: FieldModel, path: readonly string[], types: StructTypes
   return "reason" in found ? found : { ...found, offset: inner.offset + found.offset, size: struct.size };
 }
 
-/** A number that a request has at a known place. */
+/** What a device looks at at once of a request, in bytes: a failure can repeat what is in there. */
+export const knownHead = 256;
+
+/** A number that a request has at a known place, not far from its start. */
 export function findInRequest(
   path: readonly string[],
   variant: VariantModel,
@@ -182,7 +201,18 @@ export function findInRequest(
   if (field === undefined) return { reason: "not every kind of request has it" };
   if (field.offset === null) return { reason: "where it is varies" };
   const found = numberIn(field, inner, types);
-  return "reason" in found ? found : { ...found, offset: field.offset + found.offset };
+  if ("reason" in found) return found;
+  const offset = field.offset + found.offset;
+  return offset + scalarSize(found.type) > knownHead
+    ? { reason: `it is not in the first ${knownHead} bytes` }
+    : { ...found, offset };
+}
+
+/** The `failed` rules of a request. */
+export function failureRules(request: RequestModel, answers: readonly AnswersModel[]): readonly AnswerRuleModel[] {
+  return answers
+    .filter(({ message }) => message === request.name)
+    .flatMap((block) => block.rules.filter(({ verb }) => verb === "failed"));
 }
 
 /** Called for what a rule sets and what has no place in the answer to a kind of request: the rule has not been checked. */
@@ -195,9 +225,7 @@ export function failureAnswers(
   types: ModelTypes,
   onMisplaced: Misplaced,
 ): ReadonlyMap<VariantModel, FailureAnswer> {
-  const rules = answers
-    .filter(({ message }) => message === request.name)
-    .flatMap((block) => block.rules.filter(({ verb }) => verb === "failed"));
+  const rules = failureRules(request, answers);
   const places = new Map<VariantModel, readonly PlacedField[]>();
   for (const variant of request.variants) {
     const found = rules.length > 0 ? ruledFields(variant, rules, types, onMisplaced) : usualField(variant, types);
@@ -215,7 +243,15 @@ export function failureAnswers(
   return result;
 }
 
-interface PlacedField {
+/** Whether a rule is for a kind of request. */
+export function isFor(
+  { kinds, variants }: Pick<AnswerRuleModel, "kinds" | "variants">,
+  { name }: VariantModel,
+): boolean {
+  return kinds.length === 0 || variants.includes(name);
+}
+
+export interface PlacedField {
   readonly path: readonly string[];
   readonly place: AnswerPlace;
   readonly valueTree: Formula;
@@ -223,13 +259,13 @@ interface PlacedField {
 
 function ruledFields(
   variant: VariantModel,
-  rules: readonly AnswersModel["rules"][number][],
+  rules: readonly AnswerRuleModel[],
   types: StructTypes,
   onMisplaced: Misplaced,
 ): readonly PlacedField[] {
   return rules.flatMap(({ field: path, valueTree, variants, kinds }) => {
     if (path === null || valueTree === null) return [];
-    if (kinds.length > 0 && !variants.includes(variant.name)) return [];
+    if (!isFor({ kinds, variants }, variant)) return [];
     const place = findInAnswer(path, variant, types);
     if (place !== undefined && !("reason" in place)) return [{ path, place, valueTree }];
     if (place !== undefined) onMisplaced(variant, path);
@@ -262,7 +298,7 @@ const success = /(^|_)(OK|ACK)$/;
  * Where a definition does not say what a failure is: the first status whose 0 is a success gets the smallest of its other
  * values. A driver may take the 0 that happens to be in its buffer for a success.
  */
-function usualField(variant: VariantModel, types: ModelTypes): readonly PlacedField[] {
+export function usualField(variant: VariantModel, types: ModelTypes): readonly PlacedField[] {
   const paths = certainAnswer(variant).flatMap((field) => {
     const struct = typeof field.type === "string" ? types.struct(field.type) : undefined;
     return [[field.name], ...(struct?.fields ?? []).map((inner) => [field.name, inner.name])];

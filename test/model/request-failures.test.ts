@@ -1,18 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { failureAnswers, type FailureAnswer } from "../../src/model/request-failures.js";
-import { deviceOf } from "./inline.js";
+import { failureAnswers, typesIn, type FailureAnswer } from "../../src/model/request-failures.js";
+import { compile } from "./inline.js";
 
 /** What each kind of the first request answers when the device fails. */
 function failuresOf(body: string): Readonly<Record<string, FailureAnswer>> {
-  const device = deviceOf(`enum Status : u8 { OK = 0; BAD = 7; WORSE = 3; }\n${body}\nqueues { q : request R; }`);
-  const [request] = device.requests;
-  if (request === undefined) throw new Error("no request");
-  const types = {
-    struct: (name: string) => device.structs.find((struct) => struct.name === name),
-    external: (name: string) => device.externals.find((each) => each.name === name),
-    enum: (name: string) => device.enums.find((each) => each.name === name),
-  };
-  const found = failureAnswers(request, device.answers, types, ({ name }, path) => {
+  const text = `enum Status : u8 { OK = 0; BAD = 7; WORSE = 3; }\n${body}\nqueues { q : request R; }`;
+  const { model, found: problems } = compile(`device demo = 42 {\n${text}\n}`);
+  const wrong = problems.find(({ severity }) => severity === "error");
+  if (wrong) throw new Error(`${wrong.code}: ${wrong.message}`);
+  const [device] = model.devices;
+  const [request] = device?.requests ?? [];
+  if (device === undefined || request === undefined) throw new Error("no request");
+  const found = failureAnswers(request, device.answers, typesIn([model.shared, device]), ({ name }, path) => {
     throw new Error(`${path.join(".")} of ${name} has no place`);
   });
   return Object.fromEntries([...found].map(([{ name }, answer]) => [name, answer]));

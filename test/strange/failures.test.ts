@@ -110,4 +110,32 @@ describe("a device whose handler fails", () => {
     const few = "1000000000000000 f0ffffffffffffff ffffffffffffff0f".replaceAll(" ", "");
     expect(await ask("01000000 04000000 ffffffffffffffff", 24)).toEqual({ ...many, bytes: few });
   });
+
+  it("writes nothing for what no kind of request describes, unless a rule is for that, too", async () => {
+    const ask = await failing(`request R {
+        readable { Kind kind; }
+        match kind {
+          READ => writable { Status status; }
+          WRITE => writable { Status status; le32 more; }
+        }
+      } answers R { failed status = IOERR; }`);
+    expect(await ask("01", 5)).toEqual({ written: 1, bytes: "015b5b5b5b", errors: handlerFailed });
+    expect(await ask("09", 5)).toEqual({ written: 0, bytes: "5b5b5b5b5b", errors: handlerFailed });
+  });
+
+  it("writes nothing for it where only some of what is not described has a failure", async () => {
+    const ask = await failing(`request R {
+        readable { Kind kind; }
+        match kind {
+          READ => {
+            readable { u8 sub; }
+            match sub { 1 => writable { le16 n; } }
+            writable { Status status; }
+          }
+          WRITE => writable { Status status; }
+        }
+      } answers R { failed status = IOERR; }`);
+    expect(await ask("0101", 4)).toEqual({ written: 4, bytes: "00000001", errors: handlerFailed });
+    expect(await ask("0900", 4)).toEqual({ written: 0, bytes: "5b5b5b5b", errors: handlerFailed });
+  });
 });

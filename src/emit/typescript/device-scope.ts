@@ -9,7 +9,7 @@ import type {
   Model,
   StructModel,
 } from "../../model/device-model.js";
-import type { ModelTypes } from "../../model/request-failures.js";
+import { typesIn, type ModelTypes } from "../../model/request-failures.js";
 import { EmitError } from "./emit-error.js";
 import { constantCase, NameScope, pascalCase, snakeCase, withoutPrefix } from "./names.js";
 
@@ -55,13 +55,7 @@ export class DeviceScope {
     for (const item of this.enums) this.#enums.set(item.name, item);
     for (const item of this.structs) this.#structs.set(item.name, item);
     for (const item of [...model.shared.externals, ...device.externals]) this.#externals.set(item.name, item);
-    const structs = byName([...model.shared.structs, ...device.structs]);
-    const enums = byName([...model.shared.enums, ...device.enums]);
-    this.types = {
-      struct: (name) => structs.get(name),
-      enum: (name) => enums.get(name),
-      external: (name) => this.#externals.get(name),
-    };
+    this.types = typesIn([model.shared, device]);
     for (const feature of device.features)
       if (!this.#features.has(feature.name)) this.#features.set(feature.name, feature);
     // What the definition names itself goes before what has the specification's name.
@@ -121,10 +115,6 @@ export class DeviceScope {
     if (name === undefined) throw new EmitError(`two types with the name ${short}`, this.device.name);
     this.#typeNames.set(item, name);
   }
-}
-
-function byName<Item extends { readonly name: string }>(items: readonly Item[]): ReadonlyMap<string, Item> {
-  return new Map(items.map((item) => [item.name, item]));
 }
 
 function isSpecName(name: string): boolean {

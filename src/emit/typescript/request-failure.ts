@@ -49,13 +49,11 @@ export function failMethod(
     override fail(): ${runtimeType("Completion")} { ${content} }`;
 }
 
-/** Of a request that nothing is known of: what all that nobody has described have in common, or else all the others. */
+/** Of a request that nothing is known of: what all the kinds have in common that nobody has described. */
 function unknownStatements(request: RequestShape, scope: DeviceScope): Code {
-  const known = new Set(request.variants.map(({ model }) => model.name));
-  const others = [...request.failures].flatMap(([name, failure]) => (known.has(name) ? [] : [failure]));
-  const candidates = others.length > 0 ? others : request.variants.map(({ model }) => request.failures.get(model.name));
-  const [first] = candidates;
-  const isOne = candidates.every((each) => JSON.stringify(each?.answer) === JSON.stringify(first?.answer));
+  const names = request.undescribed.length > 0 ? request.undescribed : request.variants.map(({ model }) => model.name);
+  const [first, ...others] = names.map((name) => request.failures.get(name));
+  const isOne = others.every((each) => JSON.stringify(each?.answer) === JSON.stringify(first?.answer));
   return statements(isOne ? first : undefined, scope);
 }
 

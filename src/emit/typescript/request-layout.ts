@@ -1,4 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
+import { knownHead } from "../../model/request-failures.js";
 import { code, joined, type Code } from "./code.js";
 import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
 import { referredFields, type DeviceScope } from "./device-scope.js";
@@ -15,7 +16,7 @@ import { numberAt, tailSize } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 
 /** Bytes of a message that are copied as its head, unless there is a tag behind them. */
-const HEAD_LIMIT = 256;
+const HEAD_LIMIT = knownHead;
 
 /** Up to the last tag everything is in the head. */
 function headLimit(variant: VariantShape): number {

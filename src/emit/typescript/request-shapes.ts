@@ -45,6 +45,8 @@ export interface RequestShape {
   readonly struct: StructModel | undefined;
   /** What is answered where the device fails, by the name of the kind of request. */
   readonly failures: ReadonlyMap<string, Failure>;
+  /** Names of the kinds that there are only for what the definition does not describe. */
+  readonly undescribed: readonly string[];
 }
 
 export interface VariantShape {
@@ -126,6 +128,7 @@ export function requestShape(listed: RequestModel, scope: DeviceScope): RequestS
     statusType: replyTags.length > 0 ? claim(scope, `${typeName}Status`, place) : "",
     struct: undefined,
     failures: failuresOf(listed, scope),
+    undescribed: model.variants.filter((variant) => !known.includes(variant)).map(({ name }) => name),
   };
 }
 
@@ -245,6 +248,7 @@ export function messageShape(struct: StructModel, scope: DeviceScope): RequestSh
     statusType: "",
     struct,
     failures: new Map(),
+    undescribed: [],
   };
 }
 
