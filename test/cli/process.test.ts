@@ -24,7 +24,7 @@ it("reads the standard input, writes to the right streams, and ends with the exi
   expect(bad.stdout).toBe("");
   expect(bad.stderr).toContain("error[VG9002]: there is no file or folder nowhere");
   expect(bad.status).toBe(1);
-}, 30_000);
+}, 120_000);
 
 it("stops watching at SIGINT with 0", async () => {
   const space = new Workspace({ "alpha.virtio": definition("alpha", 60) });
@@ -36,11 +36,11 @@ it("stops watching at SIGINT with 0", async () => {
     child.on("exit", (code, signal) => resolve(code ?? signal));
   });
   expect(status).toBe(0);
-}, 30_000);
+}, 120_000);
 
 it("does not mind a reader that stops reading", () => {
   const space = new Workspace({ "alpha.virtio": definition("alpha", 60) });
   const command = [process.execPath, ...node, "explain"].map((word) => `'${word}'`).join(" ");
   const { stderr } = spawnSync("sh", ["-c", `${command} | head -1`], { cwd: space.folder, encoding: "utf8" });
   expect(stderr).toBe("");
-}, 30_000);
+}, 120_000);

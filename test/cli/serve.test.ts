@@ -44,7 +44,7 @@ async function start(space: Workspace, words: readonly string[], input = "") {
   return { child, printed, ended, says };
 }
 
-describe.runIf(canServe)("virtio-gen serve", { timeout: 90_000 }, () => {
+describe.runIf(canServe)("virtio-gen serve", { timeout: 180_000 }, () => {
   it("blk: prints QEMU's arguments, serves the image, grows with it, and ends at SIGINT", async () => {
     const space = new Workspace({ "disk.img": new Uint8Array(64 * 512).fill(7) });
     const { child, printed, ended, says } = await start(space, ["blk", "--image", "disk.img", "--queues", "2"]);

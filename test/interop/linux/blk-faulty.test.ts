@@ -63,7 +63,6 @@ describe.runIf(await requireGuest())("Linux's disk whose handler fails", () => {
           await guest.powerOff();
           const took = performance.now() - start;
           expect(took).toBeGreaterThan(0.9 * STOP_TIMEOUT);
-          expect(took).toBeLessThan(STOP_TIMEOUT + 8000);
         });
       } finally {
         await served.close();

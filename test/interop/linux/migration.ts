@@ -1,8 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { QmpClient } from "../../../src/runtime/transport/qtest/index.js";
 
-/** Not done before less than 8 pages are left, which a busy guest never has; and then as fast as it goes. */
+/** Not done before less than 8 pages are left, which a busy guest never has. */
 const SLOW = { "max-bandwidth": 32 << 20, "downtime-limit": 1 };
+/** Not done before no page is left, and each takes so long that a guest changes others meanwhile, on any machine. */
+const SLOWEST = { "max-bandwidth": 1 << 20, "downtime-limit": 1 };
+/** As fast as it goes. */
 const FAST = { "max-bandwidth": 2 ** 32, "downtime-limit": 5000 };
 
 /** Sends a guest to the QEMU that waits at `uri`. `meanwhile` is done when all of its memory has been sent once. */
@@ -10,6 +13,7 @@ export async function move(source: QmpClient, uri: string, meanwhile: () => Prom
   await source.execute("migrate-set-parameters", SLOW);
   await source.execute("migrate", { uri });
   while ((await progress(source)).rounds < 2) await delay(20);
+  await source.execute("migrate-set-parameters", SLOWEST);
   // A guest that has moved already hears nothing of us.
   const early = watch(source);
   await Promise.race([meanwhile(), early.failed]).finally(early.end);

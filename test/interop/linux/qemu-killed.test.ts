@@ -14,7 +14,7 @@ const BLOCKS = 2048;
 
 const [isQemuThere, isGuestThere] = [await requireQemu(), await requireGuest()];
 describe.runIf(isQemuThere && isGuestThere)("a back end whose QEMU is killed", () => {
-  it(`lets go of all files and mappings, ${ROUNDS} times, and serves the next`, { timeout: 400_000 }, async () => {
+  it(`lets go of all files and mappings, ${ROUNDS} times, and serves the next`, { timeout: 1_200_000 }, async () => {
     await withFolder(async (folder) => {
       const image = join(folder, "image");
       writeFileSync(image, "");
@@ -45,15 +45,15 @@ describe.runIf(isQemuThere && isGuestThere)("a back end whose QEMU is killed", (
             driver.requestq.submit({ type: "IN", sector, data: 65_536 }).catch(() => undefined);
           }
         });
-        await back.reported(({ waiting }) => waiting === 0, 10);
+        await back.reported(({ waiting }) => waiting === 0, 60);
       };
       const linuxRound = async (): Promise<void> => {
         await withGuest({ devices, modules: ["virtio_blk"] }, async (guest) => {
           guest.attempt(`write-storm write /dev/vda ${BLOCKS} 1 64 1`, 100).catch(() => undefined);
           guest.attempt("while :; do cat /dev/vda; done", 100).catch(() => undefined);
-          await back.reported(({ waiting }) => waiting >= 64, 20);
+          await back.reported(({ waiting }) => waiting >= 64, 60);
         });
-        await back.reported(({ waiting }) => waiting === 0, 10);
+        await back.reported(({ waiting }) => waiting === 0, 60);
       };
 
       try {

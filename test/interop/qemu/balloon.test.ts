@@ -24,7 +24,7 @@ async function guestStats(qmp: QmpClient, path: string): Promise<Record<string, 
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-balloon", () => {
-  it("is inflated and deflated over PCI: QEMU gives the pages away", { timeout: 60_000 }, async () => {
+  it("is inflated and deflated over PCI: QEMU gives the pages away", { timeout: 180_000 }, async () => {
     await onPc(["-device", "virtio-balloon-pci,id=balloon"], async (machine) => {
       const driver = await BalloonDriver.start(await machine.open(5), { features: ["MUST_TELL_HOST"] });
       const { memorySize, qmp } = machine.qemu;
@@ -60,7 +60,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-balloon", () => {
     });
   });
 
-  it("collects statistics over MMIO, as QMP shows them", { timeout: 60_000 }, async () => {
+  it("collects statistics over MMIO, as QMP shows them", { timeout: 180_000 }, async () => {
     await onMicrovm(["-device", "virtio-balloon-device,id=balloon"], async (machine) => {
       const driver = await BalloonDriver.start(await machine.open(5), { features: ["STATS_VQ"] });
       const { statsq } = driver;

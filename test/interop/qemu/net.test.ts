@@ -70,7 +70,7 @@ async function exchange(transport: DriverTransport, wire: { sent: Uint8Array[]; 
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-net", () => {
-  it("carries frames over PCI and obeys the control queue", { timeout: 60_000 }, async () => {
+  it("carries frames over PCI and obeys the control queue", { timeout: 180_000 }, async () => {
     await withWire(async (netdev, wire) => {
       const device = "virtio-net-pci,netdev=wire,mac=52:54:00:12:34:56,mq=on";
       await onPc([...netdev, "-device", device], async (machine) => {
@@ -103,7 +103,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-net", () => {
     });
   });
 
-  it("carries frames over MMIO", { timeout: 60_000 }, async () => {
+  it("carries frames over MMIO", { timeout: 180_000 }, async () => {
     await withWire(async (netdev, wire) => {
       await onMicrovm(
         [...netdev, "-device", "virtio-net-device,netdev=wire,mac=52:54:00:12:34:56"],

@@ -42,7 +42,7 @@ function devices(path: string, throttle = ""): string[] {
 const image = Uint8Array.from({ length: SECTORS * SECTOR }, (_, index) => (index * 7 + (index >>> 9)) & 255);
 
 describe.runIf(await requireQemu())("QEMU's virtio-scsi", () => {
-  it("inquires, reads, writes and reports errors over PCI", { timeout: 60_000 }, async () => {
+  it("inquires, reads, writes and reports errors over PCI", { timeout: 180_000 }, async () => {
     await withImage(image, async (file) => {
       await onPc(devices(file.path), async (machine) => {
         const driver = await ScsiDriver.start(await machine.open(8), { features: ["HOTPLUG", "CHANGE"], cut });
@@ -92,7 +92,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-scsi", () => {
 
   it(
     "manages tasks: a reset of the unit ends its commands, and an event names a unit that is pulled out",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       await withImage(image, async (file) => {
         // One operation a second: what is sent at once stays in flight.

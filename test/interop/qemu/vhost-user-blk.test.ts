@@ -92,7 +92,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
     { name: "split, plain", late: false, packed: false, withhold: ["INDIRECT_DESC", "EVENT_IDX"] },
     { name: "packed, indirect, event_idx", late: false, packed: true, withhold: [] },
     { name: "packed, plain, answers out of order", late: true, packed: true, withhold: ["INDIRECT_DESC", "EVENT_IDX"] },
-  ] as const)("is read and written: $name", { timeout: 30_000 }, async ({ late, packed, withhold }) => {
+  ] as const)("is read and written: $name", { timeout: 120_000 }, async ({ late, packed, withhold }) => {
     await withFolder(async (folder) => {
       const disk = new Uint8Array(SECTORS * SECTOR);
       const device = ramDisk(disk, { late, packed });
@@ -116,7 +116,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
 
   it(
     "tells of a new size while it runs, takes writes of its configuration, and survives a pause",
-    { timeout: 30_000 },
+    { timeout: 120_000 },
     async () => {
       await withFolder(async (folder) => {
         const disk = new Uint8Array(SECTORS * SECTOR);
@@ -166,7 +166,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
     });
   });
 
-  it("loses no write when the back end is killed, twice, and QEMU connects again", { timeout: 60_000 }, async () => {
+  it("loses no write when the back end is killed, twice, and QEMU connects again", { timeout: 180_000 }, async () => {
     await withFolder(async (folder) => {
       const socket = join(folder, "s");
       const start = (life: number, slowness: number): ChildProcess => {
@@ -176,7 +176,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
       };
       let back = start(0, 1);
       try {
-        await until(() => existsSync(socket), 20);
+        await until(() => existsSync(socket), 60);
         await onPc(frontEnd(socket, { chardev: ",reconnect=1" }), async (machine) => {
           const driver = await BlkDriver.start(await machine.open(2));
           let done = 0;
@@ -188,7 +188,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
           });
           for (let life = 1; life <= 2; life++) {
             const before = done;
-            await until(() => done > before + 3, 20);
+            await until(() => done > before + 3, 60);
             const killed = once(back, "exit");
             back.kill("SIGKILL");
             await killed;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { BlkDevice, BlkDriver } from "../../../generated/blk.js";
 import { QemuProcess } from "../../../src/runtime/transport/qtest/index.js";
@@ -19,9 +20,12 @@ const frontEnd = (socket: string): string[] => [
 
 const statusOf = (answer: unknown): unknown =>
   typeof answer === "object" && answer !== null && "status" in answer ? answer.status : undefined;
+/** How often QEMU has looked for the pages that changed; the first time, these are all. */
+const roundsOf = (answer: unknown): number =>
+  (answer as { readonly ram?: Readonly<Record<string, number>> }).ram?.["dirty-sync-count"] ?? 0;
 
 describe.runIf(await requireQemu())("live migration between two QEMUs", () => {
-  it("takes all pages along that the device wrote meanwhile", { timeout: 60_000 }, async () => {
+  it("takes all pages along that the device wrote meanwhile", { timeout: 180_000 }, async () => {
     await withFolder(async (folder) => {
       let answers = 0;
       const disk = (): BlkDevice =>
@@ -63,15 +67,17 @@ describe.runIf(await requireQemu())("live migration between two QEMUs", () => {
           });
           void Promise.allSettled(lanes);
           await until(() => answers > 50);
-          const before = answers;
-          // Slowly at first, so that many pages are written again after they were sent.
-          await source.qemu.qmp.execute("migrate-set-parameters", { "max-bandwidth": 8 << 20 });
+          // Slowly at first, so that many pages are written again after they were sent; and it is not done before no page is left.
+          await source.qemu.qmp.execute("migrate-set-parameters", { "max-bandwidth": 8 << 20, "downtime-limit": 1 });
           await source.qemu.qmp.execute("migrate", { uri });
+          while (roundsOf(await source.qemu.qmp.execute("query-migrate")) < 2) await delay(20);
+          await source.qemu.qmp.execute("migrate-set-parameters", { "max-bandwidth": 1 << 20 });
+          const before = answers;
           await until(() => answers > before + 50);
           await source.qemu.qmp.execute("migrate-set-parameters", { "max-bandwidth": 2 ** 30, "downtime-limit": 2000 });
           for (let status: unknown = "active"; status !== "completed";) {
             expect(["setup", "active", "device"]).toContain(status);
-            await new Promise((resolve) => setTimeout(resolve, 20));
+            await delay(20);
             status = statusOf(await source.qemu.qmp.execute("query-migrate"));
           }
           isGoing = false;

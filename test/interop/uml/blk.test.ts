@@ -10,7 +10,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 const suite = describe.runIf(await requireUml());
-suite("Linux's disk driver, with Linux as the front end, and a generated device", { timeout: 60_000 }, () => {
+suite("Linux's disk driver, with Linux as the front end, and a generated device", { timeout: 180_000 }, () => {
   const disk = new RamDisk(32 * MIB, 48 * MIB, 4);
   const session = umlWith([disk.device], ["virtio_blk"]);
 

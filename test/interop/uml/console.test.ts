@@ -15,7 +15,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 const suite = describe.runIf(await requireUml());
-suite("Linux's console driver and two generated devices over vhost-user", { timeout: 60_000 }, () => {
+suite("Linux's console driver and two generated devices over vhost-user", { timeout: 180_000 }, () => {
   const ports = new ConsolePorts([{}, { name: "org.example.channel" }, { name: "org.example.later" }], 2);
   // The other one has a single port and no control queues.
   let typed = "";

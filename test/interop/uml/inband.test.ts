@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { MessageChannel } from "../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { Cable } from "../linux/cable.js";
+import { FAR, moveFar } from "../linux/far-namespace.js";
 import { RamDisk } from "../linux/ram-disk.js";
 import { requireUml, umlWith } from "./uml.js";
 
@@ -13,7 +14,7 @@ function sha256(bytes: Uint8Array): string {
 
 /** Linux takes in-band notifications wherever they are offered; its time-travel mode, which they were made for, is not needed. */
 const suite = describe.runIf(await requireUml());
-suite("Linux's drivers, with Linux as a front end that kicks and is called by messages", { timeout: 60_000 }, () => {
+suite("Linux's drivers, with Linux as a front end that kicks and is called by messages", { timeout: 180_000 }, () => {
   const sent = vi.spyOn(MessageChannel.prototype, "offer");
   const received = vi.spyOn(MessageChannel.prototype, "receive");
   afterAll(() => vi.restoreAllMocks());
@@ -53,14 +54,12 @@ suite("Linux's drivers, with Linux as a front end that kicks and is called by me
 
   it("carries frames between two cards, which nobody asks for", async () => {
     const { guest } = session;
-    await guest.run("unshare -n sleep 100000 >/dev/null 2>&1 & echo $! >/tmp/far; usleep 300000");
-    await guest.run("ip link set eth1 netns $(cat /tmp/far)");
-    const there = "nsenter -t $(cat /tmp/far) -n";
-    await guest.run(`${there} ip addr add 10.9.0.2/24 dev eth1 && ${there} ip link set eth1 up`);
+    await moveFar(guest, "eth1");
+    await guest.run(`${FAR} ip addr add 10.9.0.2/24 dev eth1 && ${FAR} ip link set eth1 up`);
     await guest.run("ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up");
     expect(await guest.run("ping -c 5 -i 0.2 10.9.0.2")).toContain("5 packets received, 0% packet loss");
-    const receiving = guest.run(`${there} stream receive 5000 ${MIB}`, 60);
-    await guest.until(`${there} netstat -tln | grep -q :5000`);
+    const receiving = guest.run(`${FAR} stream receive 5000 ${MIB}`, 60);
+    await guest.until(`${FAR} netstat -tln | grep -q :5000`);
     await guest.run(`stream send 10.9.0.2 5000 ${MIB}`, 60);
     expect(await receiving).toMatch(/^1048576 bytes in /);
     // Linux answers to every call.

@@ -9,6 +9,7 @@ import { NetStatus } from "../../../generated/net.js";
 import { openSharedDirectory } from "../../../src/serve/shared-directory.js";
 import { openSocketBridge } from "../../../src/serve/vsock/socket-bridge.js";
 import { Cable } from "../linux/cable.js";
+import { FAR, moveFar } from "../linux/far-namespace.js";
 import { ScsiDisk } from "../linux/scsi-disk.js";
 import { until } from "../qemu/until.js";
 import { requireUml, umlWith } from "./uml.js";
@@ -23,7 +24,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 if (await requireUml())
-  describe("Linux's other drivers, Linux as the front end, generated devices", { timeout: 90_000 }, async () => {
+  describe("Linux's other drivers, Linux as the front end, generated devices", { timeout: 180_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "virtio-gen-uml-"));
     const errors: string[] = [];
     const onError = (error: Error): void => void errors.push(error.message);
@@ -78,15 +79,13 @@ if (await requireUml())
     it("network: two cards carry ARP, ICMP and 8 MiB of TCP from one namespace to the other", async () => {
       const { guest } = session;
       expect(await guest.run("cat /sys/class/net/eth0/mtu")).toBe(String(MTU));
-      await guest.run("unshare -n sleep 100000 >/dev/null 2>&1 & echo $! >/tmp/far; usleep 300000");
-      await guest.run("ip link set eth1 netns $(cat /tmp/far)");
-      const there = "nsenter -t $(cat /tmp/far) -n";
-      await guest.run(`${there} ip addr add 10.9.0.2/24 dev eth1 && ${there} ip link set eth1 up`);
+      await moveFar(guest, "eth1");
+      await guest.run(`${FAR} ip addr add 10.9.0.2/24 dev eth1 && ${FAR} ip link set eth1 up`);
       await guest.run("ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up");
       expect(await guest.run("ping -c 5 -i 0.2 10.9.0.2")).toContain("5 packets received, 0% packet loss");
       expect([near.traffic.icmp, far.traffic.icmp]).toEqual([5, 5]);
-      const receiving = guest.run(`${there} stream receive 5000 ${8 * MIB}`, 60);
-      await guest.until(`${there} netstat -tln | grep -q :5000`);
+      const receiving = guest.run(`${FAR} stream receive 5000 ${8 * MIB}`, 60);
+      await guest.until(`${FAR} netstat -tln | grep -q :5000`);
       await guest.run(`stream send 10.9.0.2 5000 ${8 * MIB}`, 60);
       expect(await receiving).toMatch(/^8388608 bytes in /);
       expect(near.traffic.bytes).toBeGreaterThan(8 * MIB);

@@ -90,7 +90,7 @@ export class V86Guest extends GuestCommands {
     const guest = new V86Guest(emulator, line);
     try {
       await within(
-        30,
+        120,
         "v86 is not loaded",
         new Promise((resolve) => emulator.add_listener("emulator-loaded", resolve)),
       );

@@ -116,13 +116,15 @@ suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 120_0
       [EV_KEY, 0x110, 1],
     ] as const;
     // Each followed by a report, as Linux hands events on in groups.
-    const reading = guest.attempt(`dd if=${path} bs=${EVENT_LENGTH} count=${2 * events.length} 2>/dev/null`);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const count = 2 * events.length;
+    const reading = `dd if=${path} of=/tmp/events bs=${EVENT_LENGTH} count=${count} >/dev/null 2>&1 & reader=$!`;
+    await guest.run(`${reading}; until readlink /proc/$reader/fd/0 | grep -q ${path}; do usleep 20000; done`);
     for (const [type, code, value] of events) {
       keyboard.send(type, code, value);
       keyboard.sync();
     }
-    const { bytes } = await reading;
+    await guest.run(`until [ $(wc -c </tmp/events) = ${count * EVENT_LENGTH} ]; do usleep 20000; done`);
+    const { bytes } = await guest.attempt("cat /tmp/events");
     const seen = Array.from({ length: bytes.length / EVENT_LENGTH }, (_, index) => {
       const at = index * EVENT_LENGTH + 8;
       return [bytes.readUInt16LE(at), bytes.readUInt16LE(at + 2), bytes.readInt32LE(at + 4)];

@@ -37,9 +37,9 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function failure(body: string): Promise<string> {
+async function failure(body: string, startTimeout = 30_000): Promise<string> {
   const { path, pidFile } = program(body);
-  const error: unknown = await QemuProcess.start({ program: path, map: false, startTimeout: 3000 }).then(
+  const error: unknown = await QemuProcess.start({ program: path, map: false, startTimeout }).then(
     (qemu) => qemu.close().then(() => "it started"),
     (reason: unknown) => reason,
   );
@@ -67,13 +67,13 @@ const MONITOR = (major: number, answers = 1000): string => `
 /** Starts well; then `work` meets what goes wrong. Says how, how long that took, and checks that nothing is left. */
 async function failureLater(body: string, work: (qemu: QemuProcess) => Promise<unknown>): Promise<string> {
   const { path, pidFile } = program(`${MONITOR(7)}\n${body}`);
-  const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 5000, answerTimeout: 700 });
+  const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 30_000, answerTimeout: 2000 });
   const begun = Date.now();
   const error: unknown = await work(qemu).then(
     () => "it worked",
     (reason: unknown) => reason,
   );
-  expect(Date.now() - begun).toBeLessThan(4000);
+  expect(Date.now() - begun).toBeLessThan(10_000);
   expect(error).toBeInstanceOf(QemuError);
   // Later ones fail as well, at once.
   await expect(qemu.qtest.readMemory(0, 4)).rejects.toBeInstanceOf(QemuError);
@@ -83,14 +83,14 @@ async function failureLater(body: string, work: (qemu: QemuProcess) => Promise<u
   return error instanceof Error ? error.message : "";
 }
 
-describe("a QEMU that started well", { timeout: 15_000 }, () => {
+describe("a QEMU that started well", () => {
   const read = (qemu: QemuProcess): Promise<unknown> => qemu.qtest.readMemory(0x1000, 4);
 
   it("falls silent: what was asked fails in time, with what QEMU printed", async () => {
     const text = await failureLater(`console.error("I feel tired"); serve(qtest, () => {});`, (qemu) =>
       Promise.all([read(qemu), read(qemu)]),
     );
-    expect(text).toContain('qtest has not answered "readl 0x1000" for 0.7 s');
+    expect(text).toContain('qtest has not answered "readl 0x1000" for 2 s');
     expect(text).toContain("I feel tired");
   });
   it("answers for a while, then not", async () => {
@@ -107,7 +107,7 @@ describe("a QEMU that started well", { timeout: 15_000 }, () => {
   });
   it("has a monitor that falls silent", async () => {
     const { path } = program(`${MONITOR(7, 1)}\nserve(qtest, () => {});`);
-    const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 5000, answerTimeout: 700 });
+    const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 30_000, answerTimeout: 2000 });
     onTestFinished(() => qemu.close());
     const asked = qemu.qmp.execute("query-version");
     await expect(asked).rejects.toThrow(/QMP has not answered .*query-version/);
@@ -132,7 +132,7 @@ describe("a QEMU that started well", { timeout: 15_000 }, () => {
   ])("prints rubbish: %s", async (line, expected) => {
     const { path } = program(`${MONITOR(7)}
       serve(qtest, (socket) => socket.on("data", () => socket.write(${JSON.stringify(`${line}\n`)})));`);
-    const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 5000, answerTimeout: 700 });
+    const qemu = await QemuProcess.start({ program: path, map: false, startTimeout: 30_000, answerTimeout: 2000 });
     onTestFinished(() => qemu.close());
     await expect(read(qemu)).rejects.toThrow(expected);
   });
@@ -154,7 +154,7 @@ describe("a QEMU that started well", { timeout: 15_000 }, () => {
   });
 });
 
-describe("QemuProcess", { timeout: 15_000 }, () => {
+describe("QemuProcess", () => {
   it("says so when there is no such program", async () => {
     const start = QemuProcess.start({ program: "/nowhere/qemu", map: false });
     await expect(start).rejects.toThrow("/nowhere/qemu cannot be run");
@@ -172,8 +172,8 @@ describe("QemuProcess", { timeout: 15_000 }, () => {
     expect(text).toContain("out of luck");
   });
   it("does not wait for sockets that never come, nor for an answer", async () => {
-    expect(await failure(`setInterval(() => {}, 1000);`)).toMatch(/does not (answer|open its sockets)/);
-    expect(await failure(`serve(qtest, () => {}); serve(qmp, () => {});`)).toContain("QEMU does not answer");
+    expect(await failure(`setInterval(() => {}, 1000);`, 5000)).toMatch(/does not (answer|open its sockets)/);
+    expect(await failure(`serve(qtest, () => {}); serve(qmp, () => {});`, 5000)).toContain("QEMU does not answer");
   });
   it("refuses rubbish", async () => {
     const text = await failure(`serve(qtest, () => {}); serve(qmp, (socket) => socket.write("HTTP/1.1 200 OK\\n"));`);
