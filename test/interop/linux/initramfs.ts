@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { command } from "./command.js";
 
 /** What a guest has beside busybox: a folder of programs in C, which are compiled, and of scripts, `init` the first process. */
 export interface GuestPrograms {
   readonly folder: string;
+  /** Paths of more programs in C. */
+  readonly more?: readonly string[];
   /** Packages that it takes to compile them. */
   readonly packages: readonly string[];
   /**
@@ -48,10 +50,10 @@ export async function requireTools(): Promise<void> {
 export async function recipeName(
   files: readonly string[],
   modules: readonly string[],
-  { folder }: GuestPrograms = nativePrograms,
+  { folder, more = [] }: GuestPrograms = nativePrograms,
 ): Promise<string> {
   const programs = (await readdir(folder)).sort().map((name) => join(folder, name));
-  return await nameOfFiles([...programs, fileURLToPath(import.meta.url), ...files], modules.join());
+  return await nameOfFiles([...programs, ...more, fileURLToPath(import.meta.url), ...files], modules.join());
 }
 
 /** A name for what is made of these files (paths) and of a text. */
@@ -102,10 +104,10 @@ async function addPrograms(
   programs: GuestPrograms,
   packages: readonly string[],
 ): Promise<void> {
-  const { folder } = programs;
+  const { folder, more = [] } = programs;
   const compile = await programs.compiler(packages, work);
-  for (const file of (await readdir(folder)).sort()) {
-    const source = join(folder, file);
+  for (const source of [...(await readdir(folder)).sort().map((name) => join(folder, name)), ...more]) {
+    const file = basename(source);
     if (file.endsWith(".c")) await compile(source, join(root, "bin", file.slice(0, -2)));
     else if (!file.endsWith(".h")) {
       await copyFile(source, join(root, file));

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSocketBridge } from "../../../src/serve/vsock/socket-bridge.js";
 import { until } from "../qemu/until.js";
+import { callGuest } from "./call-guest.js";
 import { requireGuest } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
 
@@ -63,7 +64,7 @@ if (await requireGuest())
       await guest.until("grep -q listening /tmp/echo");
       for (const size of [10, 1_000_000]) {
         const sent = randomBytes(size);
-        const answer = await exchange(sent);
+        const answer = await callGuest(path, GUEST_PORT, sent);
         expect(Buffer.compare(answer, sent)).toBe(0);
       }
       await echoing;
@@ -86,28 +87,4 @@ if (await requireGuest())
       await session.guest.powerOff();
       expect([...errors, ...session.problems]).toEqual([]);
     });
-
-    /** Calls the guest, sends bytes, and gives what comes back up to the end. */
-    function exchange(bytes: Buffer): Promise<Buffer> {
-      return new Promise((resolve, reject) => {
-        const socket = connect({ path, allowHalfOpen: true });
-        const pieces: Buffer[] = [];
-        let greeting = "";
-        socket.write(`CONNECT ${GUEST_PORT}\n`);
-        socket.on("data", (piece: Buffer) => {
-          if (greeting.endsWith("\n")) {
-            pieces.push(piece);
-            return;
-          }
-          const end = piece.indexOf(0x0a) + 1;
-          greeting += piece.toString("latin1", 0, end === 0 ? piece.length : end);
-          if (!greeting.endsWith("\n")) return;
-          expect(greeting).toMatch(/^OK \d+\n$/);
-          if (end < piece.length) pieces.push(piece.subarray(end));
-          socket.end(bytes);
-        });
-        socket.on("end", () => resolve(Buffer.concat(pieces)));
-        socket.on("error", reject);
-      });
-    }
   });

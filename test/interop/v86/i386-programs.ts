@@ -8,13 +8,14 @@ import type { GuestPrograms } from "../linux/initramfs.js";
 const LINUX_HEADERS = ["linux", "asm-generic", "drm", "sound"];
 
 /**
- * The programs in guest/, for processors of 32 bits. This machine's compiler makes code for them, but its library is for its own:
+ * The programs in guest/, and some of the other guest, for processors of 32 bits. This machine's compiler makes code for them, but its library is for its own:
  * musl's is taken, and what the compiler calls itself (libgcc).
  */
 export async function i386Programs(): Promise<GuestPrograms> {
   const version = (await command("gcc", ["-dumpversion"]).catch(() => "")).trim();
   return {
     folder: fileURLToPath(new URL("guest/", import.meta.url)),
+    more: ["cipher.c", "vsock.c"].map((name) => fileURLToPath(new URL(`../linux/guest/${name}`, import.meta.url))),
     packages: ["musl-dev", `libgcc-${version}-dev`],
     async compiler(packages, work) {
       const [tree, headers] = [join(work, "i386"), join(work, "i386-headers")];
