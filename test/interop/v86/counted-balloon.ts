@@ -11,6 +11,14 @@ import {
 import type { CommonFeatureName, Completion, GuestMemory, WritableBytes } from "../../../src/runtime/index.js";
 
 export const PAGE = 4096;
+const ALL = [
+  "MUST_TELL_HOST",
+  "STATS_VQ",
+  "DEFLATE_ON_OOM",
+  "FREE_PAGE_HINT",
+  "PAGE_POISON",
+  "PAGE_REPORTING",
+] as const;
 /** What the host leaves in memory that it was given: nobody may depend on it. */
 const RUBBISH = 0x5a;
 
@@ -48,9 +56,8 @@ export class CountedBalloon {
 
   /** @param features Common features to offer besides those that are always offered. */
   constructor(features: readonly CommonFeatureName[]) {
-    const own = ["MUST_TELL_HOST", "STATS_VQ", "DEFLATE_ON_OOM", "FREE_PAGE_HINT", "PAGE_POISON", "PAGE_REPORTING"];
     this.device = new BalloonDevice({
-      features: [...(own as (keyof typeof BalloonFeature)[]), ...features],
+      features: [...ALL, ...features],
       config: { numPages: 0 },
       inflateq: (buffer) => this.#inflate(buffer),
       deflateq: (buffer) => this.#deflate(buffer),
