@@ -265,7 +265,8 @@ export class DeviceQueueControl implements QueueIdentity {
    * not enabled, or was reset meanwhile.
    *
    * @param patience when this settles, requests that are still in flight are not waited for any more: they are stale, the
-   * position is behind them, and `unanswered` says how many there are
+   * position is behind them, and `unanswered` says how many there are. What the author does for the reset may go on then;
+   * if it fails, the device needs a reset
    */
   async stop(patience?: Promise<void>): Promise<StoppedQueue | undefined> {
     const open = this.#open;
@@ -279,6 +280,11 @@ export class DeviceQueueControl implements QueueIdentity {
     const left = open.ring.inFlight().length;
     const ending = this.#end(new ProtocolError("queue-reset", Clause.queues, `${queueLabel(this)} was stopped`));
     if (isPatient) await ending;
+    else {
+      ending?.catch((error: unknown) => {
+        if (!this.#released) this.#owner.needsReset(new HandlerError(`stop of ${queueLabel(this)}`, error));
+      });
+    }
     if (left === 0 || !isPatient) return { position, unanswered: left, held: isPatient ? undefined : ending };
     // Empty buffers at hand were taken in order, and last: with them given back, all that was taken has been used.
     return {

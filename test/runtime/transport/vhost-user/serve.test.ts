@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { BlkDevice } from "../../../../generated/blk.js";
+import { SystemCallError, UnixListener } from "../../../../src/runtime/transport/posix/index.js";
 import { serve } from "../../../../src/runtime/transport/vhost-user/index.js";
 import { collectGarbage, guestMappings, openFiles } from "../../fixtures/process-state.js";
 import { pause, ScriptedFrontEnd, until } from "./scripted-front-end.js";
@@ -57,6 +58,24 @@ describe.runIf(await requireVhostUser())("serve", () => {
     expect((await second.receive()).name).toBe("GET_FEATURES");
     second.close();
     await until(() => ends.length === 2);
+  });
+
+  it("tries again after a while, and not all the time, when it cannot let a front end in", async () => {
+    const { path, errors } = await serveDisk();
+    const EMFILE = 24;
+    const accept = vi.spyOn(UnixListener.prototype, "accept").mockImplementation(() => {
+      throw new SystemCallError("accept4", EMFILE);
+    });
+    onTestFinished(() => accept.mockRestore());
+    const since = performance.now();
+    const front = await ScriptedFrontEnd.connect(path);
+    await until(() => errors.length >= 3);
+    expect(errors.length).toBeLessThanOrEqual(1 + (performance.now() - since) / 95);
+    expect(errors[0]).toMatchObject({ code: "EMFILE" });
+    accept.mockRestore();
+    await front.setUp();
+    expect(await (await front.startRing(0)).readOne(3)).toBe(3);
+    front.close();
   });
 
   it("ends on request: cuts the front end off and removes the socket", async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { BlkDevice } from "../../../../generated/blk.js";
+import { DeviceStatus } from "../../../../src/runtime/negotiation/index.js";
 import { ringForms } from "./ring-forms.js";
 import { PACKED, pause, plain, ScriptedFrontEnd, until } from "./scripted-front-end.js";
-import { requireVhostUser } from "./served-device.js";
+import { requireVhostUser, serveDevice } from "./served-device.js";
 import { answer, MQ, SECTORS, serveDisk, type BlkRequest } from "./served-disk.js";
 
 describe.runIf(await requireVhostUser())("the rings of a served device", () => {
@@ -164,6 +166,31 @@ describe.runIf(await requireVhostUser())("the rings of a served device", () => {
       front.close();
     },
   );
+
+  it("need a reset when what is done for a stop fails after the stop was answered", async () => {
+    let fail: ((error: Error) => void) | undefined;
+    let taken = 0;
+    const device = new BlkDevice({
+      config: { capacity: BigInt(SECTORS) },
+      requestq: () => void taken++,
+      // Only of the first stop.
+      queueReset: () => (fail === undefined ? new Promise((_, reject) => (fail = reject)) : undefined),
+    });
+    const { path, errors } = await serveDevice(device, { stopTimeout: 50 });
+    device.onProtocolError = (error) => errors.push(error);
+    const front = await ScriptedFrontEnd.connect(path);
+    await front.setUp();
+    const ring = await front.startRing(0);
+    ring.submit(9);
+    await until(() => taken === 1);
+    expect(await ring.stop()).toBe(1);
+    errors.length = 0;
+    fail?.(new Error("not today"));
+    await until(() => errors.length > 0);
+    expect(errors).toMatchObject([{ name: "HandlerError", cause: { message: "not today" } }]);
+    expect(device.status & DeviceStatus.NEEDS_RESET).not.toBe(0);
+    front.close();
+  });
 
   it("completes the request of a handler that throws", async () => {
     const { path, errors } = await serveDisk((request, disk) => {

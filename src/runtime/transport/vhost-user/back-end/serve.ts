@@ -79,6 +79,8 @@ export interface ServedDevice {
 }
 
 const defaultStopTimeout = 10_000;
+/** Milliseconds after which it is tried again when a front end could not be let in. */
+const pauseAfterFailure = 100;
 
 /** What the protocol has no words for, or this back end does not do. */
 const notOverVhostUser = [
@@ -221,6 +223,9 @@ class Server implements ServedDevice {
       } catch (error) {
         // Such as too many open files: there may be fewer later.
         this.#options.onError?.(error instanceof Error ? error : new Error(String(error)));
+        // Until then it would be tried in every turn, as who connects still waits.
+        this.#watch?.close();
+        setTimeout(() => this.#listen(), pauseAfterFailure);
       }
       if (socket === undefined) return;
       // The next one waits until this one has gone.
