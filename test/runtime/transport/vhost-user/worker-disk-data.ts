@@ -21,6 +21,10 @@ export const numberOf = {
   certain: 4,
   /** Workers that do nothing else any more. */
   spinning: 5,
+  /** A read of `special.gate` waits for this to be other than 0, and the whole Worker with it. */
+  gate: 6,
+  /** Such a read waits there. */
+  atGate: 7,
   /** How often this sector was written slowly; the others follow. */
   firstSector: 16,
 } as const;
@@ -42,6 +46,10 @@ export const special = {
   collectGarbage: 1008,
   /** Reads as how often the Worker's device was reset. */
   resets: 1009,
+  /** Is answered when the gate is open. */
+  gate: 1010,
+  /** Is never answered, and holds on to guest memory. */
+  holdMemory: 1011,
   /** Milliseconds that the answer takes are added. */
   late: 2000,
 } as const;

@@ -69,6 +69,13 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
     case special.hold:
       held.push(request);
       return undefined;
+    case special.gate:
+      Atomics.store(numbers, numberOf.atGate, 1);
+      Atomics.wait(numbers, numberOf.gate, 0);
+      return filled(request, 5);
+    case special.holdMemory:
+      void request.hold(() => new Promise(() => undefined));
+      return undefined;
     case special.letGo: {
       const requests = held;
       held = [];
