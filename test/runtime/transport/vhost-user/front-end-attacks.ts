@@ -367,7 +367,20 @@ export const attacks: readonly Attack[] = [
     rule: "ring-address",
     attack: async (front, ring) => {
       await ring();
+      const elsewhere = { ...front.region, guestAddress: 2 ** 33, userAddress: 2 ** 40 };
+      front.send("SET_MEM_TABLE", "memoryTable", [elsewhere], { fds: [front.memoryFile] });
+    },
+  },
+  {
+    input: 67,
+    what: "memory that goes away under a ring and never comes back",
+    rule: "closed",
+    attack: async (front, ring) => {
+      await ring();
       front.send("REM_MEM_REG", "memoryRegion", front.region);
+      if (!(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index: 0, num: 1 })))
+        throw new Error("refused");
+      front.channel.close();
     },
   },
   {
