@@ -2,8 +2,9 @@ import type { TokenType } from "chevrotain";
 import { suggest } from "../diagnostics/suggest.js";
 import { RequestGrammar } from "./grammar-requests.js";
 import { answerWords, clauseWords, protocolWords } from "./keywords.js";
-import { Arrow, Colon, Comma, Equals, Identifier, RightBrace, StringLiteral, word } from "./tokens.js";
+import { Arrow, Colon, Comma, Dot, Equals, Identifier, RightBrace, StringLiteral, word } from "./tokens.js";
 
+const aRule = "a rule such as `status = INVAL if C;`";
 const strengthWords: ReadonlySet<TokenType> = new Set([word("may"), word("should")]);
 const verbs: ReadonlySet<TokenType> = new Set(answerWords.map((verb) => word(verb)));
 
@@ -149,7 +150,7 @@ export abstract class ProtocolGrammar extends RequestGrammar {
         { ALT: () => this.SUBRULE(this.empty) },
         {
           ALT: () => {
-            this.ACTION(() => this.complain("a rule such as `status = INVAL if C;`", answerWords));
+            this.ACTION(() => this.complain(aRule, answerWords));
             this.SUBRULE(this.unknown);
           },
         },
@@ -173,8 +174,12 @@ export abstract class ProtocolGrammar extends RequestGrammar {
           { ALT: () => this.CONSUME(word("should"), { LABEL: "strength" }) },
         ]),
     });
+    this.ACTION(() => {
+      if (this.#isMisspeltVerb()) this.complain(aRule, answerWords);
+    });
     this.OPTION1({
-      GATE: () => this.isOneOf(1, verbs) && !this.is(2, Equals),
+      // As the name of a field such a word is nothing special.
+      GATE: () => this.isOneOf(1, verbs) && !this.is(2, Equals) && !this.is(2, Dot),
       DEF: () => this.OR1(answerWords.map((verb) => ({ ALT: () => this.CONSUME(word(verb), { LABEL: "verb" }) }))),
     });
     this.OPTION2({
