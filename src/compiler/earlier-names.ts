@@ -1,4 +1,4 @@
-import type { FieldModel, FieldType, Model, SpecVersion, StructModel } from "../model/device-model.js";
+import type { ExternalModel, FieldModel, FieldType, Model, SpecVersion, StructModel } from "../model/device-model.js";
 import { compareVersions } from "../model/versions.js";
 
 /** What an earlier release called by another name, or wrote as a plain number. */
@@ -18,13 +18,21 @@ export function withEarlierNames(model: Model, version: SpecVersion): Model {
       const name = isName && !mentioned.has(field.name) ? specName : field.name;
       return { ...field, name, specName, was: null, wasUntil: null };
     });
-  const inStruct = (struct: StructModel): StructModel => ({ ...struct, fields: renamed(struct.fields) });
+  const inItem = <Item extends StructModel | ExternalModel>(item: Item): Item => ({
+    ...item,
+    fields: renamed(item.fields),
+  });
   return {
     ...model,
-    shared: { ...model.shared, structs: model.shared.structs.map(inStruct) },
+    shared: {
+      ...model.shared,
+      structs: model.shared.structs.map(inItem),
+      externals: model.shared.externals.map(inItem),
+    },
     devices: model.devices.map((device) => ({
       ...device,
-      structs: device.structs.map(inStruct),
+      structs: device.structs.map(inItem),
+      externals: device.externals.map(inItem),
       config: device.config && { ...device.config, fields: renamed(device.config.fields) },
       registers: device.registers.map((block) => ({ ...block, fields: renamed(block.fields) })),
       requests: device.requests.map((request) => ({

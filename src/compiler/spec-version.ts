@@ -167,7 +167,9 @@ function restrictShared(room: SharedModel, removed: Removed): SharedModel {
     enums,
     // Those that are not present may still be what a field is made of: see keepUsedStructs.
     structs: room.structs.map((struct) => restrictStruct(struct, removed)),
-    externals: room.externals.filter(present),
+    externals: room.externals
+      .filter(present)
+      .map((external) => ({ ...external, fields: restrictFields(external.fields, removed) })),
     constants: constantsOf(room.constants.filter(present), room.enums, enums),
   };
 }

@@ -195,3 +195,16 @@ describe("a constant whose value has changed", () => {
     ]);
   });
 });
+
+describe("fields of external types", () => {
+  const external = `device a = 60 {
+    external head sized 16 { le32 now was "earlier" until 1.2; le32 later since 1.3; }
+    struct Message { head in; }
+    queues { q : receive Message; }
+  }`;
+
+  it("are those of the release, with the names that they had", () => {
+    expect(names(modelOf(external, "1.2").devices[0]?.externals[0]?.fields)).toEqual(["earlier"]);
+    expect(names(modelOf(external, "1.4").devices[0]?.externals[0]?.fields)).toEqual(["now", "later"]);
+  });
+});

@@ -46,7 +46,8 @@ export class Anchors {
       this.#claimFields(struct, this.#claim(struct, struct.specName), struct.fields);
     for (const declaration of page.enums) this.#claimEnum(declaration);
     for (const constant of page.constants) if (constant.of === null) this.#claim(constant, constant.specName);
-    for (const external of page.externals) this.#claim(external, external.specName);
+    for (const external of page.externals)
+      this.#claimFields(external, this.#claim(external, external.specName), external.fields);
   }
 
   /** Id of a declaration on this page. */

@@ -71,7 +71,7 @@ function sectionOf(id: SectionId, page: Page, links: Links): Html | undefined {
     case "constants":
       return constantsSection(items.constants, page);
     case "externals":
-      return externalsSection(items.externals, page);
+      return externalsSection(items.externals, page, links);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { ConstantModel, EnumMemberModel, EnumModel, ExternalModel } from "../../model/device-model.js";
 import { docParagraph, docText } from "./doc-text.js";
+import { fieldTable } from "./field-table.js";
 import { html, type Html, type HtmlValue } from "./html.js";
+import type { Links } from "./links.js";
 import { badge, itemHeading, numberText, origin, row, selfLink, table } from "./parts.js";
 import type { Page } from "./site.js";
 
@@ -63,8 +65,8 @@ export function constantsSection(constants: readonly ConstantModel[], page: Page
   return table(["Constant", "Value", "Meaning"], rows);
 }
 
-/** Types that another document defines. */
-export function externalsSection(externals: readonly ExternalModel[], page: Page): Html | undefined {
+/** Types that another document defines, and what is known of them here. */
+export function externalsSection(externals: readonly ExternalModel[], page: Page, links: Links): Html | undefined {
   if (externals.length === 0) return undefined;
   const rows = externals.map((external) => {
     const anchor = page.anchors.of(external);
@@ -74,5 +76,10 @@ export function externalsSection(externals: readonly ExternalModel[], page: Page
       html`${docText(external.doc)} ${origin(external)}`,
     ]);
   });
-  return table(["Type", "Bytes", "Meaning"], rows);
+  const known = externals.filter(({ fields }) => fields.length > 0);
+  return html`${table(["Type", "Bytes", "Meaning"], rows)}${known.map(
+    (external) =>
+      html`<p class="notes"><code>${external.specName}</code> begins with:</p>
+        ${fieldTable(external.fields, page.anchors.fieldsOf(external), external.since, links)}`,
+  )}`;
 }

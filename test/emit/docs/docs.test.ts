@@ -105,7 +105,7 @@ describe.each(theModel().devices.map((device): [string, DeviceModel] => [device.
     it("has every struct, request, enum and queue, and every field of them", () => {
       const { config, requests, queues, registers } = device;
       const structs = device.structs.filter(({ message }) => message === null);
-      for (const item of [...(config ? [config] : []), ...structs, ...registers]) {
+      for (const item of [...(config ? [config] : []), ...structs, ...registers, ...device.externals]) {
         expect(anchors.has(item.specName), item.specName).toBe(true);
         for (const field of item.fields) expect(anchors.has(`${item.specName}.${field.specName}`)).toBe(true);
       }
