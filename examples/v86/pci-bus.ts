@@ -1,6 +1,7 @@
-import { GuestMemory, type VirtioDevice } from "virtio-gen/runtime";
+import type { VirtioDevice } from "virtio-gen/runtime";
 import { PciTransport } from "virtio-gen/runtime/pci";
 import { takePorts, type V86Machine } from "./v86-machine.js";
+import { V86Memory } from "./v86-memory.js";
 
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;
@@ -12,17 +13,14 @@ const INTERRUPT_LINE = 0x3c;
  */
 export class PciBus {
   readonly #machine: V86Machine;
-  /** The guest's memory, as the devices see it: other bytes from time to time, at the same addresses. */
-  readonly memory: GuestMemory;
+  readonly #memory: V86Memory;
   readonly #functions = new Map<number, PciTransport>();
-  #buffer: ArrayBufferLike;
   /** What the guest has written to the address register. */
   #address = 0;
 
-  constructor(machine: V86Machine) {
+  constructor(machine: V86Machine, memory: V86Memory = new V86Memory(machine)) {
     this.#machine = machine;
-    this.#buffer = machine.mem8.buffer;
-    this.memory = new GuestMemory([this.#guestMemory()], { oneThread: true });
+    this.#memory = memory;
     takePorts(machine, CONFIG_ADDRESS, 4, {
       read: () => undefined,
       write: (offset, width, value) => {
@@ -39,19 +37,12 @@ export class PciBus {
         return pci !== undefined;
       },
     });
-    // Between two slices of the guest handlers may go on that wait for something.
-    const slice = machine.main_loop;
-    machine.main_loop = () => {
-      const pause = slice();
-      this.#findMemory();
-      return pause;
-    };
   }
 
   /** The registers are in I/O ports, the interrupt is a line. */
   plugIn(slot: number, device: VirtioDevice): PciTransport {
     const pci = new PciTransport(device, {
-      memory: this.memory,
+      memory: this.#memory.guest,
       bar: "io",
       interrupt: (isAsserted) => {
         // The firmware has written down which line it is.
@@ -63,6 +54,7 @@ export class PciBus {
     });
     let giveBack = (): void => undefined;
     this.#functions.set(slot, pci);
+    this.#memory.add(device);
     return pci;
   }
 
@@ -75,11 +67,11 @@ export class PciBus {
     const { length, registers } = bar;
     return takePorts(this.#machine, start, length, {
       read: (offset, width) => {
-        this.#findMemory();
+        this.#memory.find();
         return registers.read(offset, width);
       },
       write: (offset, width, value) => {
-        this.#findMemory();
+        this.#memory.find();
         registers.write(offset, width, value >>> 0);
         return true;
       },
@@ -90,19 +82,5 @@ export class PciBus {
   #selected(): PciTransport | undefined {
     const isFirstFunction = (this.#address & 0x80ff_0700) >>> 0 === 0x8000_0000;
     return isFirstFunction ? this.#functions.get((this.#address >>> 11) & 31) : undefined;
-  }
-
-  /** All memory of v86 moves when its translator needs more of it: a WebAssembly.Memory that grows gets a new buffer. */
-  #findMemory(): void {
-    const { buffer } = this.#machine.mem8;
-    if (buffer === this.#buffer) return;
-    this.#buffer = buffer;
-    this.memory.replace([this.#guestMemory()]);
-    for (const { device } of this.#functions.values()) device.memoryMoved();
-  }
-
-  #guestMemory(): { readonly start: number; readonly bytes: Uint8Array } {
-    const { buffer, byteOffset, length } = this.#machine.mem8;
-    return { start: 0, bytes: new Uint8Array(buffer, byteOffset, length) };
   }
 }

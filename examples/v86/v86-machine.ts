@@ -12,12 +12,31 @@ interface Port {
   readonly device: unknown;
 }
 
+/** A file that the firmware may ask for (fw_cfg). SeaBIOS hands on those below `acpi/` as ACPI tables. */
+export interface FirmwareFile {
+  readonly name: string;
+  data: Uint8Array;
+}
+
 /** The parts of v86's machine that a device needs. Its published types leave them out. */
 export interface V86Machine {
   /** The guest's memory from address 0 on; a view that is looked up anew whenever it is used. */
   readonly mem8: Pick<Uint8Array, "buffer" | "byteOffset" | "length">;
-  /** All 65,536 of them. */
-  readonly io: { readonly ports: Port[] };
+  readonly io: {
+    /** All 65,536 of them. */
+    readonly ports: Port[];
+    /** Start and size are multiples of 128 KiB. Addresses and values of 32 bits are signed. */
+    mmap_register(
+      start: number,
+      size: number,
+      read8: (address: number) => number,
+      write8: (address: number, value: number) => void,
+      read32: (address: number) => number,
+      write32: (address: number, value: number) => void,
+    ): void;
+  };
+  /** Files for the firmware. */
+  readonly option_roms: FirmwareFile[];
   device_raise_irq(irq: number): void;
   device_lower_irq(irq: number): void;
   /** Runs the guest for a slice of time; returns the ms until the next one. */
@@ -36,6 +55,8 @@ function isMachine(cpu: unknown): cpu is V86Machine {
   return (
     typeof property(property(cpu, "mem8"), "byteOffset") === "number" &&
     Array.isArray(property(property(cpu, "io"), "ports")) &&
+    typeof property(property(cpu, "io"), "mmap_register") === "function" &&
+    Array.isArray(property(cpu, "option_roms")) &&
     ["device_raise_irq", "device_lower_irq", "main_loop"].every(isFunction)
   );
 }

@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { V86 } from "v86";
 import { PciBus } from "../../../examples/v86/pci-bus.js";
-import { machineOf } from "../../../examples/v86/v86-machine.js";
+import { machineOf, type V86Machine } from "../../../examples/v86/v86-machine.js";
+import { V86Memory } from "../../../examples/v86/v86-memory.js";
 import type { GuestMemory, VirtioDevice } from "../../../src/runtime/index.js";
 import { GuestCommands } from "../linux/guest-commands.js";
 import { GuestUnavailable } from "../linux/initramfs.js";
@@ -21,6 +22,24 @@ const FIRST_SLOT = 20;
 /** Where Debian's package seabios has the firmware. */
 const FIRMWARE = "/usr/share/seabios";
 const KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=4 mitigations=off nokaslr random.trust_cpu=on tsc=reliable";
+
+/** Where devices are plugged in before the guest starts. */
+export interface V86Plugs {
+  /** That ACPI tables tell the guest what there is. */
+  readonly acpi: boolean;
+  plugIn(machine: V86Machine, memory: V86Memory): void;
+}
+
+/** On the PCI bus, one after the other. */
+function onPci(devices: readonly VirtioDevice[]): V86Plugs {
+  return {
+    acpi: false,
+    plugIn(machine, memory) {
+      const bus = new PciBus(machine, memory);
+      for (const [index, device] of devices.entries()) bus.plugIn(FIRST_SLOT + index, device);
+    },
+  };
+}
 
 /** Asks for a guest in v86 at the top of a suite: `describe.runIf(await requireV86())`. The first one makes it. */
 export function requireV86(): Promise<boolean> {
@@ -42,34 +61,36 @@ export interface V86Options {
   readonly kernelArguments?: string;
 }
 
-/** Linux in v86, a PC in WebAssembly, with generated devices on its PCI bus. All of it is in this process. */
+/** Linux in v86, a PC in WebAssembly, with generated devices. All of it is in this process. */
 export class V86Guest extends GuestCommands {
   readonly #emulator: V86;
   readonly #line: ShellLine;
   #console = "";
   #isGone = false;
-  #bus: PciBus | undefined;
+  #memory: V86Memory | undefined;
 
   private constructor(emulator: V86, line: ShellLine) {
     // It ends when it is told to, and not by itself.
     super(line, { exited: new Promise(() => undefined), ended: new Promise(() => undefined) });
     this.#emulator = emulator;
     this.#line = line;
-    this.#bus = undefined;
+    this.#memory = undefined;
     emulator.add_listener("serial1-output-byte", (byte) => line.take(byte));
     emulator.add_listener("serial0-output-byte", (byte) => (this.#console += String.fromCharCode(byte)));
   }
 
   /**
    * Boots it and waits until commands can be run in it.
+   * @param devices What is on the PCI bus, or how something is plugged in.
    * @param modules Modules of the kernel to load.
    * @throws Error with what it printed on its console.
    */
   static async start(
-    devices: readonly VirtioDevice[],
+    devices: readonly VirtioDevice[] | V86Plugs,
     modules: readonly string[],
     { kernelArguments = "" }: V86Options = {},
   ): Promise<V86Guest> {
+    const plugs = "plugIn" in devices ? devices : onPci(devices);
     const { kernel, initrd } = await v86Image();
     const packageFolder = dirname(createRequire(import.meta.url).resolve("v86"));
     const emulator = new V86({
@@ -80,6 +101,7 @@ export class V86Guest extends GuestCommands {
       initrd: await file(initrd),
       cmdline: `${KERNEL_ARGUMENTS} ${kernelArguments}`,
       memory_size: MEMORY,
+      acpi: plugs.acpi,
       uart1: true,
       autostart: false,
       disable_keyboard: true,
@@ -94,9 +116,9 @@ export class V86Guest extends GuestCommands {
         "v86 is not loaded",
         new Promise((resolve) => emulator.add_listener("emulator-loaded", resolve)),
       );
-      const bus = new PciBus(machineOf(emulator));
-      guest.#bus = bus;
-      for (const [index, device] of devices.entries()) bus.plugIn(FIRST_SLOT + index, device);
+      const machine = machineOf(emulator);
+      const memory = (guest.#memory = new V86Memory(machine));
+      plugs.plugIn(machine, memory);
       await emulator.run();
       await within(BOOT_PATIENCE, "the guest does not start", line.ready);
       await guest.run(modules.map((module) => `modprobe ${module}`).join(" && "), BOOT_PATIENCE);
@@ -110,8 +132,8 @@ export class V86Guest extends GuestCommands {
 
   /** What the devices see of its memory. */
   get memory(): GuestMemory {
-    if (this.#bus === undefined) throw new Error("the guest has not been started");
-    return this.#bus.memory;
+    if (this.#memory === undefined) throw new Error("the guest has not been started");
+    return this.#memory.guest;
   }
 
   override async close(): Promise<void> {

@@ -1,11 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { BlkDevice } from "../../../generated/blk.js";
 import { ConsoleDevice } from "../../../generated/console.js";
 import { EntropyDevice } from "../../../generated/entropy.js";
 import type { InputEvent } from "../../../generated/input.js";
 import { openKeyboard } from "../../../src/serve/keyboard.js";
 import { until } from "../qemu/until.js";
+import { LateDisk } from "./late-disk.js";
 import { requireV86, V86Guest } from "./v86-guest.js";
 
 const EV_SYN = 0;
@@ -16,31 +16,10 @@ const MIB = 1 << 20;
 /** Bytes of Linux's struct input_event on processors of 32 bits: two words of time, type, code, value. */
 const EVENT_LENGTH = 16;
 
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
 const suite = describe.runIf(await requireV86());
 suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 120_000 }, () => {
-  const sectors = new Uint8Array(16 * MIB);
-  let inFlight = 0;
-  let mostInFlight = 0;
+  const disk = new LateDisk(16 * MIB);
   let moves = 0;
-  /** Answers in a later turn of the event loop, so that the guest runs while requests are in flight. */
-  const disk = new BlkDevice({
-    config: { capacity: BigInt(sectors.length / 512) },
-    async requestq(request) {
-      if (request.type !== "IN" && request.type !== "OUT") return request.complete("UNSUPP");
-      mostInFlight = Math.max(mostInFlight, ++inFlight);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      inFlight--;
-      const at = request.sectorNumber * 512;
-      if (at + request.data.length > sectors.length) return request.complete("IOERR");
-      if (request.type === "IN") request.data.write(sectors, at);
-      else request.data.read(sectors, at);
-      return request.complete("OK");
-    },
-  });
   const random = randomBytes(4096);
   let drawn = 0;
   const entropy = new EntropyDevice({
@@ -61,13 +40,13 @@ suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 120_0
       return buffer.complete();
     },
   });
-  const devices = [disk, entropy, keyboard.device, terminal];
+  const devices = [disk.device, entropy, keyboard.device, terminal];
   const problems: string[] = [];
   let guest: V86Guest;
   beforeAll(async () => {
     for (const device of devices) device.onProtocolError = (error) => problems.push(error.message);
-    const moved = disk.memoryMoved.bind(disk);
-    disk.memoryMoved = () => {
+    const moved = disk.device.memoryMoved.bind(disk.device);
+    disk.device.memoryMoved = () => {
       moves++;
       moved();
     };
@@ -88,10 +67,10 @@ suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 120_0
   it("writes and reads the disk, while v86's memory moves under the requests", async () => {
     await guest.run("dd if=/dev/urandom of=/file bs=1M count=2 && dd if=/file of=/dev/vda bs=64k && sync", 100);
     const written = (await guest.run("sha256sum </file")).slice(0, 64);
-    expect(sha256(sectors.subarray(0, 2 * MIB))).toBe(written);
+    expect(disk.sha256(2 * MIB)).toBe(written);
     await guest.run("echo 3 >/proc/sys/vm/drop_caches");
     expect((await guest.run("head -c 2097152 /dev/vda | sha256sum", 100)).slice(0, 64)).toBe(written);
-    expect(mostInFlight).toBeGreaterThan(1);
+    expect(disk.mostInFlight).toBeGreaterThan(1);
     expect(moves).toBeGreaterThan(0);
     expect(problems).toEqual([]);
   });
@@ -149,9 +128,7 @@ suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 120_0
     await guest.run(
       "dd if=/dev/vda of=/dev/null bs=64k count=64 & sleep 0.1; cd /sys/bus/virtio/drivers/virtio_blk; echo virtio0 >unbind; wait; echo virtio0 >bind",
     );
-    expect((await guest.run("head -c 2097152 /dev/vda | sha256sum", 100)).slice(0, 64)).toBe(
-      sha256(sectors.subarray(0, 2 * MIB)),
-    );
+    expect((await guest.run("head -c 2097152 /dev/vda | sha256sum", 100)).slice(0, 64)).toBe(disk.sha256(2 * MIB));
     expect(problems).toEqual([]);
   });
 });

@@ -1,0 +1,78 @@
+import type { VirtioDevice } from "virtio-gen/runtime";
+import { MmioTransport, type MmioTransportOptions } from "virtio-gen/runtime/mmio";
+import { acpiTable, type MmioPlace } from "./acpi-table.js";
+import type { FirmwareFile, V86Machine } from "./v86-machine.js";
+import { V86Memory } from "./v86-memory.js";
+
+/** v86 gives addresses away in such pieces, and puts nothing of its own here. */
+const START = 0xd000_0000;
+const LENGTH = 0x2_0000;
+/** From one device to the next; there is room for 16. */
+const SPACING = 0x2000;
+
+/**
+ * Puts devices behind virtio-mmio registers into v86's address space. An ACPI table tells the guest where they are, so v86
+ * must have been made with `acpi: true`. To be made when the emulator has been loaded and before it runs.
+ */
+export class MmioBus {
+  readonly #machine: V86Machine;
+  readonly #memory: V86Memory;
+  readonly #transports: MmioTransport[] = [];
+  readonly #places: MmioPlace[] = [];
+  readonly #table: FirmwareFile = { name: "acpi/virtio-mmio", data: acpiTable([]) };
+  /** By interrupt line: how many devices hold it up. */
+  readonly #holders = new Map<number, number>();
+
+  constructor(machine: V86Machine, memory: V86Memory = new V86Memory(machine)) {
+    this.#machine = machine;
+    this.#memory = memory;
+    machine.option_roms.push(this.#table);
+    machine.io.mmap_register(
+      START,
+      LENGTH,
+      (address) => this.#read(address, 1),
+      (address, value) => this.#write(address, 1, value),
+      (address) => this.#read(address, 4) | 0,
+      (address, value) => this.#write(address, 4, value),
+    );
+  }
+
+  /**
+   * @param irq The interrupt line: 5, 10 or 11, which v86 has for PCI. Devices may share it; the guest is told so.
+   * @throws RangeError when there is no room for the registers.
+   */
+  plugIn(irq: number, device: VirtioDevice, options?: Pick<MmioTransportOptions, "legacy" | "onError">): MmioTransport {
+    const mmio = new MmioTransport(device, {
+      ...options,
+      memory: this.#memory.guest,
+      interrupt: (isAsserted) => this.#setLine(irq, isAsserted),
+    });
+    const offset = this.#transports.length * SPACING;
+    if (mmio.length > SPACING || offset >= LENGTH) throw new RangeError("there is no room for the registers");
+    this.#transports.push(mmio);
+    this.#memory.add(device);
+    this.#places.push({ start: START + offset, length: mmio.length, irq });
+    this.#table.data = acpiTable(this.#places);
+    return mmio;
+  }
+
+  #read(address: number, width: 1 | 4): number {
+    this.#memory.find();
+    const offset = (address >>> 0) - START;
+    return this.#transports[Math.floor(offset / SPACING)]?.read(offset % SPACING, width) ?? 0;
+  }
+  #write(address: number, width: 1 | 4, value: number): void {
+    this.#memory.find();
+    const offset = (address >>> 0) - START;
+    this.#transports[Math.floor(offset / SPACING)]?.write(offset % SPACING, width, value >>> 0);
+  }
+
+  /** One of the devices on a line wants it up, or does not any more: it is up while there is one. */
+  #setLine(irq: number, isAsserted: boolean): void {
+    const before = this.#holders.get(irq) ?? 0;
+    const now = before + (isAsserted ? 1 : -1);
+    this.#holders.set(irq, now);
+    if (before === 0) this.#machine.device_raise_irq(irq);
+    else if (now === 0) this.#machine.device_lower_irq(irq);
+  }
+}
