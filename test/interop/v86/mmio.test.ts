@@ -157,11 +157,11 @@ suite("Linux's virtio_mmio and generated devices behind memory-mapped registers 
     const name = names.get(modern);
     const size = (sectors: bigint): string => `[ "$(cat /sys/block/${name}/size)" = ${sectors} ]`;
     const registers = transport(0);
-    const { read } = registers;
+    const read = registers.read.bind(registers);
     const reads: number[] = [];
     const last = 0x1_0000_0010n;
     registers.read = (offset, width) => {
-      const value = read.call(registers, offset, width);
+      const value = read(offset, width);
       reads.push(offset);
       // The guest has this half, and does not have the other one yet.
       const isFirst = reads.filter((at) => at === MmioRegister.config).length === 1;

@@ -32,9 +32,11 @@ export class LegacyQueues {
     this.#refuse = refuse;
   }
 
-  /** The device was reset. */
+  /**
+   * The device was reset. GuestPageSize stays: it is of the guest, not of a queue, and Linux writes it once, when it finds the
+   * device, and resets the device after that and whenever it gets another driver.
+   */
   reset(): void {
-    this.#pageSize = 0;
     this.#aligns.clear();
     this.#pages.clear();
   }

@@ -234,6 +234,26 @@ describe("a legacy driver without manners", () => {
     expect([get(R.queuePfn), get(R.status), rig.line]).toEqual([0, 0, [true, false]]);
   });
 
+  it("writes GuestPageSize once, before it resets the device, as Linux does", () => {
+    const { get, set, rules, refused, device } = setup();
+    set(R.guestPageSize, 4096);
+    for (let round = 0; round < 2; round++) {
+      set(R.status, 0);
+      set(R.status, A | D);
+      set(R.queueSel, 0);
+      set(R.queueSize, 8);
+      set(R.queueAlign, 4096);
+      set(R.queuePfn, 0x104);
+      set(R.status, A | D | OK);
+      expect([get(R.queuePfn), get(R.status), device.queue(0)?.addresses?.descriptor]).toEqual([
+        0x104,
+        A | D | OK,
+        0x10_4000,
+      ]);
+    }
+    expect([rules(), refused]).toEqual([[], []]);
+  });
+
   const cases: readonly {
     readonly name: string;
     act(rig: ReturnType<typeof setup>): void;
