@@ -7,7 +7,7 @@ import { CommonFeature, DeviceStatus } from "../../../src/runtime/index.js";
 import { MmioRegister, type MmioTransport } from "../../../src/runtime/transport/mmio/index.js";
 import { until } from "../qemu/until.js";
 import { LateDisk } from "./late-disk.js";
-import { requireV86, V86Guest } from "./v86-guest.js";
+import { requireV86, V86Guest, type V86Plugs } from "./v86-guest.js";
 
 const MIB = 1 << 20;
 const SIZE = 16 * MIB;
@@ -55,8 +55,8 @@ suite("Linux's virtio_mmio and generated devices behind memory-mapped registers 
 
   beforeAll(async () => {
     const modules = ["virtio_mmio", "virtio_blk", "virtio-rng", "virtio_console", "ext4", "crc32c_generic"];
-    const plugIn = (machine: ConstructorParameters<typeof MmioBus>[0]): void => {
-      const bus = new MmioBus(machine);
+    const plugIn: V86Plugs["plugIn"] = (machine, memory) => {
+      const bus = new MmioBus(machine, memory);
       for (const [irq, device] of [
         [10, modern.device],
         [10, entropy],
