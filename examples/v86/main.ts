@@ -1,6 +1,9 @@
-/** Linux in v86, a PC in WebAssembly, uses a generated disk and a generated keyboard: `npm run example v86`. */
+/**
+ * Linux in v86, a PC in WebAssembly, uses a generated disk and a generated keyboard: `npm run example v86` on the PCI bus,
+ * `npm run example v86 mmio` behind memory-mapped registers.
+ */
 import { openKeyboard } from "../../src/serve/keyboard.js";
-import { V86Guest } from "../../test/interop/v86/v86-guest.js";
+import { onMmio, V86Guest } from "../../test/interop/v86/v86-guest.js";
 import { createRamDisk } from "../ram-disk/disk.js";
 import { prompt, say } from "../shared/guest-terminal.js";
 
@@ -11,7 +14,9 @@ const keyboard = openKeyboard({ name: "a keyboard in TypeScript" });
 const devices = [createRamDisk(sectors), keyboard.device];
 
 say("Starting Linux in v86, which takes half a minute (the first time, some 70 MB are fetched)");
-const guest = await V86Guest.start(devices, ["virtio_pci", "virtio_blk", "virtio_input", "evdev"]);
+const isMmio = process.argv[2] === "mmio";
+const modules = [isMmio ? "virtio_mmio" : "virtio_pci", "virtio_blk", "virtio_input", "evdev"];
+const guest = await V86Guest.start(isMmio ? onMmio(devices) : devices, modules);
 try {
   const run = async (command: string): Promise<string> => {
     const output = await guest.run(command);

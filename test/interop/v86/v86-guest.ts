@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { V86 } from "v86";
+import { MmioBus } from "../../../examples/v86/mmio-bus.js";
 import { PciBus } from "../../../examples/v86/pci-bus.js";
 import { machineOf, type V86Machine } from "../../../examples/v86/v86-machine.js";
 import { V86Memory } from "../../../examples/v86/v86-memory.js";
@@ -37,6 +38,17 @@ function onPci(devices: readonly VirtioDevice[]): V86Plugs {
     plugIn(machine, memory) {
       const bus = new PciBus(machine, memory);
       for (const [index, device] of devices.entries()) bus.plugIn(FIRST_SLOT + index, device);
+    },
+  };
+}
+
+/** Behind memory-mapped registers, all with one interrupt line. */
+export function onMmio(devices: readonly VirtioDevice[]): V86Plugs {
+  return {
+    acpi: true,
+    plugIn(machine, memory) {
+      const bus = new MmioBus(machine, memory);
+      for (const device of devices) bus.plugIn(10, device);
     },
   };
 }
