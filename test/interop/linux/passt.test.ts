@@ -1,12 +1,13 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { openStreamNetwork } from "../../../src/serve/network/stream-network.js";
 import { requirePeer } from "../peers.js";
+import { isListening } from "../vhost-user/peer-process.js";
 import { requireGuest } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
 
@@ -72,7 +73,7 @@ async function startPasst(socket: string, hostPort: number): Promise<ChildProces
   const last = (): void => void child.kill("SIGKILL");
   process.once("exit", last);
   child.once("exit", () => process.removeListener("exit", last));
-  for (const deadline = Date.now() + 20_000; !existsSync(socket);) {
+  for (const deadline = Date.now() + 60_000; !isListening(socket);) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill("SIGKILL");
       throw new Error(`passt does not start:\n${printed}`);

@@ -1,11 +1,19 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** Can the program be run? */
 export function missingProgram(program: string): string | undefined {
   const { error, status } = spawnSync(program, ["--version"]);
   return error === undefined && status === 0 ? undefined : `${program} cannot be run`;
+}
+
+const LISTENING = "00010000";
+
+/** Does somebody listen on a Unix socket? There may be one that nobody listens on yet. */
+export function isListening(socket: string): boolean {
+  const lines = readFileSync("/proc/net/unix", "utf8").split("\n");
+  return lines.some((line) => line.endsWith(` ${socket}`) && line.includes(` ${LISTENING} `));
 }
 
 /** Runs a program that listens on `socket` for as long as `work` takes. What it printed is part of a failure. */
@@ -27,7 +35,7 @@ export async function withPeer<T>(
     await exited;
   };
   try {
-    for (const deadline = Date.now() + 20_000; !existsSync(socket);) {
+    for (const deadline = Date.now() + 60_000; !isListening(socket);) {
       if (child.exitCode !== null) throw new Error(`${program} ended with exit code ${child.exitCode}`);
       if (Date.now() > deadline) throw new Error(`${program} does not listen on ${socket}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

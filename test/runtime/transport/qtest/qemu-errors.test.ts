@@ -139,7 +139,7 @@ describe("a QEMU that started well", () => {
   it("says what nobody asked", async () => {
     const body = `serve(qtest, (socket) => socket.write("OK 1\\n"));`;
     const text = await failureLater(body, async (qemu) => {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
       await read(qemu);
     });
     expect(text).toContain('qtest said "OK 1", and nothing had been asked');
