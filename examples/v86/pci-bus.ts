@@ -1,5 +1,5 @@
 import type { VirtioDevice } from "virtio-gen/runtime";
-import { PciTransport } from "virtio-gen/runtime/pci";
+import { PciTransport, type PciTransportOptions } from "virtio-gen/runtime/pci";
 import { takePorts, type V86Machine } from "./v86-machine.js";
 import { V86Memory } from "./v86-memory.js";
 
@@ -39,9 +39,10 @@ export class PciBus {
     });
   }
 
-  /** The registers are in I/O ports, the interrupt is a line. */
-  plugIn(slot: number, device: VirtioDevice): PciTransport {
+  /** The registers are in I/O ports, the interrupt is a line. `told` is who listens, if anybody does. */
+  plugIn(slot: number, device: VirtioDevice, told: Pick<PciTransportOptions, "trace" | "onError"> = {}): PciTransport {
     const pci = new PciTransport(device, {
+      ...told,
       memory: this.#memory.guest,
       bar: "io",
       interrupt: (isAsserted) => {

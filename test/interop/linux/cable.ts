@@ -1,5 +1,5 @@
 import { NetDevice, NetGsoTypeKind, NetHdrFlags, NetStatus, type NetPacketBuffer } from "../../../generated/net.js";
-import { CommonFeature, type HandlerResult } from "../../../src/runtime/index.js";
+import { CommonFeature, type CommonFeatureName, type HandlerResult } from "../../../src/runtime/index.js";
 
 /** Offloads that frames may use from one end to the other. */
 const FEATURES = [
@@ -22,6 +22,8 @@ export class Traffic {
   withoutChecksum = 0;
   /** Frames that are longer than a segment, and are left to others to cut. */
   unsegmented = 0;
+  /** Frames whose queue was reset, or whose memory moved, while they waited for the other end: they were not sent. */
+  stale = 0;
   /** Frames of each queue pair. */
   readonly perPair: number[];
 
@@ -49,6 +51,20 @@ interface End {
   readonly waiting: NetPacketBuffer[][];
 }
 
+/** What is not the same for all cables. */
+export interface CableOptions {
+  readonly pairs: number;
+  readonly mtu: number;
+  /** How long a frame is under way, in ms; not at all if absent. */
+  readonly latency?: number;
+  /** What each end has beside {@link FEATURES}. */
+  readonly ends?: readonly [EndOptions, EndOptions];
+}
+export interface EndOptions {
+  readonly features?: readonly CommonFeatureName[];
+  readonly queueSize?: number;
+}
+
 /**
  * Two network cards and the cable between them. A frame goes from the buffers of one driver into those of the other, with
  * its offloads, and waits in the sender's queue while there is no room: nothing is lost.
@@ -56,11 +72,15 @@ interface End {
 export class Cable {
   readonly ends: readonly [End, End];
   readonly #frame = new Uint8Array(LARGEST_FRAME);
+  readonly #latency: number;
 
-  constructor(options: { readonly pairs: number; readonly mtu: number }) {
+  constructor(options: CableOptions) {
+    this.#latency = options.latency ?? 0;
     const end = (number: 0 | 1): End => {
+      const own = options.ends?.[number] ?? {};
       const device = new NetDevice({
-        features: FEATURES,
+        ...own,
+        features: [...FEATURES, ...(own.features ?? [])],
         config: {
           mac: Uint8Array.of(0x52, 0x54, 0, 0, 0, number + 1),
           mtu: options.mtu,
@@ -69,6 +89,8 @@ export class Cable {
           maxVirtqueuePairs: options.pairs,
         },
         transmitq: (buffer) => this.#sent(number, buffer),
+        // All pairs are served, whichever are in use.
+        controlq: (request) => (request.class === "MQ" ? request.complete("OK") : request.complete("ERR")),
       });
       const waiting = Array.from({ length: options.pairs }, (): NetPacketBuffer[] => []);
       device.receiveqs.forEach((queue, pair) => {
@@ -80,21 +102,20 @@ export class Cable {
   }
 
   #sent(from: 0 | 1, buffer: NetPacketBuffer): HandlerResult {
-    const { waiting } = this.ends[1 - from === 0 ? 0 : 1];
-    const queue = waiting[buffer.position] ?? [];
-    if (queue.length === 0 && this.#deliver(from, buffer)) return buffer.complete();
+    const to = from === 0 ? 1 : 0;
+    const queue = this.ends[to].waiting[buffer.position] ?? [];
+    if (this.#latency === 0 && queue.length === 0 && this.#deliver(from, buffer)) return buffer.complete();
     queue.push(buffer);
+    if (this.#latency > 0) setTimeout(() => this.#drain(to, buffer.position), this.#latency);
     return undefined;
   }
 
   #drain(to: 0 | 1, pair: number): void {
     const queue = this.ends[to].waiting[pair] ?? [];
     for (let buffer = queue[0]; buffer !== undefined; buffer = queue[0]) {
-      // Its queue was reset meanwhile: there is nothing to send any more.
-      if (buffer.live) {
-        if (!this.#deliver(to === 0 ? 1 : 0, buffer)) return;
-        buffer.complete();
-      }
+      // One whose queue was reset meanwhile has nothing to send any more.
+      if (buffer.live && !this.#deliver(to === 0 ? 1 : 0, buffer)) return;
+      if (buffer.complete() === "stale") this.ends[to === 0 ? 1 : 0].traffic.stale++;
       queue.shift();
     }
   }

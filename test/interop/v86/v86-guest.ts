@@ -7,7 +7,7 @@ import { MmioBus } from "../../../examples/v86/mmio-bus.js";
 import { PciBus } from "../../../examples/v86/pci-bus.js";
 import { machineOf, type V86Machine } from "../../../examples/v86/v86-machine.js";
 import { V86Memory } from "../../../examples/v86/v86-memory.js";
-import type { GuestMemory, VirtioDevice } from "../../../src/runtime/index.js";
+import type { GuestMemory, TraceEvent, VirtioDevice } from "../../../src/runtime/index.js";
 import { GuestCommands } from "../linux/guest-commands.js";
 import { GuestUnavailable } from "../linux/initramfs.js";
 import { within } from "../linux/within.js";
@@ -31,13 +31,26 @@ export interface V86Plugs {
   plugIn(machine: V86Machine, memory: V86Memory): void;
 }
 
+/** Who is told of what the guest does with devices. */
+export interface V86Listeners {
+  /** Something went over the transport of a device. */
+  readonly trace?: (device: VirtioDevice, event: TraceEvent) => void;
+  /** An access to registers that makes no sense. */
+  readonly refused?: (error: Error) => void;
+}
+
 /** On the PCI bus, one after the other. */
-function onPci(devices: readonly VirtioDevice[]): V86Plugs {
+export function onPci(devices: readonly VirtioDevice[], { trace, refused }: V86Listeners = {}): V86Plugs {
   return {
     acpi: false,
     plugIn(machine, memory) {
       const bus = new PciBus(machine, memory);
-      for (const [index, device] of devices.entries()) bus.plugIn(FIRST_SLOT + index, device);
+      for (const [index, device] of devices.entries()) {
+        bus.plugIn(FIRST_SLOT + index, device, {
+          ...(trace === undefined ? {} : { trace: (event) => trace(device, event) }),
+          onError: (error) => refused?.(error),
+        });
+      }
     },
   };
 }
