@@ -22,11 +22,20 @@ export class MmioBus {
   readonly #table: FirmwareFile = { name: "acpi/virtio-mmio", data: acpiTable([]) };
   /** By interrupt line: how many devices hold it up. */
   readonly #holders = new Map<number, number>();
+  /** The processor is in the middle of an instruction that accesses registers. */
+  #isAccessed = false;
+  /** Lines to be raised when the guest's slice of time is over. */
+  readonly #due = new Set<number>();
 
   constructor(machine: V86Machine, memory: V86Memory = new V86Memory(machine)) {
     this.#machine = machine;
     this.#memory = memory;
     machine.option_roms.push(this.#table);
+    const slice = machine.main_loop;
+    machine.main_loop = () => {
+      const pause = slice();
+      return this.#raiseDue() ? 0 : pause;
+    };
     machine.io.mmap_register(
       START,
       LENGTH,
@@ -57,14 +66,21 @@ export class MmioBus {
   }
 
   #read(address: number, width: 1 | 4): number {
-    this.#memory.find();
-    const offset = (address >>> 0) - START;
-    return this.#transports[Math.floor(offset / SPACING)]?.read(offset % SPACING, width) ?? 0;
+    return this.#access(address, (transport, offset) => transport.read(offset, width)) ?? 0;
   }
   #write(address: number, width: 1 | 4, value: number): void {
+    this.#access(address, (transport, offset) => transport.write(offset, width, value >>> 0));
+  }
+  #access<Result>(address: number, run: (transport: MmioTransport, offset: number) => Result): Result | undefined {
     this.#memory.find();
     const offset = (address >>> 0) - START;
-    this.#transports[Math.floor(offset / SPACING)]?.write(offset % SPACING, width, value >>> 0);
+    const transport = this.#transports[Math.floor(offset / SPACING)];
+    this.#isAccessed = true;
+    try {
+      return transport && run(transport, offset % SPACING);
+    } finally {
+      this.#isAccessed = false;
+    }
   }
 
   /** One of the devices on a line wants it up, or does not any more: it is up while there is one. */
@@ -72,7 +88,17 @@ export class MmioBus {
     const before = this.#holders.get(irq) ?? 0;
     const now = before + (isAsserted ? 1 : -1);
     this.#holders.set(irq, now);
-    if (before === 0) this.#machine.device_raise_irq(irq);
-    else if (now === 0) this.#machine.device_lower_irq(irq);
+    if (before === 0) {
+      // v86 goes to the interrupt's handler at once, which in the middle of an instruction spoils the guest's stack.
+      if (this.#isAccessed) this.#due.add(irq);
+      else this.#machine.device_raise_irq(irq);
+    } else if (now === 0 && !this.#due.delete(irq)) this.#machine.device_lower_irq(irq);
+  }
+
+  #raiseDue(): boolean {
+    const due = [...this.#due];
+    this.#due.clear();
+    for (const irq of due) this.#machine.device_raise_irq(irq);
+    return due.length > 0;
   }
 }
