@@ -1,7 +1,7 @@
 import type { VirtioDevice } from "virtio-gen/runtime";
 import { MmioTransport, type MmioTransportOptions } from "virtio-gen/runtime/mmio";
 import { acpiTable, type MmioPlace } from "./acpi-table.js";
-import type { FirmwareFile, V86Machine } from "./v86-machine.js";
+import { afterSlice, type FirmwareFile, type V86Machine } from "./v86-machine.js";
 import { V86Memory } from "./v86-memory.js";
 
 /** v86 gives addresses away in such pieces, and puts nothing of its own here. */
@@ -31,11 +31,7 @@ export class MmioBus {
     this.#machine = machine;
     this.#memory = memory;
     machine.option_roms.push(this.#table);
-    const slice = machine.main_loop;
-    machine.main_loop = () => {
-      const pause = slice();
-      return this.#raiseDue() ? 0 : pause;
-    };
+    afterSlice(machine, () => this.#raiseDue());
     machine.io.mmap_register(
       START,
       LENGTH,
@@ -95,6 +91,7 @@ export class MmioBus {
     } else if (now === 0 && !this.#due.delete(irq)) this.#machine.device_lower_irq(irq);
   }
 
+  /** True: the guest has an interrupt to look at. */
   #raiseDue(): boolean {
     const due = [...this.#due];
     this.#due.clear();

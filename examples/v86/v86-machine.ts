@@ -61,6 +61,15 @@ function isMachine(cpu: unknown): cpu is V86Machine {
   );
 }
 
+/** After each slice of the guest's time `run` is called; true: the next slice is to follow at once. */
+export function afterSlice(machine: V86Machine, run: () => boolean): void {
+  const slice = machine.main_loop;
+  machine.main_loop = () => {
+    const pause = slice();
+    return run() ? 0 : pause;
+  };
+}
+
 function property(object: unknown, name: string): unknown {
   return typeof object === "object" && object !== null ? Reflect.get(object, name) : undefined;
 }

@@ -1,5 +1,5 @@
 import { GuestMemory, type VirtioDevice } from "virtio-gen/runtime";
-import type { V86Machine } from "./v86-machine.js";
+import { afterSlice, type V86Machine } from "./v86-machine.js";
 
 /**
  * The guest's memory for devices in v86. All of it moves when v86's translator needs more: a WebAssembly.Memory that grows gets
@@ -17,12 +17,10 @@ export class V86Memory {
     this.#buffer = machine.mem8.buffer;
     this.guest = new GuestMemory([this.#all()], { oneThread: true });
     // Between two slices of the guest handlers may go on that wait for something.
-    const slice = machine.main_loop;
-    machine.main_loop = () => {
-      const pause = slice();
+    afterSlice(machine, () => {
       this.find();
-      return pause;
-    };
+      return false;
+    });
   }
 
   /** This device uses the memory, and has to know when it moves. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { CommonFeature, DeviceStatus, type VirtioDevice } from "../../../src/runtime/index.js";
 import { Cable } from "../linux/cable.js";
+import { FAR, moveFar } from "../linux/far-namespace.js";
 import { until } from "../qemu/until.js";
 import { AnsweringHost } from "./answering-host.js";
 import { ResetLedger } from "./reset-ledger.js";
@@ -12,8 +13,6 @@ const TRANSMIT = 1;
 const CHANGES = 52;
 /** Linux takes no other than a power of two at the start, not even for a packed ring, which gets other sizes later. */
 const SIZE = 256;
-/** In front of a command: it sees the far end of the cable. */
-const FAR = "nsenter -t $(cat /tmp/far) -n";
 const CARDS = ["split", "packed", "plain", "held"] as const;
 type Card = (typeof CARDS)[number];
 
@@ -70,17 +69,11 @@ suite("Linux resets queues of generated network cards in v86", { timeout: 200_00
       },
     );
     guest = await V86Guest.start(cards, ["virtio_pci", "virtio_net"]);
-    await guest.run("unshare -n sleep 100000 >/dev/null 2>&1 & echo $! >/tmp/far");
-    await guest.until("[ $(readlink /proc/$(cat /tmp/far)/ns/net) != $(readlink /proc/$$/ns/net) ]");
-    await guest.run("ip link set eth1 netns $(cat /tmp/far)");
+    await moveFar(guest, "eth1");
     await guest.run(`${FAR} ip addr add 10.9.1.2/24 dev eth1 && ${FAR} ip link set eth1 up`);
-    for (const [card, network] of [
-      ["eth0", 1],
-      ["eth2", 3],
-      ["eth3", 4],
-    ] as const)
-      // prettier-ignore
+    for (const [card, network] of Object.entries({ eth0: 1, eth2: 3, eth3: 4 })) {
       await guest.run(`ip addr add 10.9.${network}.1/24 dev ${card} && ip link set ${card} up`);
+    }
   }, 400_000);
   afterEach(async (context) => {
     if (context.task.result?.state === "fail") console.error([...problems, guest.account()].join("\n"));
