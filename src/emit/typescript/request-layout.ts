@@ -15,15 +15,12 @@ import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
 import { numberAt, tailSize } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 
-/** Bytes of a message that are copied as its head, unless there is a tag behind them. */
-const HEAD_LIMIT = knownHead;
-
-/** Up to the last tag everything is in the head. */
+/** Bytes of a message that are copied as its head: as many as are known of any, and all up to the last tag. */
 function headLimit(variant: VariantShape): number {
   const ends = variant.readable
     .filter((field) => isTag(variant, field))
     .map((field) => (field.offset ?? 0) + (field.size ?? 0));
-  return Math.max(HEAD_LIMIT, ...ends);
+  return Math.max(knownHead, ...ends);
 }
 
 /** Members of the runtime's request class, and of the generated one. */
@@ -264,7 +261,7 @@ function headPart(index: number, layout: LayoutDraft, variant: VariantShape, con
 function isHeaderView(field: FieldModel, at: number, variant: VariantShape, scope: DeviceScope): boolean {
   const shape = shapeOf(field, scope);
   if (shape.kind !== "struct" || shape.struct.kind !== "header" || field.conditionTree !== null) return false;
-  return isView(field, variant, scope) && at + (shape.struct.size ?? Infinity) <= HEAD_LIMIT;
+  return isView(field, variant, scope) && at + (shape.struct.size ?? Infinity) <= knownHead;
 }
 
 /** A header is looked at in the head, too; what is behind it moves with its size. */

@@ -3,7 +3,7 @@ import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQ
 import { VRING_LOG } from "../protocol/index.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightTracker } from "./inflight-region.js";
-import { ringParts } from "./iotlb/ring-parts.js";
+import { ringParts, worksIn } from "./ring-parts.js";
 import type { MemoryRange } from "./shared-regions.js";
 import type { Vring } from "./vring.js";
 
@@ -31,12 +31,7 @@ export class AccountedQueue extends WrappedDeviceQueue {
 
   /** The ring, or a request in flight, has part of one of these. Not for addresses that are translated. */
   worksIn(ranges: readonly MemoryRange[]): boolean {
-    const isIn = (start: number, length: number): boolean =>
-      ranges.some((range) => start < range.end && start + length > range.start);
-    return (
-      ringParts(this.#addresses, this.#ring.isPacked).some(({ start, size }) => isIn(start, size)) ||
-      this.inFlight().some(({ segments }) => segments?.some(({ address, length }) => isIn(address, length)))
-    );
+    return worksIn(this, ringParts(this.#addresses, this.#ring.isPacked), ranges);
   }
 
   override take(): DeviceChain | undefined {

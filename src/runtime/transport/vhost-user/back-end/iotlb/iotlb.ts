@@ -13,7 +13,7 @@ import { Notice, type BackEndChannel } from "../back-end-channel.js";
 import type { SharedRegions } from "../shared-regions.js";
 import type { RunnerMemory, Vring } from "../vring.js";
 import { Misses, type Want } from "./misses.js";
-import { ringParts, type RingPart } from "./ring-parts.js";
+import { ringParts, type RingPart } from "../ring-parts.js";
 import { TranslatedQueue } from "./translated-queue.js";
 import { Permission, TranslationTable } from "./translation-table.js";
 
@@ -209,7 +209,7 @@ export class Iotlb implements Translation, RunnerMemory {
     this.#table.remove(start, end);
     for (const ring of this.#host.rings()) {
       const queue = ring.isRunning ? this.#queues.get(ring.index) : undefined;
-      if (queue === undefined || !(queue.liesIn(start, end) || queue.worksIn(start, end))) continue;
+      if (queue?.worksIn([{ start, end }]) !== true) continue;
       this.#misses.forget(ring.index);
       await this.#host.halt(ring);
       await this.#start(ring);

@@ -1,6 +1,7 @@
 import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQueue } from "../../../../ring/index.js";
+import { ringParts, worksIn } from "../ring-parts.js";
+import type { MemoryRange } from "../shared-regions.js";
 import type { Misses } from "./misses.js";
-import { ringParts } from "./ring-parts.js";
 
 /** A queue whose addresses are translated: it gives nothing while the next buffer is not known, which is asked for. */
 export class TranslatedQueue extends WrappedDeviceQueue {
@@ -22,17 +23,8 @@ export class TranslatedQueue extends WrappedDeviceQueue {
     return chain;
   }
 
-  /** Part of [start, end) is the ring itself. */
-  liesIn(start: number, end: number): boolean {
-    return ringParts(this.#addresses, this.#isPacked).some(
-      (part) => part.start < end && part.start + part.size > start,
-    );
-  }
-
-  /** A request in flight works in part of [start, end). */
-  worksIn(start: number, end: number): boolean {
-    return this.inFlight().some(({ segments }) =>
-      segments?.some(({ address, length }) => address < end && address + length > start),
-    );
+  /** The ring, or a request in flight, has part of one of these. */
+  worksIn(ranges: readonly MemoryRange[]): boolean {
+    return worksIn(this, ringParts(this.#addresses, this.#isPacked), ranges);
   }
 }
