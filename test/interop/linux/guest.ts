@@ -27,6 +27,8 @@ export interface GuestOptions {
 
 /** For how long a guest may take to start, in seconds: it needs about 5, on a machine that does nothing else. */
 const BOOT_PATIENCE = 120;
+/** For how long it may take to move, in seconds: it is held up on purpose. */
+const MOVE_PATIENCE = 400;
 
 let image: GuestImage | undefined;
 
@@ -125,7 +127,7 @@ export class Guest extends GuestCommands {
     try {
       const starting = Promise.race([target.qmp(), target.ended]);
       const qmp = await within(BOOT_PATIENCE, "the other QEMU does not answer", starting);
-      const result = await within(BOOT_PATIENCE, "the guest does not move", work(qmp, target.incoming));
+      const result = await within(MOVE_PATIENCE, "the guest does not move", work(qmp, target.incoming));
       const source = this.#qemu;
       this.#before += this.account();
       this.qmp.close();

@@ -21,7 +21,7 @@ export async function move(source: QmpClient, uri: string, meanwhile: () => Prom
   while ((await progress(source)).status !== "completed") await delay(20);
 }
 
-/** Hardly anything but what is asked for. */
+/** Hardly anything but what is asked for: QEMU sends 32 pages each tenth of a second, even if less is allowed. */
 const TRICKLE = { "max-bandwidth": 1 << 20, "max-postcopy-bandwidth": 1 << 20 };
 const ALL = { "max-postcopy-bandwidth": 0 };
 
@@ -43,7 +43,8 @@ export async function movePostCopy(
   while ((await progress(source)).status !== "active") await delay(20);
   await source.execute("migrate-start-postcopy");
   while ((await progress(source)).status !== "postcopy-active") await delay(20);
-  await meanwhile();
+  const early = watch(source);
+  await Promise.race([meanwhile(), early.failed]).finally(early.end);
   await source.execute("migrate-set-parameters", ALL);
   for (;;) {
     const { status, requests } = await progress(source);

@@ -22,6 +22,8 @@ export interface DiskSide {
 export interface MovingDisk {
   /** For the test's own files. */
   readonly folder: string;
+  /** Its path. */
+  readonly image: string;
   readonly here: DiskSide;
   /** Where the guest moves to. It is not asked for anything before `here` has answered everything. */
   readonly there: DiskSide;
@@ -69,7 +71,7 @@ export async function withMovingDisk(
       const here = await open("here");
       const there = await open("there");
       const sha256 = (): string => createHash("sha256").update(readFileSync(image)).digest("hex");
-      await work({ folder, here, there, sha256 });
+      await work({ folder, image, here, there, sha256 });
     } finally {
       for (const end of ends) await end();
     }
