@@ -5,7 +5,7 @@ import { SystemCallError } from "./system-error.js";
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_PRIVATE_ANONYMOUS_FIXED_NORESERVE = 2 | 0x20 | 0x10 | 0x4000;
-const MFD_CLOEXEC = 1;
+const MFD_CLOEXEC_ALLOW_SEALING = 1 | 2;
 const pageBytes = 4096;
 const EINVAL = 22;
 
@@ -129,11 +129,15 @@ function statOf(fd: number): { size: number; blksize: number } {
   }
 }
 
-/** An anonymous file of memory, of `length` zeroes. The caller owns its descriptor. */
+/**
+ * An anonymous file of memory, of `length` zeroes, which nobody can make shorter or longer: a peer that is given it could
+ * otherwise have the system end this process (SIGBUS). The caller owns its descriptor.
+ */
 export function createMemoryFile(system: SystemCalls, name: string, length: number): number {
-  const fd = system.memfd(name, MFD_CLOEXEC);
+  const fd = system.memfd(name, MFD_CLOEXEC_ALLOW_SEALING);
   try {
     system.truncate(fd, length);
+    system.sealLength(fd);
     return fd;
   } catch (error) {
     system.close(fd);

@@ -15,6 +15,9 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 const F_DUPFD_CLOEXEC = 1030;
+const F_ADD_SEALS = 1033;
+/** No more seals, and the file neither shrinks nor grows. */
+const F_SEAL_SEAL_SHRINK_GROW = 1 | 2 | 4;
 const MAP_FAILED = 2n ** 64n - 1n;
 
 /**
@@ -154,6 +157,10 @@ export class SystemCalls {
   }
   truncate(fd: number, length: number): void {
     this.#checked("ftruncate", this.#truncate(fd, length), `${length} bytes`);
+  }
+  /** A file of memory keeps its length from now on, whoever has it. */
+  sealLength(fd: number): void {
+    this.#checked("fcntl", this.#fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL_SHRINK_GROW));
   }
   /** Another descriptor of the same open file; closed when a program is started. */
   duplicate(fd: number): number {

@@ -100,7 +100,8 @@ describe.runIf(usable)("system calls", async () => {
   });
 
   it("refuses to map what a file does not have, and what is no memory", () => {
-    const fd = createMemoryFile(system, "test", 8192);
+    const fd = system.memfd("test", 0);
+    ftruncateSync(fd, 8192);
     expect(codeOf(() => new SharedMapping(system, fd, 0, 8193))).toBe("mmap EINVAL");
     expect(codeOf(() => new SharedMapping(system, fd, 8192, 1))).toBe("mmap EINVAL");
     expect(codeOf(() => new SharedMapping(system, fd, 0, 0))).toBe("mmap EINVAL");

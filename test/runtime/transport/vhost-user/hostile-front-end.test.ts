@@ -1,4 +1,4 @@
-import { ftruncateSync } from "node:fs";
+import { closeSync, ftruncateSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   decodePayload,
@@ -147,11 +147,13 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     const { path, ends } = await serveDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp();
-    const file = front.file(1 << 20);
+    const file = front.system.memfd("test", 0);
+    ftruncateSync(file, 1 << 20);
     ftruncateSync(file, 4096);
     front.send("ADD_MEM_REG", "memoryRegion", region({ size: 1 << 20 }), { fds: [file] });
     await until(() => ends.length === 1);
     expect(ends).toEqual(["region-file"]);
+    closeSync(file);
     front.close();
     await pause(1);
   });
