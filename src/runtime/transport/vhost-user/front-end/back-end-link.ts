@@ -107,6 +107,8 @@ export class BackEndLink {
     channel.acknowledges = this.has(ProtocolFeature.REPLY_ACK);
     if (this.has(ProtocolFeature.MQ)) this.#queues = Number(await channel.askFor("u64", "GET_QUEUE_NUM"));
     if (this.has(ProtocolFeature.BACKEND_REQ)) {
+      // It may have gone with its last answer, and then nobody closes what is made now.
+      if (this.ended !== undefined) throw this.ended;
       const requests = new BackEndRequests(system, watcher, this.#events());
       this.#requests = requests;
       await channel.tell("SET_BACKEND_REQ_FD", undefined, [requests.theirs.fd]);

@@ -63,6 +63,8 @@ export class LastingLink {
   async ask<T>(work: (link: BackEndLink) => Promise<T>): Promise<T> {
     for (;;) {
       const link = await this.#present();
+      // It may have gone since.
+      if (link !== this.#link) continue;
       try {
         return await work(link);
       } catch (error) {
@@ -76,7 +78,8 @@ export class LastingLink {
    * at its start: not before, as a back end may be being told meanwhile. Waits for one, if need be.
    */
   async tell(work: (link: BackEndLink) => Promise<void>): Promise<void> {
-    const link = await this.#present();
+    let link = await this.#present();
+    while (link !== this.#link) link = await this.#present();
     try {
       await work(link);
     } catch (error) {

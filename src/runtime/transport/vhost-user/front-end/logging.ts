@@ -27,17 +27,18 @@ export class Logging {
   /** @throws VhostUserError when it is on, or the back end does not do it. */
   async start(onWritten: (() => void) | undefined): Promise<DirtyPages> {
     const { links } = this.#options;
-    if (this.#pages !== undefined) throw new VhostUserError("log-running", "startLog");
+    this.#checkIsOff();
     const pages = this.#options.create(onWritten);
     try {
       await links.tell(async (link) => {
+        this.#checkIsOff();
         this.#pages = pages;
         await pages.give(link);
         await this.#options.tell(link);
       });
       return pages;
     } catch (error) {
-      this.close();
+      if (this.#pages === pages) this.#pages = undefined;
       pages.close();
       throw error;
     }
@@ -47,13 +48,15 @@ export class Logging {
   async stop(): Promise<number[]> {
     const pages = this.#pages;
     if (pages === undefined) return [];
-    await this.#options.links.tell(async (link) => {
-      this.#pages = undefined;
-      await this.#options.tell(link);
-    });
-    const last = pages.take();
-    pages.close();
-    return last;
+    try {
+      await this.#options.links.tell(async (link) => {
+        this.#pages = undefined;
+        await this.#options.tell(link);
+      });
+      return pages.take();
+    } finally {
+      pages.close();
+    }
   }
 
   /** Another back end has taken the place of one that died: what that wrote last, it may not have marked. */
@@ -65,5 +68,9 @@ export class Logging {
   close(): void {
     this.#pages?.close();
     this.#pages = undefined;
+  }
+
+  #checkIsOff(): void {
+    if (this.#pages !== undefined) throw new VhostUserError("log-running", "startLog");
   }
 }

@@ -175,13 +175,9 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async enableQueue(index: number, addresses: QueueAddresses): Promise<void> {
-    if (this.#resetting.has(index)) {
-      throw new ProtocolError("queue-resetting", Clause.queueReset, `the reset of queue ${index} is not complete`);
-    }
-    if (this.#rings.has(index)) {
-      throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
-    }
+    this.#checkDisabled(index);
     await this.#links.tell(async (link) => {
+      this.#checkDisabled(index);
       const told = (): void => this.onQueueUsed?.(index);
       const events = link.isInband ? undefined : new RingEvents(this.#system, this.#watcher, told);
       const ring = new FrontEndRing(index, addresses, events);
@@ -255,6 +251,15 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#protocolFeatures = link.protocolFeatures;
     this.#queues = this.#queuesOf(link);
     this.#isOpen = true;
+  }
+
+  #checkDisabled(index: number): void {
+    if (this.#resetting.has(index)) {
+      throw new ProtocolError("queue-resetting", Clause.queueReset, `the reset of queue ${index} is not complete`);
+    }
+    if (this.#rings.has(index)) {
+      throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
+    }
   }
 
   /** Never rejects: without a stop the reset never ends. */
@@ -338,8 +343,16 @@ export class VhostUserDriverTransport implements DriverTransport {
   /** Sees to it that a back end has the inflight region before rings are started. */
   async #giveInflight(link: BackEndLink, isNew: boolean): Promise<void> {
     if (!link.has(ProtocolFeature.INFLIGHT_SHMFD) || (this.#inflight !== undefined && !isNew)) return;
-    this.#inflight ??= await KeptInflight.ask(link, this.#queues, this.#queueSize, this.#isPacked);
-    await this.#inflight.give(link);
+    let region = this.#inflight;
+    if (region === undefined) {
+      const asked = await KeptInflight.ask(link, this.#queues, this.#queueSize, this.#isPacked);
+      // Another ring may have asked at the same time; and a link that has ended has nobody who closes it.
+      region = this.#inflight;
+      if (region !== undefined || link.ended !== undefined) asked.close();
+      if (link.ended !== undefined) throw link.ended;
+      region ??= this.#inflight = asked;
+    }
+    await region.give(link);
   }
 
   async #tellStatus(link: BackEndLink): Promise<void> {

@@ -1,0 +1,145 @@
+import { closeSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BLK_DEVICE_ID } from "../../../../../generated/blk.js";
+import { FeatureSet } from "../../../../../src/runtime/index.js";
+import { createMemoryFile } from "../../../../../src/runtime/transport/posix/index.js";
+import {
+  connect,
+  type ConnectOptions,
+  type VhostUserDriverTransport,
+  type VhostUserError,
+} from "../../../../../src/runtime/transport/vhost-user/index.js";
+import {
+  encodePayload,
+  inflightBytes,
+  ProtocolFeature,
+} from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { openFiles } from "../../../fixtures/process-state.js";
+import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
+import { requireVhostUser } from "../served-device.js";
+
+const bit = (number: number): bigint => 1n << BigInt(number);
+const VERSION_1 = 32;
+const RING_RESET = 40;
+const ring = { size: 8, descriptor: 0x10_0000, driver: 0x10_1000, device: 0x10_2000 };
+const second = { size: 8, descriptor: 0x10_4000, driver: 0x10_5000, device: 0x10_6000 };
+
+/** What was asked for is not there any more when its answer is read, or is taken back meanwhile. */
+describe.runIf(await requireVhostUser())("a connection that ends at an awkward moment", () => {
+  let folder: string;
+  let path: string;
+  let back: ScriptedBackEnd;
+  let transport: VhostUserDriverTransport | undefined;
+  const ends: VhostUserError[] = [];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "virtio-gen-awkward-moments-"));
+    path = join(folder, "socket");
+    ends.length = 0;
+    transport = undefined;
+    back = await ScriptedBackEnd.listen(path);
+    back.features |= bit(26) | bit(RING_RESET);
+  });
+  afterEach(() => {
+    transport?.close();
+    back.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function open(options: Partial<ConnectOptions> = {}): Promise<VhostUserDriverTransport> {
+    const opened = await connect(path, {
+      ...{ deviceId: BLK_DEVICE_ID, memorySize: 1 << 20, patience: 2000, queueSize: 8, ...options },
+      onEnd: (error) => void ends.push(error),
+    });
+    transport = opened;
+    await opened.setFeatures(FeatureSet.of([VERSION_1, RING_RESET]));
+    return opened;
+  }
+
+  it("leaves nothing behind when the last answer before the channel for requests is the end", async () => {
+    back.protocolFeatures |= bit(ProtocolFeature.BACKEND_REQ);
+    back.script = (name) => (name === "GET_QUEUE_NUM" ? (back.reply(name, u64(2n)), "gone") : undefined);
+    await expect(open()).rejects.toMatchObject({ rule: "peer-gone" });
+    const before = openFiles();
+    for (let count = 0; count < 3; count++) await expect(open()).rejects.toMatchObject({ rule: "peer-gone" });
+    expect(openFiles()).toBe(before);
+  });
+
+  it("leaves nothing behind when the inflight region comes with a broken rule", async () => {
+    back.script = (name) => {
+      if (name !== "GET_INFLIGHT_FD") return undefined;
+      const size = inflightBytes(2, 8, false);
+      const fd = createMemoryFile(back.system, "inflight", size);
+      back.reply(name, { payload: encodePayload("inflight", { size, offset: 0, queues: 2, queueSize: 8 }), fds: [fd] });
+      closeSync(fd);
+      // Nobody has asked for that.
+      back.reply("GET_FEATURES", u64(0n));
+      return "nothing";
+    };
+    const before = openFiles();
+    for (let count = 0; count < 3; count++) {
+      const on = await open({ reconnect: true });
+      await expect(on.enableQueue(0, ring)).rejects.toMatchObject({ rule: "unexpected-reply" });
+      on.close();
+      back.cutOff();
+    }
+    expect(openFiles()).toBe(before);
+  });
+
+  it("leaves nothing behind when it is closed while it is about to set a ring up", async () => {
+    const before = openFiles();
+    for (let count = 0; count < 3; count++) {
+      const on = await open();
+      const enabling = on.enableQueue(0, ring);
+      on.close();
+      await expect(enabling).rejects.toMatchObject({ rule: "peer-gone" });
+      expect(on.queueEnabled(0)).toBe(false);
+      back.cutOff();
+    }
+    expect(openFiles()).toBe(before);
+  });
+
+  it("sets a ring up once, whoever asks at the same time", async () => {
+    const before = openFiles();
+    const on = await open({ reconnect: true });
+    const both = await Promise.allSettled([
+      on.enableQueue(0, ring),
+      on.enableQueue(0, ring),
+      on.enableQueue(1, second),
+    ]);
+    expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    on.close();
+    back.cutOff();
+    expect(openFiles()).toBe(before);
+  });
+
+  it.each([
+    { what: "goes", answer: () => "gone" as const, rule: "peer-gone" },
+    { what: "refuses", answer: () => u64(1n), rule: "refused" },
+  ])("leaves no dirty log behind when the back end $what while it is turned off", async ({ answer, rule }) => {
+    const before = openFiles();
+    for (let count = 0; count < 3; count++) {
+      const on = await open();
+      await on.startLog();
+      back.script = (name) => (name === "SET_FEATURES" ? answer() : undefined);
+      await expect(on.stopLog()).rejects.toMatchObject({ rule });
+      back.script = () => undefined;
+      on.close();
+      back.cutOff();
+    }
+    expect(openFiles()).toBe(before);
+  });
+
+  it("turns the dirty log on once, whoever asks at the same time", async () => {
+    const before = openFiles();
+    const on = await open();
+    const both = await Promise.allSettled([on.startLog(), on.startLog()]);
+    expect(both).toMatchObject([{ status: "fulfilled" }, { status: "rejected", reason: { rule: "log-running" } }]);
+    expect(await on.stopLog()).toEqual([]);
+    on.close();
+    back.cutOff();
+    expect(openFiles()).toBe(before);
+  });
+});
