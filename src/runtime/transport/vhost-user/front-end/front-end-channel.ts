@@ -21,7 +21,6 @@ interface Waiting {
   reject(error: Error): void;
   /** Descriptors that the answer has. */
   readonly fds: number;
-  readonly timer: NodeJS.Timeout;
 }
 
 export interface ChannelOptions {
@@ -40,12 +39,15 @@ export class FrontEndChannel {
   readonly #options: ChannelOptions;
   readonly #watch: Watch;
   readonly #waiting: Waiting[] = [];
+  /** Of the first that waits: the back end does one thing after the other. */
+  #timer: NodeJS.Timeout | undefined;
   #ended: VhostUserError | undefined;
 
   constructor(socket: UnixSocket, options: ChannelOptions) {
     this.#messages = new MessageChannel(socket, frontEndTable, "replies");
     this.#options = options;
     this.#ended = undefined;
+    this.#timer = undefined;
     this.#watch = options.watcher.watch(socket.fd, () => this.#receive());
   }
 
@@ -73,12 +75,7 @@ export class FrontEndChannel {
     name: FrontEndRequest,
     payload: Uint8Array = new Uint8Array(0),
   ): Promise<Payloads[Kind]> {
-    const message = await this.ask(name, payload);
-    try {
-      return decodePayload(kind, message);
-    } catch (error) {
-      throw error instanceof VhostUserError ? this.end(error) : error;
-    }
+    return this.#decode(kind, await this.ask(name, payload));
   }
 
   /**
@@ -97,7 +94,7 @@ export class FrontEndChannel {
       return;
     }
     const answer = await this.#exchange(name, payload, { fds, needReply: true });
-    if (decodePayload("u64", answer) !== 0n) throw new VhostUserError("refused", name);
+    if (this.#decode("u64", answer) !== 0n) throw new VhostUserError("refused", name);
   }
 
   /** Ends the connection; returns `error`. */
@@ -106,10 +103,8 @@ export class FrontEndChannel {
     this.#ended = error;
     this.#watch.close();
     this.#messages.close();
-    for (const waiting of this.#waiting.splice(0)) {
-      clearTimeout(waiting.timer);
-      waiting.reject(error);
-    }
+    clearTimeout(this.#timer);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
     this.#options.onEnd(error);
     return error;
   }
@@ -125,10 +120,28 @@ export class FrontEndChannel {
   ): Promise<Message<FrontEndRequest>> {
     return new Promise((resolve, reject) => {
       this.#send(name, payload, fds, needReply);
-      const { patience } = this.#options;
-      const late = (): void => void this.end(new VhostUserError("unanswered", `${name}, for ${patience} ms`));
-      this.#waiting.push({ name, resolve, reject, fds: answered, timer: setTimeout(late, patience) });
+      this.#waiting.push({ name, resolve, reject, fds: answered });
+      if (this.#waiting.length === 1) this.#beginPatience();
     });
+  }
+
+  /** With what waits longest, if anything does. */
+  #beginPatience(): void {
+    clearTimeout(this.#timer);
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const { patience } = this.#options;
+    const late = (): void => void this.end(new VhostUserError("unanswered", `${first.name}, for ${patience} ms`));
+    this.#timer = setTimeout(late, patience);
+  }
+
+  /** What is not as it should be is the end. */
+  #decode<Kind extends PayloadKind>(kind: Kind, message: Message<FrontEndRequest>): Payloads[Kind] {
+    try {
+      return decodePayload(kind, message);
+    } catch (error) {
+      throw error instanceof VhostUserError ? this.end(error) : error;
+    }
   }
 
   #send(name: FrontEndRequest, payload: Uint8Array, fds: readonly number[], needReply: boolean): void {
@@ -163,7 +176,7 @@ export class FrontEndChannel {
       }
     }
     this.#waiting.shift();
-    clearTimeout(waiting.timer);
+    this.#beginPatience();
     waiting.resolve(message);
   }
 }
