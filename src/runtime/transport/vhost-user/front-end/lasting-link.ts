@@ -98,7 +98,7 @@ export class LastingLink {
       await work(link);
       return true;
     } catch (error) {
-      if (!this.#isReplaced(link)) throw error;
+      if (!this.#isReplaced(link) && !(link.ended !== undefined && isAbsence(link.ended))) throw error;
       return false;
     }
   }

@@ -38,8 +38,8 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly #config: KnownConfig;
   readonly #logging: Logging;
   #rings = new Map<number, FrontEndRing>();
-  /** Queues whose reset is not complete. */
-  readonly #resetting = new Set<number>();
+  /** Queues whose reset is not complete, and when they are stopped or given up. */
+  readonly #resetting = new Map<number, Promise<void>>();
   /** What the driver accepted; undefined before it did. */
   #accepted: FeatureSet | undefined;
   /** As the first back end had it. */
@@ -49,7 +49,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   #status = 0;
   #generation = 0;
   #inflight: KeptInflight | undefined;
-  /** A back end was lost, and with it what it had in flight; or it has said that a ring has failed. */
+  /** A back end was lost, and with it what it had in flight; or it has said that a ring has failed. Until a reset. */
   #isLost = false;
   #isOpen = false;
   #isClosed = false;
@@ -129,7 +129,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async getStatus(): Promise<number> {
-    const needsReset = this.#isLost || this.#links.ended !== undefined ? DeviceStatus.NEEDS_RESET : 0;
+    const needsReset = this.#isLost ? DeviceStatus.NEEDS_RESET : 0;
     // While one is waited for, all is as it was.
     if (!this.connected || !this.#has(ProtocolFeature.STATUS)) return this.#status | needsReset;
     const status = await this.#links.ask((link) => link.channel.askFor("u64", "GET_STATUS"));
@@ -195,8 +195,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     const ring = this.#rings.get(index);
     if (ring === undefined || this.#accepted?.has(CommonFeature.RING_RESET) !== true) return;
     this.#rings.delete(index);
-    this.#resetting.add(index);
-    void this.#stopRing(ring);
+    this.#resetting.set(index, this.#stopRing(ring));
   }
   queueResetting(index: number): boolean {
     return this.#resetting.has(index);
@@ -241,6 +240,8 @@ export class VhostUserDriverTransport implements DriverTransport {
   async #tellLogging(link: BackEndLink): Promise<void> {
     if (this.#accepted !== undefined) await link.setFeatures(this.#accepted, this.#logging.isOn);
     for (const ring of [...this.#rings.values()]) await ring.setAddress(link, this.#logging.isOn);
+    // Who does not acknowledge that has done it when it answers what comes after it.
+    if (!link.channel.acknowledges) await link.channel.askFor("u64", "GET_FEATURES");
   }
 
   async #open(): Promise<void> {
@@ -291,6 +292,11 @@ export class VhostUserDriverTransport implements DriverTransport {
         if (link.has(ProtocolFeature.RESET_DEVICE)) await link.channel.tell("RESET_DEVICE", undefined);
         await this.#tellStatus(link);
       });
+      await Promise.all(this.#resetting.values());
+    } catch (error) {
+      // It may still work on rings that nobody knows any more.
+      this.#links.end(asVhostUserError(error));
+      throw error;
     } finally {
       for (const ring of rings) ring.close();
       this.#inflight?.close();
@@ -379,6 +385,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.onConfigChange?.();
   }
   #ended(error: VhostUserError): void {
+    this.#isLost = true;
     for (const ring of this.#rings.values()) ring.close();
     this.#rings.clear();
     this.#inflight?.close();

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BLK_DEVICE_ID } from "../../../../../generated/blk.js";
+import { BLK_DEVICE_ID, BlkDriver } from "../../../../../generated/blk.js";
 import { FeatureSet } from "../../../../../src/runtime/index.js";
 import { createMemoryFile } from "../../../../../src/runtime/transport/posix/index.js";
 import {
@@ -18,6 +18,7 @@ import {
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { openFiles } from "../../../fixtures/process-state.js";
 import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
+import { until } from "../scripted-front-end.js";
 import { requireVhostUser } from "../served-device.js";
 
 const bit = (number: number): bigint => 1n << BigInt(number);
@@ -141,5 +142,66 @@ describe.runIf(await requireVhostUser())("a connection that ends at an awkward m
     on.close();
     back.cutOff();
     expect(openFiles()).toBe(before);
+  });
+
+  it("turns the dirty log on and off before it says so, also without acknowledgements", async () => {
+    back.protocolFeatures &= ~bit(ProtocolFeature.REPLY_ACK);
+    const on = await open();
+    await on.enableQueue(0, ring);
+    const told = (): number => back.names(0).filter((name) => name === "SET_VRING_ADDR").length;
+    await on.startLog();
+    expect(told()).toBe(2);
+    await on.stopLog();
+    expect(told()).toBe(3);
+  });
+
+  it("is not reset before a ring is that was being reset", async () => {
+    // With a status it would be told after that in any case.
+    back.protocolFeatures &= ~bit(ProtocolFeature.STATUS);
+    const on = await open();
+    await on.enableQueue(0, ring);
+    const order: string[] = [];
+    back.script = (name, { payload }) => {
+      if (name !== "GET_VRING_BASE") return undefined;
+      setTimeout(() => {
+        order.push("stopped");
+        back.reply(name, { payload });
+      }, 50);
+      return "nothing";
+    };
+    on.resetQueue(0);
+    await Promise.resolve(on.setStatus(0)).then(() => order.push("reset"));
+    expect(order).toEqual(["stopped", "reset"]);
+    expect(on.queueResetting(0)).toBe(false);
+    back.script = () => undefined;
+    await on.setFeatures(FeatureSet.of([VERSION_1]));
+    await on.enableQueue(0, ring);
+  });
+
+  it("is over when a reset is refused: the rings may run on", async () => {
+    const on = await open();
+    await on.enableQueue(0, ring);
+    await on.enableQueue(1, second);
+    back.script = (name) => (name === "SET_VRING_ENABLE" ? u64(1n) : undefined);
+    await expect(on.setStatus(0)).rejects.toMatchObject({ rule: "refused" });
+    expect(ends).toMatchObject([{ rule: "refused" }]);
+    expect(on.connected).toBe(false);
+  });
+
+  it("lets a driver stop at once when its back end is gone", async () => {
+    back.config = new Uint8Array(96);
+    const on = await connect(path, { deviceId: BLK_DEVICE_ID, onEnd: (error) => void ends.push(error) });
+    transport = on;
+    const errors: Error[] = [];
+    const driver = await BlkDriver.start(on, { onError: (error) => void errors.push(error) });
+    const reading = driver.requestq.submit({ type: "IN", sector: 0n, data: 512 });
+    back.cutOff();
+    await expect(reading).rejects.toMatchObject({ rule: "device-needs-reset" });
+    await driver.stop();
+    expect(errors).toMatchObject([{ rule: "device-needs-reset" }]);
+    expect(await on.getStatus()).toBe(0);
+    // It cannot be started again.
+    await expect(BlkDriver.start(on, { onError: () => undefined })).rejects.toMatchObject({ rule: "peer-gone" });
+    await until(() => ends.length === 1);
   });
 });
