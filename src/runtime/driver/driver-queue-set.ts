@@ -38,6 +38,7 @@ export class DriverQueueSet {
         if (this.#early === undefined) options.transport.notify(index, next);
         else this.#early.set(index, next);
       },
+      look: (index) => this.used(index),
     };
   }
 

@@ -27,6 +27,8 @@ export interface QueueSurroundings {
   readonly cut: RequestCut;
   /** Sends an available buffer notification, or keeps it for DRIVER_OK. */
   notify(index: number, next: number): void;
+  /** Looks for used buffers of a queue, as after a notification of the device. */
+  look(index: number): void;
   report(error: Error): void;
 }
 
@@ -132,7 +134,11 @@ export class OwnQueue {
       await transport.resetQueue(index);
     } catch (error) {
       this.#state = before;
-      if (this.#gone === undefined && before === "enabled") handler.resume();
+      if (this.#gone === undefined && before === "enabled") {
+        handler.resume();
+        // Notifications that came meanwhile were passed over, and the device need not send another.
+        this.#around.look(index);
+      }
       throw error;
     }
     // Both: there are devices that know nothing of the register, which then reads 0 with the queue still enabled.

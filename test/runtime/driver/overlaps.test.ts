@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import {
+  DeviceStatus,
+  GuestMemory,
+  ProtocolError,
+  type CommonFeatureName,
+  type HandlerResult,
+} from "../../../src/runtime/index.js";
+import { loopback } from "../../../src/runtime/transport/loopback/index.js";
+import { EchoDevice, type EchoDeviceOptions, type EchoRequest } from "../fixtures/echo-device.js";
+import { EchoDriver } from "../fixtures/echo-driver.js";
+import { RecordingTransport } from "../fixtures/recording-transport.js";
+
+// What a driver is asked for while it is still busy with something else.
+
+const { DRIVER_OK, SUSPEND } = DeviceStatus;
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+const input = { operation: "ECHO", cookie: 0n, data: Uint8Array.of(1), reply: 1 } as const;
+
+function answer(request: EchoRequest): HandlerResult {
+  return request.operation === "ECHO" ? request.complete("OK") : undefined;
+}
+
+async function connect(options: Partial<EchoDeviceOptions> = {}) {
+  const features: readonly CommonFeatureName[] = ["RING_RESET", "SUSPEND"];
+  const device = new EchoDevice({
+    features,
+    config: { level: 1, maxData: 2 },
+    requestq: answer,
+    onProtocolError: () => undefined,
+    ...options,
+  });
+  const inner = loopback(device, { memory: GuestMemory.flat(1 << 20, 0x1000) });
+  const free = inner.allocator.bytesFree;
+  const transport = new RecordingTransport(inner);
+  const errors: Error[] = [];
+  const driver = await EchoDriver.start(transport, { features, onError: (error) => errors.push(error) });
+  return { device, inner, transport, driver, errors, free };
+}
+
+/** A promise, and what settles it. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe("the reset of a queue that the device refuses", () => {
+  it("loses nothing that was used meanwhile", async () => {
+    const kept: EchoRequest[] = [];
+    const { driver, transport, device } = await connect({ requestq: (request) => void kept.push(request) });
+    const { opened, open } = gate();
+    transport.resetQueue = async () => {
+      await opened;
+      throw new ProtocolError("queue-reset-refused", "2.6.1", "not now");
+    };
+    const reply = driver.requestq.submit(input);
+    await turn();
+    const reset = driver.resetQueue("requestq");
+    const refused = expect(reset).rejects.toMatchObject({ rule: "queue-reset-refused" });
+    await turn();
+    for (const request of kept) void answer(request);
+    await turn();
+    open();
+    await refused;
+    expect((await reply).status).toBe("OK");
+    expect(device.live).toBe(true);
+    await driver.stop();
+  });
+});
