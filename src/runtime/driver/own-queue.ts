@@ -112,7 +112,7 @@ export class OwnQueue {
   /** Runs `work` when all that was asked for before is over. */
   #next(work: () => Promise<void>): Promise<void> {
     const result = this.#last.then(() => {
-      if (this.#gone !== undefined) throw this.#gone;
+      this.#requireThere();
       return work();
     });
     this.#last = result.catch(() => undefined);
@@ -146,7 +146,7 @@ export class OwnQueue {
       if (this.#gone !== undefined) return true;
       return !(await transport.queueResetting(index)) && !(await transport.queueEnabled(index));
     });
-    if (this.#gone !== undefined) throw this.#gone;
+    this.#requireThere();
     if (!complete) {
       // The device may still write to the buffers: nothing is given back before the device is reset as a whole.
       const error = this.#incomplete();
@@ -197,6 +197,7 @@ export class OwnQueue {
 
   /** Allocates the ring, enables the queue and starts the handler. */
   async #enable(size: number): Promise<void> {
+    this.#requireThere();
     const { transport, features } = this.#around;
     const report = (error: Error): void => this.#around.report(error);
     const { memory, allocator } = transport;
@@ -233,16 +234,17 @@ export class OwnQueue {
     } catch (error) {
       for (const address of allocations) allocator.free(address);
       const reason = error instanceof Error ? error : new HandlerError(this.label, error);
-      this.#attempt(() => plan.handler.stop(reason));
+      if (this.#gone === undefined) this.#attempt(() => plan.handler.stop(reason));
       throw error;
+    }
+    // The driver was stopped meanwhile, and with it the device reset. The handler may have another queue by now.
+    if (this.#gone !== undefined) {
+      queue.dispose();
+      for (const address of allocations) allocator.free(address);
+      throw this.#gone;
     }
     this.#ring = { queue, allocations };
     this.#size = size;
-    // The driver was stopped meanwhile, and with it the device reset.
-    if (this.#gone !== undefined) {
-      this.#letGo(this.#gone, false);
-      throw this.#gone;
-    }
     this.#state = "enabled";
     plan.handler.start({ queue, memory, allocator, cut: this.#around.cut, report });
   }
@@ -261,6 +263,11 @@ export class OwnQueue {
       driver: allocate(layout.driverBytes, layout.driverAlignment),
       device: allocate(layout.deviceBytes, layout.deviceAlignment),
     };
+  }
+
+  /** Throws the reason if the device is being given up. */
+  #requireThere(): void {
+    if (this.#gone !== undefined) throw this.#gone;
   }
 
   /** What a handler throws is reported. */

@@ -68,3 +68,30 @@ describe("the reset of a queue that the device refuses", () => {
     await driver.stop();
   });
 });
+
+describe("recovering a device", () => {
+  it("ends a change of a queue's size before it touches the device again", async () => {
+    const { driver, transport, inner, free, device } = await connect();
+    const { opened, open } = gate();
+    const { queueMaxSize } = transport;
+    let isFirst = true;
+    transport.queueMaxSize = async (index) => {
+      if (isFirst) {
+        isFirst = false;
+        await opened;
+      }
+      return queueMaxSize(index);
+    };
+    const resized = driver.resizeQueue("requestq", 8);
+    const refused = expect(resized).rejects.toMatchObject({ rule: "device-needs-reset" });
+    await turn();
+    await driver.recover();
+    transport.calls.length = 0;
+    open();
+    await refused;
+    expect(transport.calls.filter((call) => /^(enable|reset)Queue/.test(call))).toEqual([]);
+    expect((await driver.requestq.submit(input)).status).toBe("OK");
+    await driver.stop();
+    expect([device.status, inner.allocator.bytesFree]).toEqual([0, free]);
+  });
+});
