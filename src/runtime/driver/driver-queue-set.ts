@@ -74,9 +74,17 @@ export class DriverQueueSet {
     });
   }
 
-  /** Nothing is made available any more, and no notification sent. */
-  pause(): void {
-    for (const queue of this.#queues.values()) queue.pause();
+  /**
+   * Nothing is made available any more, and no notification sent. Done when no queue is being reset or set up any more, which
+   * would start it again.
+   */
+  async pause(): Promise<void> {
+    const queues = [...this.#queues.values()];
+    for (const queue of queues) queue.pause();
+    for (const queue of queues) {
+      await queue.settled;
+      queue.pause();
+    }
   }
   /** Goes on after {@link pause}. */
   resume(): void {

@@ -92,6 +92,11 @@ export class OwnQueue {
     return this.#state === "enabled" && this.plan.handler.used();
   }
 
+  /** Done when all that was asked for is over. */
+  get settled(): Promise<unknown> {
+    return this.#last;
+  }
+
   pause(): void {
     this.plan.handler.pause();
   }

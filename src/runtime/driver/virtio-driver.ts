@@ -58,8 +58,9 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   #dropped: readonly string[] = [];
   readonly #config: DriverConfig<Config>;
   #queues: DriverQueueSet | undefined;
-  #refreshing: Promise<void> | undefined;
+  #refreshing = false;
   #stale = false;
+  #recovering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #complained = false;
 
@@ -75,7 +76,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     this.onConfigChange = undefined;
     this.#config = new DriverConfig(transport, definition, (bytes, features) => this.decodeConfig(bytes, features));
     this.#queues = undefined;
-    this.#refreshing = undefined;
+    this.#recovering = undefined;
     this.#stopping = undefined;
   }
 
@@ -150,8 +151,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     }
     const { SUSPEND, DRIVER_OK } = DeviceStatus;
     this.#state = "suspended";
-    this.#queues?.pause();
-    await this.#transport.setStatus((await this.#transport.getStatus()) | SUSPEND);
+    await this.#queues?.pause();
+    await this.#changeStatus((status) => status | SUSPEND);
     await this.#awaitStatus((status) => (status & (SUSPEND | DRIVER_OK)) === SUSPEND);
   }
 
@@ -159,7 +160,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   async resume(): Promise<void> {
     this.#require("suspended", "it can be resumed while it is suspended");
     const { SUSPEND, DRIVER_OK } = DeviceStatus;
-    await this.#transport.setStatus(((await this.#transport.getStatus()) | DRIVER_OK) & ~SUSPEND);
+    await this.#changeStatus((status) => (status | DRIVER_OK) & ~SUSPEND);
     await this.#awaitStatus((status) => (status & (SUSPEND | DRIVER_OK)) === DRIVER_OK);
     this.#state = "running";
     this.#queues?.resume();
@@ -178,12 +179,13 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     const reason = needsReset();
     this.#unhook();
     this.#queues?.fail(reason);
-    await this.#run(async () => {
+    this.#recovering = this.#run(async () => {
       await this.#reset();
       this.#queues?.stop(reason);
       this.#queues = undefined;
       await this.#initialize(this.#features);
     });
+    await this.#recovering;
   }
 
   /** Generated: the configuration as an object. */
@@ -297,6 +299,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   }
 
   async #stop(reason: Error): Promise<void> {
+    // What it sets up would be there after the reset, too.
+    if (this.#recovering !== undefined) await this.#recovering.catch(() => undefined);
     if (this.#state === "new" || this.#state === "failed") return;
     this.#state = "stopped";
     this.#unhook();
@@ -328,24 +332,32 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     }
   }
 
+  /** Writes the status for suspending or resuming, unless the device was reset meanwhile. */
+  async #changeStatus(change: (status: number) => number): Promise<void> {
+    const status = await this.#transport.getStatus();
+    this.#require("suspended", "the device was reset meanwhile");
+    await this.#transport.setStatus(change(status));
+  }
+
   /** Waits for a status after suspending or resuming. */
   async #awaitStatus(reached: (status: number) => boolean): Promise<void> {
     let status = 0;
     const inTime = await pollUntil(this.#resetTimeout, async () => {
       status = await this.#transport.getStatus();
-      return reached(status) || (status & DeviceStatus.NEEDS_RESET) !== 0 || this.#state === "stopped";
+      return reached(status) || (status & DeviceStatus.NEEDS_RESET) !== 0 || this.#state !== "suspended";
     });
+    this.#require("suspended", "the device was reset meanwhile");
     if (reached(status)) return;
-    if (inTime) throw this.#state === "stopped" ? this.#stateError("it was stopped") : needsReset();
+    if (inTime) throw needsReset();
     const text = "the device does not follow a write to its status";
     throw new ProtocolError("suspend-incomplete", Clause.suspend, text);
   }
 
   #configChanged(): void {
     this.#stale = true;
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
+    if (this.#refreshing) return;
+    this.#refreshing = true;
+    void this.#refresh();
   }
 
   /** Reads the configuration until no change is reported meanwhile. */
@@ -359,7 +371,7 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
           const error = needsReset();
           this.#queues?.fail(error);
           this.report(error);
-          return;
+          break;
         }
         const config = await this.refreshConfig();
         if (this.#state === "running") this.onConfigChange?.(config);
@@ -367,6 +379,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
         this.report(error instanceof Error ? error : new HandlerError("onConfigChange", error));
       }
     }
+    // At once: a change that is reported from here on is looked at anew.
+    this.#refreshing = false;
   }
 
   #require(state: "new" | "running" | "suspended", text: string): void {

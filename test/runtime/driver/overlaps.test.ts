@@ -69,6 +69,75 @@ describe("the reset of a queue that the device refuses", () => {
   });
 });
 
+describe("stopping a driver", () => {
+  it("that is recovering resets the device after that, and leaves nothing behind", async () => {
+    const { driver, device, inner, free } = await connect();
+    const recovered = driver.recover();
+    await Promise.all([driver.stop(), recovered.catch(() => undefined)]);
+    await turn();
+    expect(device.status).toBe(0);
+    expect(inner.allocator.bytesFree).toBe(free);
+    expect(inner.onQueueUsed).toBeUndefined();
+    await expect(driver.requestq.submit(input)).rejects.toMatchObject({ rule: "stopped" });
+    await expect(driver.recover()).rejects.toThrow("stopped");
+  });
+
+  it("that is resuming leaves it stopped", async () => {
+    const { driver, transport, device } = await connect();
+    await driver.suspend();
+    const { opened, open } = gate();
+    const { getStatus } = transport;
+    let isReached = false;
+    // The answer that the device runs comes late, and the reset of the device before it.
+    transport.getStatus = async () => {
+      const status = await getStatus();
+      if ((status & (DRIVER_OK | SUSPEND)) === DRIVER_OK && !isReached) {
+        isReached = true;
+        await opened;
+      }
+      return status;
+    };
+    const resumed = driver.resume();
+    await expect.poll(() => isReached).toBe(true);
+    await driver.stop();
+    open();
+    await expect(resumed).rejects.toThrow("stopped");
+    await expect(driver.suspend()).rejects.toThrow("stopped");
+    expect(device.status).toBe(0);
+  });
+});
+
+describe("suspending a device", () => {
+  it("waits for a queue that is being given another size, and makes nothing available after it", async () => {
+    const seen: number[] = [];
+    const { driver, transport } = await connect();
+    const { opened, open } = gate();
+    const { enableQueue } = transport;
+    transport.enableQueue = async (index, addresses) => {
+      await opened;
+      await enableQueue(index, addresses);
+    };
+    const resized = driver.resizeQueue("requestq", 8);
+    const reply = driver.requestq.submit(input);
+    await turn();
+    const suspended = driver.suspend();
+    await turn();
+    transport.calls.length = 0;
+    open();
+    await Promise.all([resized, suspended]);
+    const late = driver.requestq.submit(input);
+    await turn();
+    const suspension = transport.calls.findIndex((call) => call.startsWith("setStatus "));
+    expect(transport.calls.slice(suspension).filter((call) => call.startsWith("notify"))).toEqual([]);
+    seen.push(driver.requestq.waiting);
+    await driver.resume();
+    expect((await reply).status).toBe("OK");
+    expect((await late).status).toBe("OK");
+    expect(seen).toEqual([1]);
+    await driver.stop();
+  });
+});
+
 describe("recovering a device", () => {
   it("ends a change of a queue's size before it touches the device again", async () => {
     const { driver, transport, inner, free, device } = await connect();
@@ -93,5 +162,26 @@ describe("recovering a device", () => {
     expect((await driver.requestq.submit(input)).status).toBe("OK");
     await driver.stop();
     expect([device.status, inner.allocator.bytesFree]).toEqual([0, free]);
+  });
+});
+
+describe("a change of the configuration", () => {
+  it("that comes just after the last one was told of is not lost", async () => {
+    const { driver, device, inner } = await connect();
+    const seen: number[] = [];
+    driver.onConfigChange = ({ level }) => {
+      seen.push(level);
+      if (level !== 7) return;
+      // The only notification of the second change.
+      const told = inner.onConfigChange;
+      inner.onConfigChange = undefined;
+      queueMicrotask(() => {
+        device.config.level = 8;
+        told?.();
+      });
+    };
+    device.config.level = 7;
+    await expect.poll(() => seen).toContain(8);
+    await driver.stop();
   });
 });
