@@ -19,6 +19,8 @@ export interface GuestOptions {
   readonly processors?: number;
   /** Memory in MiB; 256 if absent. */
   readonly memory?: number;
+  /** What memory may become when more is plugged in, by four modules at most, in MiB. No more than there is if absent. */
+  readonly mostMemory?: number;
   /** QEMU; `qemu-system-x86_64` if absent. */
   readonly program?: string;
   /** More of the kernel's command line. */

@@ -98,11 +98,12 @@ function firstConnection(server: Server): Promise<Socket> {
 
 function commandLine(image: GuestImage, folder: string, options: GuestOptions): string[] {
   const size = `${options.memory ?? 256}M`;
+  const room = options.mostMemory === undefined ? "" : `,slots=4,maxmem=${options.mostMemory}M`;
   const processors = options.processors ?? 1;
   // With room for one processor only, QEMU before 8.1 leaves out the guest's memory barriers, as if no device looked at its memory.
   const smp = `${processors},maxcpus=${Math.max(2, processors)}`;
   return [
-    "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", smp, "-m", size,
+    "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", smp, "-m", `${size}${room}`,
     "-object", `memory-backend-memfd,id=memory,size=${size},share=on`, "-machine", "q35,memory-backend=memory",
     "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot",
     "-kernel", image.kernel, "-initrd", image.initrd,
