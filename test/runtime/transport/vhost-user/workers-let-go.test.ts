@@ -66,4 +66,19 @@ describe.runIf(await requireVhostUser())("a Worker", { timeout: 60_000 }, () => 
     for (let sector = 0; sector < 5; sector++) expect(await other.readOne(sector)).toBe(sector);
     expect(isSignalled(ring.kick)).toBe(true);
   });
+
+  it("knows where a ring is that it could not take memory back from", async () => {
+    const { path } = await spreadDisk([], undefined, { ringReset: true, stopTimeout: 100 });
+    const front = await ScriptedFrontEnd.connect(path);
+    onTestFinished(() => front.close());
+    await front.setUp(plain | MQ | RING_RESET);
+    const ring = await front.startRing(0);
+    for (let sector = 0; sector < 5; sector++) expect(await ring.readOne(sector)).toBe(sector);
+    ring.submit(special.holdMemory);
+    expect(await ring.readOne(5)).toBe(5);
+    expect(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index: 0, num: 0 })).toBe(false);
+    expect(await front.acknowledged("SET_VRING_ENABLE", "vringState", { index: 0, num: 1 })).toBe(true);
+    for (let sector = 6; sector < 12; sector++) expect(await ring.readOne(sector)).toBe(sector);
+    expect(ring.poll()).toEqual([]);
+  });
 });

@@ -8,7 +8,7 @@ import { InOrderInflight } from "./in-order-inflight.js";
 import type { InflightRegion, InflightTracker } from "./inflight-region.js";
 import type { MemoryRange } from "./shared-regions.js";
 import { UntoldQueue } from "./untold-queue.js";
-import type { RunnerMemory, Vring } from "./vring.js";
+import type { RunnerMemory, Vring, VringState } from "./vring.js";
 
 /** Lets the device of a thread at the rings that are worked on there. */
 export class RingRunner {
@@ -21,6 +21,8 @@ export class RingRunner {
   readonly #trackers = new Map<number, InflightTracker>();
   /** Of the rings that run, or ran last. */
   readonly #queues = new Map<number, AccountedQueue>();
+  /** Of rings that stood still while a handler had their memory: fulfilled when it lets go. */
+  readonly #held = new Map<number, Promise<void>>();
   /** What {@link wrap} is to use, while a queue is being enabled. */
   #starting: Vring | undefined;
 
@@ -52,8 +54,7 @@ export class RingRunner {
     const enabled = queue.enable(start, tracker?.resubmit);
     this.#starting = undefined;
     if (!enabled) throw new VhostUserError("ring-base", `ring ${index} of ${ring.size} at ${placeOf(start)}`);
-    ring.isRunning = true;
-    ring.isHalted = false;
+    ring.state = "running";
     ring.onKick = () => queue.notify();
     ring.poll();
     // A back end that was killed may have published an answer and not have called for it any more.
@@ -71,22 +72,38 @@ export class RingRunner {
     return accounted;
   }
 
-  /** The ring stands still, and its base says where; its kick stays. What it does not answer in time is told of. */
-  async pause(ring: Vring, report: (error: Error) => void): Promise<void> {
-    ring.isRunning = false;
+  /**
+   * The ring stands still, and its base says where; its kick stays. What it does not answer in time is told of.
+   * @param state what it is from now on
+   */
+  async pause(ring: Vring, state: VringState, report: (error: Error) => void): Promise<void> {
+    ring.state = state;
     ring.onKick = undefined;
+    this.#held.delete(ring.index);
     const queue = this.#device.queue(ring.index);
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#stopTimeout)));
     const stopped = await queue?.stop(patience).finally(() => clearTimeout(timer));
     if (stopped === undefined) return;
     ring.base = baseOf(stopped.position, ring.isPacked);
-    // The driver takes the memory of the ring back.
-    const isReset = this.#device.negotiated.has(CommonFeature.RING_RESET);
-    if (isReset && stopped.held !== undefined) await this.#letGo(ring, stopped.held);
+    if (stopped.held !== undefined) this.#held.set(ring.index, stopped.held);
     const tracker = this.#trackers.get(ring.index);
     if (stopped.unanswered === 0) tracker?.clear();
     else report(new VhostUserError("memory-in-use", `ring ${ring.index}: ${stopped.unanswered} requests unanswered`));
+  }
+
+  /**
+   * After {@link pause}: with RING_RESET the driver takes the memory of the ring back when this is done.
+   * @throws VhostUserError when a handler holds on to it.
+   */
+  async letGo(index: number): Promise<void> {
+    const held = this.#held.get(index);
+    if (held === undefined || !this.#device.negotiated.has(CommonFeature.RING_RESET)) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), this.#stopTimeout)));
+    const isLate = await Promise.race([held.then(() => false), late]).finally(() => clearTimeout(timer));
+    if (isLate) throw new VhostUserError("memory-in-use", `ring ${index}: a handler holds on to its memory`);
+    this.#held.delete(index);
   }
 
   /**
@@ -95,12 +112,7 @@ export class RingRunner {
    */
   async leave(ring: Vring, memory: readonly MemoryRange[], report: (error: Error) => void): Promise<boolean> {
     if (!ring.isRunning || this.#queues.get(ring.index)?.worksIn(memory) !== true) return false;
-    try {
-      await this.pause(ring, report);
-    } catch (error) {
-      if (!(error instanceof VhostUserError && error.rule === "memory-in-use")) throw error;
-      report(error);
-    }
+    await this.pause(ring, "halted", report);
     return true;
   }
 
@@ -108,14 +120,7 @@ export class RingRunner {
   forget(): void {
     for (const tracker of this.#trackers.values()) tracker.clear();
     this.#trackers.clear();
-  }
-
-  /** @throws VhostUserError when a handler holds on to memory. */
-  async #letGo({ index }: Vring, held: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), this.#stopTimeout)));
-    const isLate = await Promise.race([held.then(() => false), late]).finally(() => clearTimeout(timer));
-    if (isLate) throw new VhostUserError("memory-in-use", `ring ${index}: a handler holds on to its memory`);
+    this.#held.clear();
   }
 
   /** What the used ring says, read once. */

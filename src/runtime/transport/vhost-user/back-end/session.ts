@@ -312,7 +312,7 @@ export class Session {
     if (ring.isRunning || !enabled || !ring.isKickable || ring.size === 0 || ring.address === undefined) {
       return undefined;
     }
-    if (this.rings.isAway(ring)) return undefined;
+    if (this.rings.waitsForMemory(ring)) return undefined;
     const { isPacked } = this.#negotiation;
     if (!this.#iotlb.isKnown(ring)) return undefined;
     if (!this.rings.anyRunning) await this.#begin(ring);

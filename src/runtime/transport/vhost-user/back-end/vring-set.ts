@@ -10,7 +10,7 @@ import type { InflightRegion } from "./inflight-region.js";
 import { RingRunner } from "./ring-runner.js";
 import type { SessionOptions } from "./session-options.js";
 import { guestAddressIn, type MemoryRange } from "./shared-regions.js";
-import { Vring, type RunnerMemory } from "./vring.js";
+import { Vring, type RunnerMemory, type VringState } from "./vring.js";
 import type { SessionWorkers } from "./workers/session-workers.js";
 import { WorkerBell } from "./workers/worker-bell.js";
 
@@ -59,7 +59,7 @@ export class VringSet {
   }
 
   get anyRunning(): boolean {
-    for (const ring of this.#rings.values()) if (ring.isRunning || ring.isHalted) return true;
+    for (const ring of this.#rings.values()) if (ring.isRunning || ring.state === "halted") return true;
     return false;
   }
 
@@ -74,7 +74,7 @@ export class VringSet {
    * @param inUse the device has been used in another way
    */
   goOn(first: Vring, inUse: boolean): boolean {
-    if (first.isPaused) return true;
+    if (first.state === "paused") return true;
     let used = inUse;
     for (const { stoppedAt, base, isPacked } of this.#rings.values()) {
       if (stoppedAt === undefined) continue;
@@ -150,8 +150,10 @@ export class VringSet {
   setBase(index: number, base: number): void {
     const ring = this.#stopped(index);
     // Disabled and set up anew without having been stopped: so do Linux and Cloud Hypervisor for the next driver.
-    if (ring.isPaused) ring.stoppedAt = ring.base;
-    ring.isPaused = false;
+    if (ring.state === "paused") {
+      ring.stoppedAt = ring.base;
+      ring.state = "stopped";
+    }
     ring.base = base;
   }
 
@@ -162,7 +164,6 @@ export class VringSet {
     if (ring.isElsewhere) await this.#startElsewhere(ring, isPacked, inflight);
     else this.#runner.start(ring, isPacked, inflight);
     ring.stoppedAt = undefined;
-    ring.isPaused = false;
   }
 
   async #startElsewhere(ring: Vring, isPacked: boolean, inflight: InflightRegion | undefined): Promise<void> {
@@ -174,8 +175,7 @@ export class VringSet {
     }
     await this.#workers?.startRing(ring, isPacked, inflight);
     ring.isPacked = isPacked;
-    ring.isRunning = true;
-    ring.isHalted = false;
+    ring.state = "running";
   }
 
   /** See {@link RingRunner.isUntold}. */
@@ -189,7 +189,7 @@ export class VringSet {
 
   /** Stops a ring and returns its base. What it does not answer in time is lost, or stays in the inflight region. */
   async stop(ring: Vring): Promise<number> {
-    if (ring.isRunning) await this.pause(ring);
+    if (ring.isRunning) await this.#pause(ring, "stopped");
     ring.stop();
     ring.stoppedAt = ring.base;
     return ring.base;
@@ -197,35 +197,34 @@ export class VringSet {
 
   /** The ring stands still, and goes on where it is when it is started again. */
   async halt(ring: Vring): Promise<void> {
-    ring.isHalted = true;
-    await this.pause(ring);
+    await this.#pause(ring, "halted");
   }
 
   /** The front end disables a ring. One that runs stands still, and goes on where it is unless it is set up anew. */
   async disable(ring: Vring): Promise<void> {
     ring.isEnabled = false;
-    if (!ring.isRunning && !ring.isHalted) return;
-    ring.isPaused = true;
-    ring.isHalted = false;
-    if (ring.isRunning) await this.pause(ring);
+    if (ring.isRunning) await this.#pause(ring, "paused");
+    else if (ring.state === "halted") ring.state = "paused";
   }
 
   /** The device has been reset: where rings were says nothing any more. */
   forgetPlaces(): void {
     for (const ring of this.#rings.values()) {
       ring.stoppedAt = undefined;
-      ring.isPaused = false;
+      if (ring.state === "paused") ring.state = "stopped";
     }
   }
 
-  /** The ring stands still; its kick stays. */
-  async pause(ring: Vring): Promise<void> {
+  /** The ring stands still; its kick stays. @throws VhostUserError when a handler holds on to memory that a driver wants back. */
+  async #pause(ring: Vring, state: VringState): Promise<void> {
     if (!ring.isElsewhere) {
-      await this.#runner.pause(ring, this.#options.report);
+      await this.#runner.pause(ring, state, this.#options.report);
+      await this.#runner.letGo(ring.index);
       return;
     }
-    ring.isRunning = false;
+    ring.state = state;
     ring.base = (await this.#workers?.pauseRing(ring)) ?? ring.base;
+    await this.#workers?.letGoOfRing(ring);
   }
 
   /** All rings are stopped at once, and forget where they were. */
@@ -257,10 +256,9 @@ export class VringSet {
       if (ring.isElsewhere) {
         const base = await this.#workers?.leaveMemory(ring, memory);
         if (base === undefined) return;
-        ring.isRunning = false;
+        ring.state = "halted";
         ring.base = base;
       } else if (!(await this.#runner.leave(ring, memory, report))) return;
-      ring.isHalted = true;
       // What is in flight stays so.
       ring.stoppedAt = undefined;
     };
@@ -270,7 +268,7 @@ export class VringSet {
   /** Rings that stand still because of memory, and find theirs, are started. */
   async goOnInMemory(start: (ring: Vring) => Promise<unknown>): Promise<void> {
     for (const ring of this.#rings.values()) {
-      if (!ring.isHalted || this.isAway(ring)) continue;
+      if (ring.state !== "halted") continue;
       try {
         await start(ring);
       } catch (error) {
@@ -280,13 +278,17 @@ export class VringSet {
     }
   }
 
-  /** The ring stands still because its memory was taken away, for something else to be put in its place mostly. */
-  isAway(ring: Vring): boolean {
-    if (!ring.isHalted || this.#regions.isOn === true) return false;
+  /**
+   * The memory of a ring that ran was taken away, for something else to be put in its place mostly: what is to start it has to
+   * wait for {@link goOnInMemory}.
+   */
+  waitsForMemory(ring: Vring): boolean {
+    if ((ring.state !== "halted" && ring.state !== "paused") || this.#regions.isOn === true) return false;
     try {
       ring.addresses(this.#regions, ring.isPacked);
       return false;
     } catch {
+      ring.state = "halted";
       return true;
     }
   }

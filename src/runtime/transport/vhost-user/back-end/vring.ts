@@ -27,6 +27,15 @@ export interface RunnerMemory extends RingMemory {
   wrap?(queue: DeviceQueue, addresses: QueueAddresses, isPacked: boolean): DeviceQueue;
 }
 
+/** What a ring does, as far as the front end knows. */
+export type VringState =
+  | "stopped"
+  | "running"
+  /** For the front end it runs, but it stands still until its memory is known again. */
+  | "halted"
+  /** It was disabled while it ran, and not set up anew since: enabled again, it goes on where it is. */
+  | "paused";
+
 /** What has been set up of one ring. Owns its eventfds. */
 export class Vring {
   readonly index: number;
@@ -37,11 +46,7 @@ export class Vring {
   /** Where it was stopped, as such a number, until it is started again. */
   stoppedAt: number | undefined;
   isEnabled = false;
-  isRunning = false;
-  /** It runs as far as the front end knows, but stands still until its memory is known again. */
-  isHalted = false;
-  /** It was disabled while it ran, and not set up anew since: enabled again, it goes on where it is. */
-  isPaused = false;
+  state: VringState = "stopped";
   isPacked = false;
   /** There is no kick: the ring is to be looked at all the time. */
   isPolled = false;
@@ -74,6 +79,10 @@ export class Vring {
     this.#watch = undefined;
     this.#call = undefined;
     this.#error = undefined;
+  }
+
+  get isRunning(): boolean {
+    return this.state === "running";
   }
 
   /** The front end has said how it kicks, so the ring may start. */
@@ -153,9 +162,7 @@ export class Vring {
 
   /** It was stopped: the kick is over, and so is what was enabled by it. */
   stop(): void {
-    this.isRunning = false;
-    this.isHalted = false;
-    this.isPaused = false;
+    this.state = "stopped";
     this.#forgetKick();
     this.isPolled = false;
     this.isKicked = false;

@@ -110,6 +110,9 @@ export class Replica {
         return undefined;
       case "pause-ring":
         return await this.#pause(this.#at(request.index));
+      case "let-go":
+        await this.#runner.letGo(request.index);
+        return undefined;
       case "leave-memory":
         return await this.#leave(this.#at(request.index), request.memory);
       case "reset":
@@ -146,13 +149,9 @@ export class Replica {
   }
 
   async #pause(ring: Vring): Promise<number> {
-    try {
-      await this.#runner.pause(ring, this.#report);
-      return ring.base;
-    } finally {
-      // The main thread closes its descriptors, whatever came of it.
-      this.#forget(ring);
-    }
+    await this.#runner.pause(ring, "stopped", this.#report);
+    this.#forget(ring);
+    return ring.base;
   }
 
   async #leave(ring: Vring, memory: readonly MemoryRange[]): Promise<number | undefined> {

@@ -91,6 +91,10 @@ export class SessionWorkers {
   async pauseRing({ index }: Vring): Promise<number | undefined> {
     return await this.#one(index, () => ({ do: "pause-ring", index }));
   }
+  /** After {@link pauseRing}: see {@link RingRunner.letGo}. */
+  async letGoOfRing({ index }: Vring): Promise<void> {
+    await this.#one(index, () => ({ do: "let-go", index }));
+  }
   /** Pauses the ring if it works there; returns its base then. */
   async leaveMemory({ index }: Vring, memory: readonly MemoryRange[]): Promise<number | undefined> {
     return await this.#one(index, () => ({ do: "leave-memory", index, memory }));

@@ -68,7 +68,9 @@ export type WorkerRequest =
   | { readonly do: "kick-ring"; readonly index: number }
   /** Answered with the base. */
   | { readonly do: "pause-ring"; readonly index: number }
-  /** The same, if the ring or a request in flight has part of this memory, which goes away; otherwise with undefined. */
+  /** After that: the driver takes the memory of the ring back when this is answered. */
+  | { readonly do: "let-go"; readonly index: number }
+  /** As pause-ring, if the ring or a request in flight has part of this memory, which goes away; otherwise with undefined. */
   | { readonly do: "leave-memory"; readonly index: number; readonly memory: readonly MemoryRange[] }
   | { readonly do: "reset" }
   /** The front end is gone: everything is let go of. */
