@@ -78,7 +78,7 @@ export class Session {
       isPacked: () => this.#negotiation.isPacked,
       halt: (ring) => this.rings.halt(ring),
       start: (ring) => this.#startIfReady(ring),
-      report: options.report,
+      failed: (ring, error) => this.rings.failed(ring, error),
     });
     this.rings = new VringSet(device, options, this.#iotlb, this.#log, this.#inband, workers);
   }

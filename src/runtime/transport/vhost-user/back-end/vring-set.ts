@@ -272,10 +272,15 @@ export class VringSet {
       try {
         await start(ring);
       } catch (error) {
-        this.#options.report(error instanceof Error ? error : new Error(String(error)));
-        ring.fail();
+        this.failed(ring, error);
       }
     }
+  }
+
+  /** A ring could not be started, and nobody waits to hear of it. */
+  failed(ring: Vring, error: unknown): void {
+    this.#options.report(error instanceof Error ? error : new Error(String(error)));
+    ring.fail();
   }
 
   /**

@@ -4,6 +4,7 @@ import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
 import type { InbandNotifications } from "./inband-notifications.js";
+import { ringParts, type RingPart } from "./ring-parts.js";
 import type { WorkerBell } from "./workers/worker-bell.js";
 
 /** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */
@@ -181,19 +182,26 @@ export class Vring {
    * @throws VhostUserError when it is not.
    */
   addresses(regions: RingMemory, isPacked: boolean): QueueAddresses {
-    const { size, address, index } = this;
-    if (address === undefined || size === 0) throw new VhostUserError("ring-address", `ring ${index} has none`);
-    const find = (what: number, bytes: number, isWrite: boolean): number => {
-      const found = regions.guestAddress(what, bytes, isWrite);
+    const { size, index } = this;
+    const [descriptor, driver, device] = this.parts(isPacked).map(({ start, size: bytes, isWritten }) => {
+      const found = regions.guestAddress(start, bytes, isWritten);
       if (found !== undefined) return found;
-      throw new VhostUserError("ring-address", `ring ${index}, ${bytes} bytes at 0x${what.toString(16)}`);
-    };
-    return {
-      size,
-      descriptor: find(address.descriptor, 16 * size, isPacked),
-      driver: find(address.available, isPacked ? 4 : 6 + 2 * size, false),
-      device: find(address.used, isPacked ? 4 : 6 + 8 * size, true),
-    };
+      throw new VhostUserError("ring-address", `ring ${index}, ${bytes} bytes at 0x${start.toString(16)}`);
+    });
+    if (descriptor !== undefined && driver !== undefined && device !== undefined) {
+      return { size, descriptor, driver, device };
+    }
+    throw new VhostUserError("ring-address", `ring ${index} has none`);
+  }
+
+  /** Where it is in the front end's address space; empty before that was said. */
+  parts(isPacked: boolean): readonly RingPart[] {
+    const { size, address } = this;
+    if (address === undefined || size === 0) return [];
+    return ringParts(
+      { size, descriptor: address.descriptor, driver: address.available, device: address.used },
+      isPacked,
+    );
   }
 
   #forgetKick(): void {

@@ -13,14 +13,8 @@ import { Notice, type BackEndChannel } from "../back-end-channel.js";
 import type { SharedRegions } from "../shared-regions.js";
 import type { RunnerMemory, Vring } from "../vring.js";
 import { Misses, type Want } from "./misses.js";
-import { ringParts, type RingPart } from "../ring-parts.js";
 import { TranslatedQueue } from "./translated-queue.js";
 import { Permission, TranslationTable } from "./translation-table.js";
-
-function partsOf({ size, address }: Vring, isPacked: boolean): readonly RingPart[] {
-  if (address === undefined) return [];
-  return ringParts({ size, descriptor: address.descriptor, driver: address.available, device: address.used }, isPacked);
-}
 
 /** What an IOTLB needs of the session. */
 export interface IotlbHost {
@@ -36,7 +30,8 @@ export interface IotlbHost {
   halt(ring: Vring): Promise<void>;
   /** Starts a ring if nothing is missing for that. */
   start(ring: Vring): Promise<unknown>;
-  report(error: Error): void;
+  /** A ring could not be started. */
+  failed(ring: Vring, error: unknown): void;
 }
 
 /**
@@ -136,9 +131,9 @@ export class Iotlb implements Translation, RunnerMemory {
     const { index } = ring;
     this.#misses.begin(index);
     // All at once, so that all that is missing is asked for.
-    const [missing] = partsOf(ring, this.#host.isPacked()).filter(
-      ({ start, size, isWritten }) => this.guestAddress(start, size, isWritten) === undefined,
-    );
+    const [missing] = ring
+      .parts(this.#host.isPacked())
+      .filter(({ start, size, isWritten }) => this.guestAddress(start, size, isWritten) === undefined);
     if (!this.#misses.end(index)) return false;
     if (missing === undefined) return true;
     const { start, size } = missing;
@@ -235,7 +230,7 @@ export class Iotlb implements Translation, RunnerMemory {
       try {
         this.isKnown(ring);
       } catch (error) {
-        this.#failed(ring, error);
+        this.#host.failed(ring, error);
       }
     }
   }
@@ -244,12 +239,7 @@ export class Iotlb implements Translation, RunnerMemory {
     try {
       await this.#host.start(ring);
     } catch (error) {
-      this.#failed(ring, error);
+      this.#host.failed(ring, error);
     }
-  }
-
-  #failed(ring: Vring, error: unknown): void {
-    this.#host.report(error instanceof Error ? error : new Error(String(error)));
-    ring.fail();
   }
 }
