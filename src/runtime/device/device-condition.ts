@@ -7,6 +7,7 @@ import type { DeviceTransport } from "../transport/device-transport.js";
 import type { QueueIdentity } from "./device-definition.js";
 import type { DeviceFeatures } from "./device-features.js";
 import type { QueueOwner } from "./queue-owner.js";
+import { Suspension } from "./suspension.js";
 
 /** What a device does when one of its queues calls for it. */
 export type QueueEvents = Pick<QueueOwner, "report" | "needsReset" | "queueReset">;
@@ -18,6 +19,7 @@ export class DeviceCondition implements QueueOwner {
   /** The device status field. */
   status = 0;
   memoryAccess = true;
+  readonly suspension = new Suspension();
   /** A reset is under way: done when this settles. */
   ending: Promise<void> | undefined;
   readonly #events: QueueEvents;
@@ -40,6 +42,9 @@ export class DeviceCondition implements QueueOwner {
   }
   get suspended(): boolean {
     return (this.status & DeviceStatus.SUSPEND) !== 0;
+  }
+  get suspending(): boolean {
+    return this.suspension.underWay;
   }
   get featuresOk(): boolean {
     return this.features.fixed && !this.resetting;

@@ -152,7 +152,8 @@ export class DeviceQueueControl implements QueueIdentity {
    */
   notify(): void {
     if (this.#open?.started === true) this.#open.look();
-    else if (this.#owner.suspended) this.#refuse("suspended", Clause.suspend, "notified while the device is suspended");
+    else if (this.#owner.suspended || this.#owner.suspending)
+      this.#refuse("suspended", Clause.suspend, "notified while the device is suspended");
     else if (!this.#owner.live)
       this.#refuse("notify-before-driver-ok", Clause.initialization, "the device is not live");
     else if (!this.#owner.memoryAccess)

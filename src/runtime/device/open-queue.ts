@@ -58,9 +58,9 @@ export class OpenQueue {
     return this.#started;
   }
 
-  /** The device is live: lets the handler at the queue. */
+  /** The device is live: lets the handler at the queue; not before it is resumed, if it is on its way to its suspension. */
   start(): void {
-    if (this.#started || !this.#owner.memoryAccess) return;
+    if (this.#started || !this.#owner.memoryAccess || this.#owner.suspending) return;
     this.#started = true;
     try {
       this.#handler.start(this.ring, this.#owner.negotiated, this.#owner.transport?.trace);

@@ -12,6 +12,8 @@ export interface QueueOwner {
   readonly live: boolean;
   /** The driver suspended the device. */
   readonly suspended: boolean;
+  /** The driver wants the device to be suspended, and it is not yet: what is in flight is served, and nothing else. */
+  readonly suspending: boolean;
   /** The transport lets the device at guest memory. */
   readonly memoryAccess: boolean;
   readonly negotiated: FeatureSet;

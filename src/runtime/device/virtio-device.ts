@@ -17,7 +17,6 @@ import { fittingState, restoreQueues, savedState } from "./save-restore.js";
 import { DeviceOptionsError, offeredFeatures } from "./offered-features.js";
 import type { VirtioDeviceOptions } from "./device-options.js";
 import { allDone } from "./pending-work.js";
-import { Suspension } from "./suspension.js";
 
 /**
  * What all devices share: status, feature negotiation, configuration space and the life of the queues. Generated
@@ -41,7 +40,6 @@ export abstract class VirtioDevice {
   readonly #is: DeviceCondition;
   readonly #queues: PlannedQueues;
   readonly #complaints: Complaints;
-  readonly #suspension = new Suspension();
   /** A change of the configuration that the driver has not been told of. */
   #owesConfigChange = false;
 
@@ -189,7 +187,7 @@ export abstract class VirtioDevice {
     if (this.resetting) return;
     const queues = this.#queues.kept;
     this.#queues.forget();
-    this.#suspension.forget();
+    this.#is.suspension.forget();
     this.#owesConfigChange = false;
     this.#is.features.forget();
     // Not live from here on, so that a handler that still completes something notifies nobody.
@@ -220,7 +218,7 @@ export abstract class VirtioDevice {
   async saveWith<Extra>(registers: () => Extra): Promise<{ readonly device: DeviceState; readonly registers: Extra }> {
     for (const queue of this.queues()) await queue.settled?.catch(() => undefined);
     const resetting = this.queues().some((queue) => queue.resetting);
-    if (this.resetting || this.#suspension.underWay || resetting) {
+    if (this.resetting || this.#is.suspending || resetting) {
       throw new DeviceStateError("busy", "a reset or a suspension is under way");
     }
     const state = savedState(this.definition, this.#is, this.configSpace.bytes, this.queues());
@@ -379,7 +377,7 @@ export abstract class VirtioDevice {
   /** No buffer is taken any more; when all that were taken have been used, the status says that the device is suspended. */
   #suspend(): void {
     const pause = (): Promise<void> | undefined => allDone(this.queues().map((queue) => queue.pause()));
-    this.#suspension.begin([pause, () => this.deviceSuspend?.()], (failure) => {
+    this.#is.suspension.begin([pause, () => this.deviceSuspend?.()], (failure) => {
       if (failure !== undefined) {
         this.needsReset(new HandlerError("deviceSuspend", failure.error));
         return;

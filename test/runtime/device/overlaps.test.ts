@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { CommonFeature, DeviceStatus } from "../../../src/runtime/index.js";
+import type { EchoDeviceOptions, EchoRequest } from "../fixtures/echo-device.js";
+import { EchoFeature } from "../fixtures/echo-protocol.js";
+import { deviceRig, send, turn } from "./device-rig.js";
+
+// What happens to a device while it is on its way to something else.
+
+const { SUSPEND, DRIVER_OK, FEATURES_OK, ACKNOWLEDGE, DRIVER } = DeviceStatus;
+const ready = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
+const { RING_RESET, SUSPEND: SUSPENDS, RING_PACKED } = CommonFeature;
+
+/** A device that keeps its requests until the test answers them. */
+function rig(options: Partial<Pick<EchoDeviceOptions, "queueReset" | "features">> = {}) {
+  const kept: EchoRequest[] = [];
+  const made = deviceRig({
+    features: ["SUSPEND", "RING_RESET", "RING_PACKED"],
+    requestq: (request) => void kept.push(request),
+    ...options,
+  });
+  const finish = (): string[] =>
+    kept.splice(0).map((request) => (request.operation === "ECHO" ? request.complete("OK") : "another request"));
+  return { ...made, kept, finish };
+}
+
+describe.each([[[]], [[RING_PACKED]]])("a device on its way to its suspension, features %j", (bits) => {
+  it("serves nothing of a queue that gets its memory back meanwhile, before it is resumed", async () => {
+    const { device, driver, kept, finish } = rig();
+    driver.negotiate([SUSPENDS, ...bits]);
+    const queue = driver.queue(0);
+    driver.ready();
+    const { token } = send(driver, queue);
+    await turn();
+    expect(kept).toHaveLength(1);
+    device.writeStatus(ready | SUSPEND);
+    device.setMemoryAccess(false);
+    device.setMemoryAccess(true);
+    await turn();
+    await expect.poll(() => device.status & (SUSPEND | DRIVER_OK)).toBe(SUSPEND);
+    // The old request is stale; what was in flight is served again, but not now.
+    expect(finish()).toEqual(["stale"]);
+    expect(queue.poll()).toBe(-1);
+    device.writeStatus(ready);
+    await turn();
+    expect(finish()).toEqual(["completed"]);
+    expect(queue.poll()).toBe(token);
+  });
+
+  it("serves nothing of a queue that is enabled meanwhile, before it is resumed", async () => {
+    const { device, driver, kept, finish } = rig();
+    driver.negotiate([SUSPENDS, RING_RESET, ...bits]);
+    const busy = driver.queue(0);
+    driver.ready();
+    send(driver, busy);
+    await turn();
+    device.writeStatus(ready | SUSPEND);
+    await turn();
+    expect(device.status & (SUSPEND | DRIVER_OK)).toBe(DRIVER_OK);
+    expect(device.queue(0)?.reset()).toBe(true);
+    const queue = driver.queue(0);
+    kept.length = 0;
+    const { token } = send(driver, queue);
+    await expect.poll(() => device.status & (SUSPEND | DRIVER_OK)).toBe(SUSPEND);
+    await turn();
+    expect(kept.length).toBe(0);
+    device.writeStatus(ready);
+    await turn();
+    expect(finish()).toEqual(["completed"]);
+    expect(queue.poll()).toBe(token);
+  });
+});
