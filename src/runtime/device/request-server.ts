@@ -79,6 +79,7 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   /** Pieces of work that hold on to guest memory. */
   #holds = 0;
   /** Who waits for the last request, or for the last hold. */
+  #idling: Promise<void> | undefined;
   #idle: (() => void) | undefined;
   #released: (() => void) | undefined;
 
@@ -96,6 +97,7 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
     this.#trace = trace;
     this.#options = options;
     this.#slots = new Array<Slot | undefined>(queue.size).fill(undefined);
+    this.#idling = undefined;
     this.#idle = undefined;
     this.#released = undefined;
   }
@@ -138,14 +140,17 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   /** Takes nothing more. A promise if there are requests in flight: until they are completed, or the queue is reset. */
   pause(): Promise<void> | undefined {
     this.#paused = true;
-    if (this.#inFlight === 0 || this.#over) return undefined;
-    return new Promise((resolve) => {
+    // The requests of a broken ring are stale: they will never be used.
+    if (this.#inFlight === 0 || this.#over || this.#queue.broken !== undefined) return undefined;
+    // One for all who ask.
+    return (this.#idling ??= new Promise((resolve) => {
       this.#idle = resolve;
-    });
+    }));
   }
 
   resume(): void {
     this.#paused = false;
+    this.#idling = undefined;
     this.#idle = undefined;
   }
 

@@ -69,3 +69,38 @@ describe.each([[[]], [[RING_PACKED]]])("a device on its way to its suspension, f
     expect(queue.poll()).toBe(token);
   });
 });
+
+describe("a queue that is asked twice to stop", () => {
+  it("says so to both, when what is in flight has been used", async () => {
+    const { device, driver, finish } = rig();
+    driver.negotiate([SUSPENDS]);
+    const queue = driver.queue(0);
+    driver.ready();
+    send(driver, queue);
+    await turn();
+    device.writeStatus(ready | SUSPEND);
+    await turn();
+    const stopped = device.queue(0)?.stop();
+    await turn();
+    expect(finish()).toEqual(["completed"]);
+    expect((await stopped)?.unanswered).toBe(0);
+    await expect.poll(() => device.status & (SUSPEND | DRIVER_OK)).toBe(SUSPEND);
+  });
+
+  it("waits for nothing when its ring is broken: its requests are stale", async () => {
+    const { device, driver, kept, rules } = rig();
+    driver.negotiate();
+    const queue = driver.queue(0);
+    driver.ready();
+    send(driver, queue);
+    await turn();
+    expect(kept).toHaveLength(1);
+    queue.begin();
+    queue.addReadable(0x7000_0000, 16);
+    queue.end();
+    queue.kick();
+    await turn();
+    expect(rules()).toEqual(["address-outside-memory"]);
+    expect(await device.queue(0)?.stop()).toBeDefined();
+  });
+});
