@@ -64,14 +64,14 @@ export class MessageSender<Message> implements QueueHandler {
   }
 
   /**
-   * Sends a message. False while the queue is disabled, being reset or suspended. False if there is no buffer, or too few; then nothing was sent and nothing is lost. Likewise if the
+   * Sends a message. False while the queue is disabled, being reset, suspended or broken. False if there is no buffer, or too few; then nothing was sent and nothing is lost. Likewise if the
    * next buffer is too small, which is reported once for each such buffer; it is kept for a message that fits.
    *
    * @throws CodecError if the message cannot be encoded
    */
   send(message: Message): boolean {
     const queue = this.#queue;
-    if (queue === undefined || this.#paused) return false;
+    if (queue === undefined || this.#paused || queue.broken !== undefined) return false;
     const size = this.#options.size(message, this.#features);
     this.#collect(this.#merging ? Math.max(1, size) : 1);
     const first = this.#held[this.#first];

@@ -104,3 +104,27 @@ describe("a queue that is asked twice to stop", () => {
     expect(await device.queue(0)?.stop()).toBeDefined();
   });
 });
+
+describe("a queue of messages whose ring broke", () => {
+  it("sends nothing any more, and says so", async () => {
+    const { device, driver, rules } = rig({ features: ["MERGE"] });
+    driver.negotiate([EchoFeature.MERGE]);
+    const queue = driver.queue(1);
+    driver.ready();
+    const post = (address: number): void => {
+      queue.begin();
+      queue.addWritable(address, 64);
+      queue.end();
+      queue.kick();
+    };
+    post(driver.write(new Uint8Array(64)));
+    expect(device.eventq.available).toBe(1);
+    post(0x7000_0000);
+    await turn();
+    expect(device.eventq.available).toBe(1);
+    expect(rules()).toEqual(["address-outside-memory"]);
+    expect(device.eventq.send({ kind: 1, data: new Uint8Array(0) })).toBe(false);
+    expect(rules()).toEqual(["address-outside-memory"]);
+    expect(queue.poll()).toBe(-1);
+  });
+});
