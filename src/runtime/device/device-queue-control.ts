@@ -223,8 +223,14 @@ export class DeviceQueueControl implements QueueIdentity {
   #halt(): void {
     if (this.#open?.started !== true || this.#halted !== undefined) return;
     const queue = this.save();
-    const reason = new ProtocolError("no-memory-access", Clause.queues, `${queueLabel(this)} lost its memory`);
-    this.#halted = { queue, settled: this.#end(reason) };
+    this.#standStill(queue, `${queueLabel(this)} lost its memory`);
+  }
+
+  #standStill(queue: SavedQueue, text: string): void {
+    const settled = this.#end(new ProtocolError("no-memory-access", Clause.queues, text));
+    this.#halted = { queue, settled };
+    // Whoever goes on with the queue or resets it is told of a failure. Until then it concerns nobody.
+    settled?.catch(() => undefined);
   }
 
   /**
@@ -235,8 +241,7 @@ export class DeviceQueueControl implements QueueIdentity {
     // One that is halted or being reset has let go of its ring already.
     if (this.#open === undefined) return;
     const queue = this.#saved(this.#open);
-    const reason = new ProtocolError("no-memory-access", Clause.queues, `the memory of ${queueLabel(this)} has moved`);
-    this.#halted = { queue, settled: this.#end(reason) };
+    this.#standStill(queue, `the memory of ${queueLabel(this)} has moved`);
     if (this.#owner.memoryAccess) this.#goOn();
   }
 

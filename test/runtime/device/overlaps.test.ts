@@ -128,3 +128,27 @@ describe("a queue of messages whose ring broke", () => {
     expect(queue.poll()).toBe(-1);
   });
 });
+
+describe("a queue that loses its memory", () => {
+  it("reports an author's work for that which fails, when it is to go on, and otherwise keeps it to itself", async () => {
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", listener);
+    try {
+      const { device, driver, errors } = rig({ queueReset: () => Promise.reject(new Error("cannot let go")) });
+      driver.negotiate();
+      driver.queue(0);
+      driver.ready();
+      device.setMemoryAccess(false);
+      await turn();
+      await turn();
+      expect(unhandled).toEqual([]);
+      device.setMemoryAccess(true);
+      await turn();
+      expect(errors.map((error) => error.message)).toEqual([expect.stringContaining("cannot let go")]);
+      expect(device.status & DeviceStatus.NEEDS_RESET).not.toBe(0);
+    } finally {
+      process.off("unhandledRejection", listener);
+    }
+  });
+});
