@@ -205,5 +205,6 @@ export async function eventually(done: () => Promise<boolean>, patience = RESET_
     if (await done()) return true;
     await pause(2);
   } while (Date.now() < end);
-  return false;
+  // It may have become so while this process had no processor.
+  return await done();
 }

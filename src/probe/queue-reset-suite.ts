@@ -142,7 +142,7 @@ async function idleChecks(subject: Subject, found: Findings, form: RingForm): Pr
 async function isServed(queue: ProbeQueue, work: Work | undefined): Promise<boolean> {
   if (work === undefined) return false;
   queue.post(work.readable, work.writable, true);
-  return await eventually(() => Promise.resolve(queue.used() === 1), 300);
+  return await eventually(() => Promise.resolve(queue.used() === 1));
 }
 
 /** What the registers of a queue read after its reset. */
@@ -175,7 +175,7 @@ async function servesCheck(transport: DriverTransport, queue: ProbeQueue): Promi
     queue.post(work.readable, work.writable, true);
     if (!(await eventually(() => Promise.resolve(queue.used() === i + 1)))) break;
   }
-  await eventually(() => Promise.resolve(notifications > 0), 200);
+  await eventually(() => Promise.resolve(notifications > 0));
   transport.onQueueUsed = undefined;
   const used = queue.used();
   if (queue.broken !== undefined) return fail(queue.broken);
