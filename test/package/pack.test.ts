@@ -56,7 +56,16 @@ describe("the package, installed from its tarball into an empty project", () => 
     });
     const tarball = packed.trim().split("\n").at(-1) ?? "";
     writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", type: "module", private: true }));
-    run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--silent", join(project, tarball));
+    run(
+      "npm",
+      "install",
+      "--prefer-offline",
+      "--fetch-retries=5",
+      "--no-audit",
+      "--no-fund",
+      "--silent",
+      join(project, tarball),
+    );
   }, 900_000);
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -66,14 +75,14 @@ describe("the package, installed from its tarball into an empty project", () => 
     run("npx", "virtio-gen", "new", "gadget");
     run("npx", "virtio-gen", "build", "gadget.virtio", "--out", ".");
     expect(run("npx", "virtio-gen", "explain", "VG2001")).toContain("VG2001");
-  }, 300_000);
+  }, 900_000);
 
   it("has devices and a runtime whose types and code work", () => {
     writeFileSync(join(project, "program.ts"), PROGRAM);
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
     execFileSync(process.execPath, [tsc], { cwd: project, stdio: "inherit" });
     expect(run(process.execPath, "program.js").trim()).toBe("OK true");
-  }, 300_000);
+  }, 900_000);
 
   it("ships the definitions, the schema and the pages of the messages", () => {
     const folder = join(project, "node_modules", "virtio-gen");

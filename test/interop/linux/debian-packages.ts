@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { command } from "./command.js";
 
@@ -62,14 +62,34 @@ export class DebianPackages {
   async file(name: string, version?: string): Promise<string> {
     await mkdir(this.#folder, { recursive: true });
     const start = `${name}_${version === undefined ? "" : `${version.replaceAll(":", "%3a")}_`}`;
-    const there = async (): Promise<string | undefined> =>
-      (await readdir(this.#folder)).find((file) => file.startsWith(start) && file.endsWith(".deb"));
-    const found = await there();
+    const packageIn = async (folder: string): Promise<string | undefined> =>
+      (await readdir(folder)).find((file) => file.startsWith(start) && file.endsWith(".deb"));
+    const found = await packageIn(this.#folder);
     if (found !== undefined) return join(this.#folder, found);
-    await command("apt-get", [...this.#own, "download", name], { cwd: this.#folder });
-    const downloaded = await there();
-    if (downloaded === undefined) throw new Error(`apt-get download ${name} left no file`);
-    return join(this.#folder, downloaded);
+    // Under its name there is nothing but what is whole.
+    const coming = await mkdtemp(join(this.#folder, "coming-"));
+    try {
+      await this.#download(name, coming);
+      const downloaded = await packageIn(coming);
+      if (downloaded === undefined) throw new Error(`apt-get download ${name} left no file`);
+      await rename(join(coming, downloaded), join(this.#folder, downloaded));
+      return join(this.#folder, downloaded);
+    } finally {
+      await rm(coming, { recursive: true, force: true });
+    }
+  }
+
+  /** A server may be out of reach for a while. */
+  async #download(name: string, folder: string): Promise<void> {
+    for (let left = 3; ; left--) {
+      try {
+        await command("apt-get", [...this.#own, "download", name], { cwd: folder });
+        return;
+      } catch (error) {
+        if (left === 1) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+    }
   }
 
   /** Fetches lists of what there is, without touching the system's. One that is out of reach does not keep others away. */
