@@ -52,9 +52,9 @@ describe("text that is no definition", () => {
       const started = performance.now();
       expectErrors(await checkBytes(unit.repeat(Math.ceil((1 << 20) / unit.length))));
       // It only has to end.
-      expect(performance.now() - started).toBeLessThan(90_000);
+      expect(performance.now() - started).toBeLessThan(300_000);
     },
-    120_000,
+    400_000,
   );
 
   it("shows an error in a line of 1 MiB in one screen", async () => {
@@ -72,7 +72,7 @@ describe("text that is no definition", () => {
       expectErrors(await checkBytes(`struct S { ${open?.repeat(20_000)} ${close?.repeat(20_000)} };`));
     }
     expectErrors(await checkBytes(`const A = ${"(".repeat(50_000)}1${")".repeat(50_000)};`));
-  }, 40_000);
+  }, 300_000);
 });
 
 describe("encodings", () => {

@@ -14,7 +14,7 @@ async function example(name: string): Promise<string> {
   const { stdout, stderr } = await runFile(process.execPath, ["scripts/example.mjs", name], {
     cwd: root,
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
-    timeout: 280_000,
+    timeout: 600_000,
   });
   expect(stderr).toBe("");
   return stdout;
@@ -29,27 +29,27 @@ describe("the examples", () => {
       "probe 99: NO_SUCH_PROBE",
       "the room now has 289 K",
     ]);
-  }, 280_000);
+  }, 600_000);
 
   it("ram-disk: write, flush, read, zero", async () => {
     const output = await example("ram-disk");
     expect(output).toContain('read: OK, "The quick brown fox jumps over the lazy dog."');
     expect(output).toContain("write zeroes: OK, all zero");
     expect(output).toContain("read past the end: IOERR");
-  }, 280_000);
+  }, 600_000);
 
   it("echo-nic: ARP and ping, over merged buffers", async () => {
     const lines = (await example("echo-nic")).trim().split("\n");
     expect(lines[1]).toBe("< ARP 10.0.0.1 is at 02:00:00:00:00:01");
     expect(lines.filter((line) => /^< ICMP echo reply .* checksum good$/.test(line))).toHaveLength(3);
-  }, 280_000);
+  }, 600_000);
 
   it("emulator: a device on MMIO, one on PCI, and a guest", async () => {
     expect((await example("emulator")).trim().split("\n")).toEqual([
       "entropy over MMIO: 32 bytes",
       "disk over PCI: write OK, 2048 sectors",
     ]);
-  }, 280_000);
+  }, 600_000);
 
   it("two-threads: a disk in another thread, until that is ended", async () => {
     expect((await example("two-threads")).trim().split("\n")).toEqual([
@@ -59,7 +59,7 @@ describe("the examples", () => {
       expect.stringContaining("the driver says: device-needs-reset"),
       "after the thread was ended: ProtocolError",
     ]);
-  }, 280_000);
+  }, 600_000);
 
   it("tour: compiles everything and uses every device, in 80 columns", async () => {
     const output = await example("tour");
@@ -68,7 +68,7 @@ describe("the examples", () => {
     expect(output).toContain('port 1     "hello, log" -> "10 characters so far"');
     expect(output).toContain("All of it worked.");
     for (const line of output.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
-  }, 280_000);
+  }, 600_000);
 
   it.runIf(hasGuest)(
     "linux-disk: Linux makes a file system on it, mounts it and writes a file",
@@ -78,6 +78,6 @@ describe("the examples", () => {
       expect(output).toMatch(/\/dev\/vda +15\.5M .* \/mnt$/m);
       expect(output).toMatch(/at byte \d+ of the array: "written by Linux, kept by TypeScript"$/m);
     },
-    300_000,
+    600_000,
   );
 });

@@ -6,7 +6,8 @@ const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 async function until(done: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 1000 && !done(); turns++) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (const end = Date.now() + 60_000; !done() && Date.now() < end;)
+    await new Promise((resolve) => setTimeout(resolve, 0));
   expect(done()).toBe(true);
 }
 

@@ -2,7 +2,8 @@ import { expect } from "vitest";
 
 /** Lets the event loop go on until something has happened; fails if it does not. */
 export async function until(done: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 1000 && !done(); turns++) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (const end = Date.now() + 60_000; !done() && Date.now() < end;)
+    await new Promise((resolve) => setTimeout(resolve, 0));
   expect(done()).toBe(true);
 }
 

@@ -13,7 +13,8 @@ const GUEST_PORT = 5000;
 
 /** Waits for something of other programs of this machine. */
 async function until(done: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 500 && !done(); turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const end = Date.now() + 60_000; !done() && Date.now() < end;)
+    await new Promise((resolve) => setTimeout(resolve, 5));
   expect(done()).toBe(true);
 }
 
