@@ -25,7 +25,7 @@ const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split("\n
 const soon = (milliseconds = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 /** Waits until something holds; after some seconds the test goes on, and finds that it does not. */
 async function eventually(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 300 && !holds(); tries++) await soon(10);
+  for (let tries = 0; tries < 6000 && !holds(); tries++) await soon(10);
 }
 
 function folder(): string {
@@ -181,8 +181,8 @@ describe.runIf(usable)("system calls", async () => {
       expect(calls).toBe(50);
       events.close();
       expect(events.signal()).toBe(false);
-      await eventually(() => openFiles() === before);
-      expect(openFiles()).toBe(before);
+      await eventually(() => openFiles() <= before);
+      expect(openFiles()).toBeLessThanOrEqual(before);
     });
 
     it("keeps apart what it watches, also when one ends another", async () => {

@@ -189,7 +189,7 @@ describe.runIf(await requireVhostUser())("rings that are disabled", () => {
 });
 
 if (await requireVhostUser()) {
-  describe("rings that are disabled, of Workers", { timeout: 60_000 }, () => {
+  describe("rings that are disabled, of Workers", { timeout: 600_000 }, () => {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 

@@ -22,7 +22,7 @@ describe.runIf(await requireVhostUser())("a front end that sends more than can b
     await until(() => served.connected, "a front end");
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    await until(() => turns > 20, "turns of others", 15_000).finally(() => clearInterval(timer));
+    await until(() => turns > 20, "turns of others").finally(() => clearInterval(timer));
     expect(served.connected).toBe(true);
     await worker.terminate();
     await until(() => ends.length === 1);

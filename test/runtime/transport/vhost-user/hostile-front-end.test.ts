@@ -48,10 +48,10 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     const disk = await serveDisk();
     const before = openFiles();
     await suffer(disk, attack);
-    expect(openFiles()).toBe(before);
+    await until(() => openFiles() <= before, "as few open files as before");
   });
 
-  it("is no better off when queues are spread over Workers", { timeout: 120_000 }, async () => {
+  it("is no better off when queues are spread over Workers", { timeout: 600_000 }, async () => {
     await makeWorkerProgram();
     onTestFinished(forgetWorkerProgram);
     const disk = await spreadDisk();
@@ -60,7 +60,7 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     const before = openFiles();
     for (const attack of attacks) {
       await suffer(disk, attack);
-      expect(openFiles(), attack.what).toBe(before);
+      await until(() => openFiles() <= before, `as few open files as before: ${attack.what}`);
     }
     expect(disk.started).toHaveLength(2);
   });
@@ -118,7 +118,7 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
     expect(device.status).toBe(0);
   });
 
-  it("may leave at any byte of its set-up", { timeout: 60_000 }, async () => {
+  it("may leave at any byte of its set-up", { timeout: 600_000 }, async () => {
     const { path, ends } = await serveDisk();
     const before = openFiles();
     const table = encodePayload("memoryTable", [
@@ -139,7 +139,7 @@ describe.runIf(await requireVhostUser())("a hostile front end", () => {
       front.close();
       await until(() => ends.length > ended);
     }
-    expect(openFiles()).toBe(before);
+    await until(() => openFiles() <= before, "as few open files as before");
     for (const end of ends) expect(["closed", "cut-short"]).toContain(end);
   });
 

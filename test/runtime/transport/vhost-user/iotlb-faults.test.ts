@@ -26,12 +26,14 @@ describe.runIf(await requireVhostUser())("addresses that are not as they should 
   it("are asked for again after a while, when the driver notifies again", async () => {
     const { iommu, ring } = await rig();
     iommu.isMute = true;
+    const start = performance.now();
     ring.submit(3);
-    await iommu.missed();
+    const { length } = await iommu.missed();
     ring.kick.signal();
     await pause(100);
     iommu.receive();
-    expect(iommu.misses).toEqual([]);
+    // Not within a second.
+    expect(iommu.misses.length).toBeLessThanOrEqual(length * Math.floor((performance.now() - start) / 1000));
     await pause(1000);
     ring.kick.signal();
     await iommu.serve(() => ring.poll().some(({ first }) => first === 3));

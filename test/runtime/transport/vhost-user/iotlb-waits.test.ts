@@ -173,9 +173,9 @@ describe.runIf(await requireVhostUser())("a ring that waits for a translation", 
 
   it("is asked for once by a polled ring while an answer says that it comes", async () => {
     const { iommu, ring } = await rig(undefined, { polled: true });
+    const start = performance.now();
     ring.submit(3);
     expect(await iommu.missed()).toEqual([buffers, buffers + 16]);
-    const start = performance.now();
     await pause(100);
     iommu.receive();
     // After a second it is asked for again.

@@ -111,7 +111,7 @@ const firsts = (done: ReturnType<ScriptedRing["poll"]>): number[] => done.map(({
 describe.runIf(await requireVhostUser()).each([
   { where: "one thread", open: (stopTimeout: number) => serveHere({ stopTimeout }) },
   { where: "Workers", open: (stopTimeout: number) => spreadDisk([], undefined, { stopTimeout }) },
-])("a change of the memory table, with rings served by $where", { timeout: 60_000 }, ({ open }) => {
+])("a change of the memory table, with rings served by $where", { timeout: 600_000 }, ({ open }) => {
   it.each(ringForms)("leaves a ring where it is when its region is longer, and shorter again: $name", async (form) => {
     const { path, errors, device } = await open(patient);
     const front = await connect(path, form.wanted);

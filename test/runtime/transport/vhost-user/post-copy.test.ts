@@ -23,7 +23,7 @@ beforeAll(makeFaultAnswerer);
 afterAll(forgetFaultAnswerer);
 
 describe.runIf(possible)("post-copy migration", () => {
-  it("waits for the pages that it reads and writes, each once", { timeout: 60_000 }, async () => {
+  it("waits for the pages that it reads and writes, each once", { timeout: 600_000 }, async () => {
     const { path, disk, errors, ends } = await serveDisk();
     const before = openFiles();
     const front = await ScriptedFrontEnd.connect(path);
@@ -71,7 +71,7 @@ describe.runIf(possible)("post-copy migration", () => {
     front.close();
     await until(() => ends.length === 1);
     expect([errors, ends]).toEqual([[], ["closed"]]);
-    expect(openFiles()).toBe(before);
+    await until(() => openFiles() <= before, "as few open files as before");
   });
 
   it("goes on with zeroes when the front end dies while it waits, and is free for the next one", async () => {
@@ -106,7 +106,7 @@ describe.runIf(possible)("post-copy migration", () => {
     next.close();
   });
 
-  it("keeps the Worker that touches a page, and nobody else", { timeout: 120_000 }, async () => {
+  it("keeps the Worker that touches a page, and nobody else", { timeout: 600_000 }, async () => {
     await makeWorkerProgram();
     onTestFinished(forgetWorkerProgram);
     const { path, sectors, ends, errors } = await spreadDisk();
@@ -145,7 +145,7 @@ describe.runIf(possible)("post-copy migration", () => {
 
   it(
     "lets a Worker sleep that the front end has forgotten, until the front end dies",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async () => {
       await makeWorkerProgram();
       onTestFinished(forgetWorkerProgram);

@@ -22,7 +22,7 @@ afterAll(forgetWorkerProgram);
 describe.runIf(await requireVhostUser()).each([
   { where: "one thread", open: () => serveDisk() },
   { where: "Workers", open: () => spreadDisk() },
-])("the memory of a guest whose rings are served by $where", { timeout: 60_000 }, ({ open }) => {
+])("the memory of a guest whose rings are served by $where", { timeout: 600_000 }, ({ open }) => {
   it("comes and goes while a ring runs", async () => {
     const { path, ends } = await open();
     const front = await ScriptedFrontEnd.connect(path);

@@ -10,7 +10,7 @@ export interface WorkerDiskData {
 
 /** What the numbers say that all Workers and the test share. */
 export const numberOf = {
-  /** Milliseconds that every request takes to be answered, even when it was taken back meanwhile; 0: no time. */
+  /** So many milliseconds after it was taken back every request is answered nevertheless; 0: at once. */
   lateness: 0,
   /** Late answers that came to nothing, and others. */
   stale: 1,
@@ -25,6 +25,10 @@ export const numberOf = {
   gate: 6,
   /** Such a read waits there. */
   atGate: 7,
+  /** Reads of `special.kept` are answered from when this is not 0 on. */
+  released: 8,
+  /** Such reads that were taken. */
+  kept: 9,
   /** How often this sector was written slowly; the others follow. */
   firstSector: 16,
 } as const;
@@ -50,6 +54,8 @@ export const special = {
   gate: 1010,
   /** Is never answered, and holds on to guest memory. */
   holdMemory: 1011,
+  /** Is answered when the test says so. */
+  kept: 1012,
   /** Milliseconds that the answer takes are added. */
   late: 2000,
 } as const;

@@ -21,7 +21,12 @@ function filled(request: Read, value: number): Completion {
 
 function serve(request: BlkRequest): Completion | Promise<Completion | undefined> | undefined {
   if (Atomics.load(numbers, numberOf.lateness) > 0) {
-    setTimeout(() => answerLate(request), Atomics.load(numbers, numberOf.lateness));
+    const lateness = Atomics.load(numbers, numberOf.lateness);
+    const timer = setInterval(() => {
+      if (request.live) return;
+      clearInterval(timer);
+      setTimeout(() => answerLate(request), lateness);
+    }, 5);
     return undefined;
   }
   const slowness = Atomics.load(numbers, numberOf.slowness);
@@ -73,6 +78,15 @@ function read(request: Read, sector: number): ReturnType<typeof serve> {
       Atomics.store(numbers, numberOf.atGate, 1);
       Atomics.wait(numbers, numberOf.gate, 0);
       return filled(request, 5);
+    case special.kept:
+      Atomics.add(numbers, numberOf.kept, 1);
+      return new Promise((resolve) => {
+        const timer = setInterval(() => {
+          if (Atomics.load(numbers, numberOf.released) === 0) return;
+          clearInterval(timer);
+          resolve(request.live ? filled(request, 7) : undefined);
+        }, 2);
+      });
     case special.holdMemory:
       void request.hold(() => new Promise(() => undefined));
       return undefined;

@@ -10,7 +10,7 @@ import { numberOf, special } from "./worker-disk-data.js";
 beforeAll(makeWorkerProgram);
 afterAll(forgetWorkerProgram);
 
-describe.runIf(await requireVhostUser())("Workers with queues of a served device", { timeout: 60_000 }, () => {
+describe.runIf(await requireVhostUser())("Workers with queues of a served device", { timeout: 600_000 }, () => {
   it.each([
     { name: "crashes", sector: special.crash, says: "a crash" },
     { name: "ends", sector: special.exit, says: "ended with 3" },
@@ -61,7 +61,7 @@ describe.runIf(await requireVhostUser())("Workers with queues of a served device
     { name: "split", wanted: plain, isPacked: false },
     { name: "packed", wanted: plain | PACKED, isPacked: true },
   ])("serve what was in flight again after a Worker was lost, once: $name", async ({ wanted, isPacked }) => {
-    const { path, ends, started } = await spreadDisk();
+    const { path, ends, started, numbers } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
     await front.setUp(wanted | MQ);
     const reply = await front.ask("GET_INFLIGHT_FD", "inflight", { size: 0, offset: 0, queues: 4, queueSize: 16 });
@@ -70,12 +70,13 @@ describe.runIf(await requireVhostUser())("Workers with queues of a served device
     front.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
     const rings: ScriptedRing[] = [];
     for (const index of [0, 1]) rings.push(await front.startRing(index, { features: { packed: isPacked } }));
-    const late = rings.map((ring) => [ring.submit(special.late + 1000), ring.submit(special.late + 1000)]);
+    const late = rings.map((ring) => [ring.submit(special.kept), ring.submit(special.kept)]);
     for (const ring of rings) expect(await ring.readOne(3)).toBe(3);
     await started[0]?.terminate();
     await until(() => ends.length === 1);
     expect(ends).toEqual(["worker-gone"]);
     for (const ring of rings) expect(ring.poll()).toEqual([]);
+    Atomics.store(numbers, numberOf.released, 1);
     const next = await ScriptedFrontEnd.connect(path, front.memoryFile);
     await next.setUp(wanted | MQ);
     next.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });
@@ -109,7 +110,7 @@ describe.runIf(await requireVhostUser())("Workers with queues of a served device
     await round(false);
     const [before, start] = [openFiles(), addressSpace()];
     for (let i = 0; i < 100; i++) await round(false);
-    expect(openFiles()).toBe(before);
+    await until(() => openFiles() <= before, "as few open files as before");
     expect(new Set(ends)).toEqual(new Set(["closed"]));
     // Memory that was lent is given back when the Workers have collected their views: now, or when they did so by themselves.
     for (let tries = 0; tries < 100 && (addressSpace() > start + 50 * memoryBytes || guestMappings() > 2); tries++) {
@@ -144,6 +145,6 @@ describe.runIf(await requireVhostUser())("Workers with queues of a served device
       (error: unknown) => error,
     );
     expect(problem).toMatchObject({ rule: "worker-gone", message: expect.stringContaining(says) as string });
-    await until(() => openFiles() === before, "as few open files as before");
+    await until(() => openFiles() <= before, "as few open files as before");
   });
 });

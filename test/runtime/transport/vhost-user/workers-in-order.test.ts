@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodePayload } from "../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { PACKED, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
+import { PACKED, pause, plain, ScriptedFrontEnd, until, type ScriptedRing } from "./scripted-front-end.js";
 import { ringForms } from "./ring-forms.js";
 import { requireVhostUser } from "./served-device.js";
 import { MQ } from "./served-disk.js";
 import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
-import { special } from "./worker-disk-data.js";
+import { numberOf, special } from "./worker-disk-data.js";
 
 const IN_ORDER = 1n << 35n;
 
@@ -15,7 +15,7 @@ function tokensOf(done: ReturnType<ScriptedRing["poll"]>): number[] {
 }
 
 if (await requireVhostUser()) {
-  describe("queues spread over Workers, in order", { timeout: 60_000 }, () => {
+  describe("queues spread over Workers, in order", { timeout: 600_000 }, () => {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 
@@ -52,7 +52,7 @@ if (await requireVhostUser()) {
     ])(
       "serve what was in flight again when a Worker was lost, in the order of the ring: $name",
       async ({ wanted, isPacked }) => {
-        const { path, ends, started } = await spreadDisk();
+        const { path, ends, started, numbers } = await spreadDisk();
         const front = await ScriptedFrontEnd.connect(path);
         await front.setUp(wanted | MQ | IN_ORDER);
         const reply = await front.ask("GET_INFLIGHT_FD", "inflight", { size: 0, offset: 0, queues: 4, queueSize: 16 });
@@ -69,16 +69,14 @@ if (await requireVhostUser()) {
           ring.submit(2);
           expect((await ring.completions(2)).map(({ first }) => first)).toEqual([1, 2]);
         }
-        const late = rings.map((ring) => [
-          ring.submit(special.late + 1000),
-          ring.submit(5),
-          ring.submit(special.late + 20),
-        ]);
-        await new Promise((resolve) => setTimeout(resolve, 60));
+        const late = rings.map((ring) => [ring.submit(special.kept), ring.submit(5), ring.submit(special.late + 20)]);
+        await until(() => Atomics.load(numbers, numberOf.kept) === 2);
+        await pause(60);
         for (const ring of rings) expect(ring.poll()).toEqual([]);
         await started[0]?.terminate();
         await until(() => ends.length === 1);
         expect(ends).toEqual(["worker-gone"]);
+        Atomics.store(numbers, numberOf.released, 1);
         const next = await ScriptedFrontEnd.connect(path, front.memoryFile);
         await next.setUp(wanted | MQ | IN_ORDER);
         next.send("SET_INFLIGHT_FD", "inflight", area, { fds: [fd] });

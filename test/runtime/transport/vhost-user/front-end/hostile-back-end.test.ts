@@ -201,7 +201,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   });
 
   it("waits for no longer than it was told, and tells who waits", async () => {
-    const on = await open({ timeout: 1500, delay: 1 });
+    const on = await open({ timeout: 4000, delay: 1 });
     await start(on);
     back.script = () => "gone";
     back.cutOff();
@@ -211,7 +211,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   }); // prettier-ignore
 
   it("takes one that comes and goes all the time for none", async () => {
-    const on = await open({ timeout: 1500, delay: 1, longestDelay: 500 });
+    const on = await open({ timeout: 4000, delay: 1, longestDelay: 500 });
     await start(on);
     back.script = (name, _, connection) => {
       const starts = back.seen[connection]?.filter((one) => one.name === "SET_VRING_ENABLE").length ?? 0;
@@ -327,7 +327,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
     await round();
     const before = openFiles();
     for (let count = 0; count < 10; count++) await round();
-    await until(() => openFiles() === before, "as few open files as before");
+    await until(() => openFiles() <= before, "as few open files as before");
     expect(news.filter((one) => one === "returned")).toHaveLength(11);
   });
 });
