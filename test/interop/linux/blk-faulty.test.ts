@@ -12,7 +12,7 @@ const [REFUSED, THROWN, REJECTED, UNANSWERED] = [8000, 8008, 8016, 8024];
 const STOP_TIMEOUT = 1500;
 
 describe.runIf(await requireGuest())("Linux's disk whose handler fails", () => {
-  it("sees I/O errors, goes on, and is not kept from powering off", { timeout: 200_000 }, async () => {
+  it("sees I/O errors, goes on, and is not kept from powering off", { timeout: 900_000 }, async () => {
     const [errors, problems]: [string[], string[]] = [[], []];
     let unanswered = 0;
     const device = new BlkDevice({

@@ -17,6 +17,8 @@ const BLOCKS = 4096;
 const ROUNDS = 3;
 /** A back end is killed when it has given so many answers, in the middle of giving more. */
 const ANSWERS = 200;
+/** It gives no more, so that there are writes left for the last one, however late it is killed. */
+const MOST_ANSWERS = 1500;
 
 /** Indexes of all rings; undefined where they have none, as packed ones. */
 function indexesOf(guest: Guest, report: SlowDiskReport, isPacked: boolean) {
@@ -40,7 +42,7 @@ const cases = [
 const suite = describe.runIf(await requireGuest());
 suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, queueSize, isPacked }) => {
   const title = `sees each of ${BLOCKS * ROUNDS} writes succeed once, though ${KILLS} times ${HOLD} are outstanding`;
-  it(title, { timeout: 240_000 }, async () => {
+  it(title, { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const image = join(folder, "image");
       writeFileSync(image, "");
@@ -66,12 +68,12 @@ suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, que
           let life = back.journal();
           let read = life.length;
           const ledger = new WriteLedger(life);
-          const storm = guest.attempt(`write-storm write /dev/vda ${BLOCKS} ${ROUNDS} ${DEPTH} ${queues}`, 200);
+          const storm = guest.attempt(`write-storm write /dev/vda ${BLOCKS} ${ROUNDS} ${DEPTH} ${queues}`, 600);
           storm.catch(() => undefined);
           for (let kill = 1; kill <= KILLS; kill++) {
             next = await SlowDiskProcess.start(options);
-            back.hold(HOLD);
-            const report = await back.reported((now) => now.answered >= ANSWERS && now.waiting >= HOLD, 40);
+            back.hold(HOLD, MOST_ANSWERS);
+            const report = await back.reported((now) => now.answered >= ANSWERS && now.waiting >= HOLD, 300);
             expect(report.problems).toEqual([]);
             await back.kill();
             const after = indexesOf(guest, report, isPacked);
@@ -83,7 +85,7 @@ suite.each(cases)("Linux's disk whose back end is killed: $name", ({ queues, que
             await back.serve();
             let counts = after?.map(({ used }, index) => (used - (before?.[index]?.used ?? 0)) & 0xffff);
             if (counts === undefined) {
-              await back.reported((now) => now.waiting >= HOLD, 40);
+              await back.reported((now) => now.waiting >= HOLD, 300);
               counts = [publishedBefore(life, back.journal().slice(read))];
             }
             ledger.close(wholeJournal, counts);

@@ -18,7 +18,7 @@ const DEPTH = 64;
 
 const suite = describe.runIf(await requireGuest());
 suite("Linux's disk whose four queues are spread over two Workers", () => {
-  it("writes and reads by all of them, also when a Worker is lost on the way", { timeout: 240_000 }, async () => {
+  it("writes and reads by all of them, also when a Worker is lost on the way", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const image = join(folder, "image");
       const socket = join(folder, "socket");
@@ -79,15 +79,15 @@ suite("Linux's disk whose four queues are spread over two Workers", () => {
 
           // Writes of which many are under way when a Worker is ended: QEMU comes back, and none is lost.
           const before = spread.served;
-          const storm = guest.attempt(`write-storm write /dev/vda ${BLOCKS} ${ROUNDS} ${DEPTH} ${QUEUES}`, 150);
+          const storm = guest.attempt(`write-storm write /dev/vda ${BLOCKS} ${ROUNDS} ${DEPTH} ${QUEUES}`, 600);
           storm.catch(() => undefined);
-          await until(() => spread.served > before + 1000, 30);
+          await until(() => spread.served > before + 1000, 300);
           await started[1]?.terminate();
           const { status, output } = await storm;
           expect(output).toBe(`${BLOCKS * ROUNDS} written, 0 read back, 0 errors, ${BLOCKS} blocks as written`);
           expect(status).toBe(0);
+          await until(() => started.length === 3);
           expect(ends).toEqual(["worker-gone"]);
-          expect(started).toHaveLength(3);
           await guest.run("echo 3 >/proc/sys/vm/drop_caches");
           expect(await guest.run("sha256sum </dev/vda")).toBe(`${onHost()}  -`);
           expect(await guest.run("dmesg -r | grep -E '^<[0-4]>.*(vda|virtio|I/O)' || true")).toBe("");

@@ -13,7 +13,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 const suite = describe.runIf(await requireGuest());
-suite("Linux's disk driver and a generated device over vhost-user", { timeout: 120_000 }, () => {
+suite("Linux's disk driver and a generated device over vhost-user", { timeout: 900_000 }, () => {
   const disk = new RamDisk(32 * MIB, 48 * MIB, QUEUES);
   const session = guestWith([disk.device], (socket) => ({
     devices: [
@@ -117,9 +117,9 @@ suite("Linux's disk driver and a generated device over vhost-user", { timeout: 1
     const forever = `while ${read}; do :; done`;
     const before = disk.count("IN");
     const readers = Array.from({ length: QUEUES }, (_, cpu) =>
-      guest.attempt(`taskset ${1 << cpu} sh -c '${forever}'`, 60),
+      guest.attempt(`taskset ${1 << cpu} sh -c '${forever}'`, 600),
     );
-    await until(() => disk.count("IN") > before + 1000, 30);
+    await until(() => disk.count("IN") > before + 1000, 300);
     await guest.run(`echo ${device} >/sys/bus/virtio/drivers/virtio_blk/unbind`);
     for (const { status } of await Promise.all(readers)) expect(status).toBe(0);
     expect((await guest.attempt("ls /sys/block/vda")).status).not.toBe(0);

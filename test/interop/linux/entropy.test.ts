@@ -7,7 +7,7 @@ import { requireGuest } from "./guest.js";
 import { guestWith } from "./vhost-user.js";
 
 if (await requireGuest())
-  describe("Linux's entropy driver and a generated device over vhost-user", { timeout: 120_000 }, () => {
+  describe("Linux's entropy driver and a generated device over vhost-user", { timeout: 900_000 }, () => {
     // Every four bytes say where they are, so that it can be seen which ones the guest got.
     const words = 1 << 20;
     const served = Buffer.alloc(4 * words);

@@ -2,7 +2,7 @@ import type { CommandResult } from "./agent-connection.js";
 import { within } from "./within.js";
 
 /** For how long a command may run, in seconds. */
-const PATIENCE = 120;
+const PATIENCE = 300;
 
 /** What runs commands in the guest. */
 export interface GuestAgent {
@@ -42,7 +42,7 @@ export abstract class GuestCommands {
 
   /**
    * Runs a command of the shell and gives what it printed.
-   * @param seconds How long it may take; 120 if absent.
+   * @param seconds How long it may take; 300 if absent.
    * @throws Error when it fails or takes longer.
    */
   async run(command: string, seconds: number = PATIENCE): Promise<string> {
@@ -53,7 +53,7 @@ export abstract class GuestCommands {
 
   /**
    * Runs a command of the shell, whatever its status.
-   * @param seconds How long it may take; 120 if absent.
+   * @param seconds How long it may take; 300 if absent.
    * @throws Error when it takes longer.
    */
   async attempt(command: string, seconds: number = PATIENCE): Promise<CommandResult> {

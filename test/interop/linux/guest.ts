@@ -28,7 +28,7 @@ export interface GuestOptions {
 }
 
 /** For how long a guest may take to start, in seconds: it needs about 5, on a machine that does nothing else. */
-const BOOT_PATIENCE = 120;
+const BOOT_PATIENCE = 300;
 /** For how long it may take to move, in seconds: it is held up on purpose. */
 const MOVE_PATIENCE = 400;
 

@@ -36,7 +36,7 @@ function pointerAnswer(select: string | number, subsel: number): InputConfigAnsw
 }
 
 if ((await requireGuest()) && (await requireNewerQemu()))
-  describe("Linux's input driver and generated devices over vhost-user", { timeout: 120_000 }, () => {
+  describe("Linux's input driver and generated devices over vhost-user", { timeout: 900_000 }, () => {
     const sentBack: InputEvent[] = [];
     const errors: string[] = [];
     const onError = (error: Error): void => void errors.push(error.message);

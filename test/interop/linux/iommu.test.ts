@@ -10,7 +10,7 @@ const QUEUES = 2;
 const ACCESS_PLATFORM = 33;
 
 const suite = describe.runIf(await requireGuest());
-suite("Linux behind an IOMMU, and a generated device over vhost-user", { timeout: 180_000 }, () => {
+suite("Linux behind an IOMMU, and a generated device over vhost-user", { timeout: 900_000 }, () => {
   const disk = new RamDisk(32 * MIB, 32 * MIB, QUEUES, ["ACCESS_PLATFORM"]);
   const session = guestWith([disk.device], (socket) => ({
     devices: [
@@ -33,7 +33,7 @@ suite("Linux behind an IOMMU, and a generated device over vhost-user", { timeout
 
   it("reads back what it has written, while every buffer is mapped for its request alone", async () => {
     const { guest } = session;
-    const storm = await guest.run("write-storm check /dev/vda 512 2 16 2", 120);
+    const storm = await guest.run("write-storm check /dev/vda 512 2 16 2");
     expect(storm).toBe("1024 written, 1024 read back, 0 errors, 512 blocks as written");
     expect(disk.perQueue.every((count) => count > 0)).toBe(true);
     expect(session.problems).toEqual([]);
@@ -63,7 +63,7 @@ suite("Linux behind an IOMMU, and a generated device over vhost-user", { timeout
 });
 
 const lazySuite = describe.runIf((await requireGuest()) && (await requireNewerQemu()));
-lazySuite("Linux behind an IOMMU that it invalidates as a whole, now and then", { timeout: 180_000 }, () => {
+lazySuite("Linux behind an IOMMU that it invalidates as a whole, now and then", { timeout: 900_000 }, () => {
   const disk = new RamDisk(32 * MIB, 32 * MIB, QUEUES, ["ACCESS_PLATFORM"]);
   const session = guestWith([disk.device], (socket) => ({
     program: newerQemu(),
@@ -81,7 +81,7 @@ lazySuite("Linux behind an IOMMU that it invalidates as a whole, now and then", 
     const { guest } = session;
     expect((await guest.run("cat /sys/block/vda/device/features"))[ACCESS_PLATFORM]).toBe("1");
     expect(await guest.run("cat /sys/block/vda/device/../iommu_group/type")).toBe("DMA-FQ");
-    const storm = await guest.run("write-storm check /dev/vda 512 2 16 2", 120);
+    const storm = await guest.run("write-storm check /dev/vda 512 2 16 2");
     expect(storm).toBe("1024 written, 1024 read back, 0 errors, 512 blocks as written");
     expect(session.problems).toEqual([]);
   });

@@ -83,6 +83,19 @@ async function startPasst(socket: string, hostPort: number): Promise<ChildProces
   return child;
 }
 
+/** A port that was free a moment ago may be somebody else's by now. */
+async function passtAtFreePort(socket: string): Promise<{ readonly passt: ChildProcess; readonly hostPort: number }> {
+  for (let left = 5; ; left--) {
+    const hostPort = await freePort();
+    try {
+      return { passt: await startPasst(socket, hostPort), hostPort };
+    } catch (error) {
+      if (left === 1) throw error;
+      rmSync(socket, { force: true });
+    }
+  }
+}
+
 const hasGuest = await requireGuest();
 const hasPasst = await requirePeer("passt", () => {
   const { error } = spawnSync("passt", ["--version"]);
@@ -91,13 +104,12 @@ const hasPasst = await requirePeer("passt", () => {
 
 /** The network of `serve`, whose wire ends in passt: a TCP/IP stack that hands connections to the host's own. */
 if (hasGuest && hasPasst)
-  describe("Linux's network driver, a generated device, and the host behind passt", { timeout: 180_000 }, async () => {
+  describe("Linux's network driver, a generated device, and the host behind passt", { timeout: 900_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "virtio-gen-passt-"));
     // Started by root, passt becomes nobody before it makes its socket.
     chmodSync(folder, 0o777);
     const wire = join(folder, "wire");
-    const hostPort = await freePort();
-    const passt = await startPasst(wire, hostPort);
+    const { passt, hostPort } = await passtAtFreePort(wire);
     const errors: string[] = [];
     const network = await openStreamNetwork({ path: wire, onError: (error) => void errors.push(error.message) });
     afterAll(async () => {
@@ -121,20 +133,22 @@ if (hasGuest && hasPasst)
       await guest.run(
         `printf '#!/bin/sh\\n[ $1 = bound ] && { %s; }\\nexit 0\\n' '${bound}' >/tmp/bound && chmod +x /tmp/bound`,
       );
-      await guest.run("ip link set eth0 up && udhcpc -i eth0 -n -q -s /tmp/bound");
+      await guest.run("ip link set eth0 up && udhcpc -i eth0 -t 20 -n -q -s /tmp/bound");
       expect(await guest.run("ip addr show dev eth0")).toMatch(/inet \d+\.\d+\.\d+\.\d+\//);
-      expect(await guest.run("ping -c 1 -W 1 $(cat /tmp/router) >/dev/null; arp -n")).toMatch(/at [0-9a-f:]{17}/);
+      expect(
+        await guest.until("ping -c 1 -W 1 $(cat /tmp/router) >/dev/null; arp -n | grep -E 'at [0-9a-f:]{17}'"),
+      ).toMatch(/at [0-9a-f:]{17}/);
     });
 
     it("sends 64 MiB to a program of the host", async () => {
       const { port, received } = await sink();
-      await session.guest.run(`stream send $(cat /tmp/router) ${port} ${BYTES}`, 150);
+      await session.guest.run(`stream send $(cat /tmp/router) ${port} ${BYTES}`);
       expect(await received).toBe(BYTES);
     });
 
     it("receives 16 MiB from a program of the host", async () => {
       const bytes = BYTES / 4;
-      const receiving = session.guest.run(`stream receive ${GUEST_PORT} ${bytes}`, 150);
+      const receiving = session.guest.run(`stream receive ${GUEST_PORT} ${bytes}`);
       await session.guest.until(`netstat -ltn | grep -q :${GUEST_PORT}`);
       const socket = connect(hostPort, "127.0.0.1");
       const numbers = new Numbers();

@@ -45,21 +45,21 @@ describe.runIf(isQemuThere && isGuestThere)("a back end whose QEMU is killed", (
             driver.requestq.submit({ type: "IN", sector, data: 65_536 }).catch(() => undefined);
           }
         });
-        await back.reported(({ waiting }) => waiting === 0, 60);
+        await back.reported(({ waiting }) => waiting === 0, 300);
       };
       const linuxRound = async (): Promise<void> => {
         await withGuest({ devices, modules: ["virtio_blk"] }, async (guest) => {
-          guest.attempt(`write-storm write /dev/vda ${BLOCKS} 1 64 1`, 100).catch(() => undefined);
-          guest.attempt("while :; do cat /dev/vda; done", 100).catch(() => undefined);
-          await back.reported(({ waiting }) => waiting >= 64, 60);
+          guest.attempt(`write-storm write /dev/vda ${BLOCKS} 1 64 1`, 600).catch(() => undefined);
+          guest.attempt("while :; do cat /dev/vda; done", 600).catch(() => undefined);
+          await back.reported(({ waiting }) => waiting >= 64, 300);
         });
-        await back.reported(({ waiting }) => waiting === 0, 60);
+        await back.reported(({ waiting }) => waiting === 0, 300);
       };
 
       try {
         await back.serve();
         await round();
-        const before = await back.holdings();
+        const before = await back.settledHoldings();
         await round(async () => {
           const { files, mappings } = await back.holdings();
           // The connection, a kick, a call, an error, the inflight region's and the memory's mappings: they are seen.
@@ -67,7 +67,7 @@ describe.runIf(isQemuThere && isGuestThere)("a back end whose QEMU is killed", (
           expect(mappings).toBeGreaterThan(before.mappings + 1);
         });
         for (let number = 0; number < ROUNDS; number++) await (LINUX_ROUNDS.includes(number) ? linuxRound() : round());
-        expect(await back.holdings()).toEqual(before);
+        await expect.poll(async () => await back.holdings(), { timeout: 60_000, interval: 500 }).toEqual(before);
         back.hold(0);
         await onPc(devices, async (machine) => {
           const driver = await BlkDriver.start(await machine.open(2), { features: ["FLUSH"] });

@@ -5,7 +5,7 @@ import { requireGuest, withGuest } from "./guest.js";
 
 /** The guest itself, proven with QEMU's own devices: where a suite with generated devices fails, these say whose fault it is. */
 describe.runIf(await requireGuest())("the guest with QEMU's own devices", () => {
-  it("makes a file system on a disk, and what it writes is in the image", { timeout: 300_000 }, async () => {
+  it("makes a file system on a disk, and what it writes is in the image", { timeout: 900_000 }, async () => {
     const bytes = new Uint8Array(16 << 20);
     const written = randomBytes(20_000);
     await withImage(bytes, async (image) => {
@@ -29,7 +29,7 @@ describe.runIf(await requireGuest())("the guest with QEMU's own devices", () => 
     });
   });
 
-  it("reads bytes of its entropy source", { timeout: 300_000 }, async () => {
+  it("reads bytes of its entropy source", { timeout: 900_000 }, async () => {
     const devices = ["-object", "rng-builtin,id=source", "-device", "virtio-rng-pci,rng=source"];
     await withGuest({ devices, modules: ["virtio-rng"] }, async (guest) => {
       expect(await guest.run("cat /sys/class/misc/hw_random/rng_current")).toMatch(/^virtio_rng\./);
@@ -39,7 +39,7 @@ describe.runIf(await requireGuest())("the guest with QEMU's own devices", () => 
     });
   });
 
-  it("says what a command printed and how it ended, side by side with others", { timeout: 300_000 }, async () => {
+  it("says what a command printed and how it ended, side by side with others", { timeout: 900_000 }, async () => {
     await withGuest({ devices: [] }, async (guest) => {
       const slow = guest.attempt("sleep 1; echo late; exit 3");
       expect(await guest.run("echo out; echo err >&2")).toBe("out\nerr");
@@ -54,7 +54,7 @@ describe.runIf(await requireGuest())("the guest with QEMU's own devices", () => 
     });
   });
 
-  it("shows the guest's console in a failure", { timeout: 300_000 }, async () => {
+  it("shows the guest's console in a failure", { timeout: 900_000 }, async () => {
     const lost = withGuest({ devices: [] }, async (guest) => {
       await guest.run("echo c >/proc/sysrq-trigger");
     });

@@ -7,7 +7,7 @@ const BLOCKS = 32768;
 /** Blocks with which something is wrong. */
 const [THROWN, REJECTED] = [8000, 16000];
 
-describe.runIf(await requireGuest())("Linux's SCSI disk whose handler fails", { timeout: 120_000 }, () => {
+describe.runIf(await requireGuest())("Linux's SCSI disk whose handler fails", { timeout: 900_000 }, () => {
   const disk = new ScsiDisk(512 * BLOCKS, 1);
   disk.bytes.fill(0x5a);
   disk.beforeTransfer = (block) => {
@@ -26,9 +26,9 @@ describe.runIf(await requireGuest())("Linux's SCSI disk whose handler fails", { 
     const { guest } = session;
     await guest.until("[ -e /sys/block/sda/size ]");
     errors.clear();
-    const read = await guest.attempt(`dd if=/dev/sda bs=512 skip=${block} count=1 iflag=direct of=/dev/null`, 60);
+    const read = await guest.attempt(`dd if=/dev/sda bs=512 skip=${block} count=1 iflag=direct of=/dev/null`);
     expect(read.output).toContain("Input/output error");
-    const write = await guest.attempt(`dd if=/dev/zero of=/dev/sda bs=512 seek=${block} count=1 oflag=direct`, 60);
+    const write = await guest.attempt(`dd if=/dev/zero of=/dev/sda bs=512 seek=${block} count=1 oflag=direct`);
     expect(write.output).toContain("Input/output error");
     expect([...errors]).toEqual([`handler of queue 2: no block ${block}`]);
     expect(disk.bytes[512 * block]).toBe(0x5a);

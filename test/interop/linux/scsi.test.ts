@@ -12,7 +12,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 const suite = describe.runIf(await requireGuest());
-suite("Linux's SCSI driver and a generated device over vhost-user", { timeout: 120_000 }, () => {
+suite("Linux's SCSI driver and a generated device over vhost-user", { timeout: 900_000 }, () => {
   const disk = new ScsiDisk(16 * MIB, 2);
   const start = randomBytes(MIB);
   start.copy(disk.bytes);
@@ -50,7 +50,7 @@ suite("Linux's SCSI driver and a generated device over vhost-user", { timeout: 1
   it("looks at all targets, and finds nothing at the others", async () => {
     const { guest } = session;
     const before = disk.count("INQUIRY");
-    await guest.run("echo - - - >$(ls -d /sys/class/scsi_host/host* | tail -n 1)/scan", 60);
+    await guest.run("echo - - - >$(ls -d /sys/class/scsi_host/host* | tail -n 1)/scan");
     expect(disk.count("INQUIRY") - before).toBeGreaterThan(200);
     expect((await guest.run("ls /sys/class/scsi_device")).split("\n")).toHaveLength(1);
   });
@@ -60,8 +60,8 @@ suite("Linux's SCSI driver and a generated device over vhost-user", { timeout: 1
     const driver = "/sys/bus/virtio/drivers/virtio_scsi";
     const device = await guest.run(`basename $(ls -d ${driver}/virtio*)`);
     const before = disk.count("READ_10");
-    const reader = guest.attempt("while dd if=/dev/sda of=/dev/null bs=4096 iflag=direct; do :; done", 60);
-    await until(() => disk.count("READ_10") > before + 200, 30);
+    const reader = guest.attempt("while dd if=/dev/sda of=/dev/null bs=4096 iflag=direct; do :; done", 600);
+    await until(() => disk.count("READ_10") > before + 200, 300);
     await guest.run(`echo ${device} >${driver}/unbind`);
     await reader;
     expect((await guest.attempt("ls /sys/block/sda")).status).not.toBe(0);

@@ -26,12 +26,13 @@ class ServeCommand {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => (this.printed += text));
     }
-    this.ended = new Promise((resolve) => this.#child.once("exit", (code, signal) => resolve(code ?? signal)));
+    // Not "exit": what it printed last may come behind that.
+    this.ended = new Promise((resolve) => this.#child.once("close", (code, signal) => resolve(code ?? signal)));
     onTestFinished(() => void this.#child.kill("SIGKILL"));
   }
 
   async says(text: string): Promise<void> {
-    await until(() => this.printed.includes(text) || this.#child.exitCode !== null, 40);
+    await until(() => this.printed.includes(text) || this.#child.exitCode !== null, 300);
     expect(this.printed).toContain(text);
   }
 
@@ -46,12 +47,12 @@ class ServeCommand {
 /** Until the guest has written so many more sectors. */
 async function moreWrites(guest: Guest, sectors: number): Promise<void> {
   const written = "$(awk '{ print $7 }' /sys/block/vda/stat)";
-  await guest.until(`[ ${written} -gt $(($(cat /tmp/before 2>/dev/null || echo 0) + ${sectors})) ]`, 60);
+  await guest.until(`[ ${written} -gt $(($(cat /tmp/before 2>/dev/null || echo 0) + ${sectors})) ]`);
   await guest.run(`echo ${written} >/tmp/before`);
 }
 
 describe.runIf(await requireGuest())("virtio-gen serve blk, with Linux at the other end", () => {
-  it("can be stopped and started under a guest, and outlives QEMU", { timeout: 300_000 }, async () => {
+  it("can be stopped and started under a guest, and outlives QEMU", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const [image, socket] = [join(folder, "image"), join(folder, "socket")];
       writeFileSync(image, "");
@@ -62,7 +63,7 @@ describe.runIf(await requireGuest())("virtio-gen serve blk, with Linux at the ot
         ...["-chardev", `socket,id=disk,path=${socket},reconnect=1`, "-device", "vhost-user-blk-pci,chardev=disk"],
       ];
       await withGuest({ devices, modules: ["virtio_blk"] }, async (guest) => {
-        const writing = guest.attempt(`write-storm check /dev/vda ${BLOCKS} 1000000 32 1 /tmp/stop`, 200);
+        const writing = guest.attempt(`write-storm check /dev/vda ${BLOCKS} 1000000 32 1 /tmp/stop`, 600);
         writing.catch(() => undefined);
         for (const signal of ["SIGINT", "SIGTERM"] as const) {
           await moreWrites(guest, 2000);
@@ -84,8 +85,8 @@ describe.runIf(await requireGuest())("virtio-gen serve blk, with Linux at the ot
         truncateSync(image, BLOCKS * BLOCK);
         await guest.run(last);
 
-        void guest.attempt("while :; do cat /dev/vda; done >/dev/null", 100).catch(() => undefined);
-        void guest.attempt(`write-storm write /dev/vda ${BLOCKS} 100 32 1`, 100).catch(() => undefined);
+        void guest.attempt("while :; do cat /dev/vda; done >/dev/null", 600).catch(() => undefined);
+        void guest.attempt(`write-storm write /dev/vda ${BLOCKS} 100 32 1`, 600).catch(() => undefined);
         await moreWrites(guest, 1000);
         // Leaving this function kills QEMU.
       });

@@ -25,6 +25,8 @@ export interface SlowDiskOrder {
   readonly report?: true;
   readonly holdings?: true;
   readonly hold?: number;
+  /** How many more writes it answers; any number if absent, from the last `hold` on. */
+  readonly most?: number;
 }
 
 /** What it tells. */
@@ -86,9 +88,9 @@ export class SlowDiskProcess {
     await serving;
   }
 
-  /** How many writes stay unanswered from now on. */
-  hold(writes: number): void {
-    this.#send({ hold: writes });
+  /** How many writes stay unanswered from now on, and how many are answered at most; all others if absent. */
+  hold(writes: number, most?: number): void {
+    this.#send(most === undefined ? { hold: writes } : { hold: writes, most });
   }
 
   async report(): Promise<SlowDiskReport> {
@@ -115,6 +117,16 @@ export class SlowDiskProcess {
     const answer = this.#message();
     this.#send({ holdings: true });
     return (await answer) as Holdings;
+  }
+
+  /** What it holds on to, as soon as that is the same twice: what is gone may be closed a little later. */
+  async settledHoldings(): Promise<Holdings> {
+    for (let last = JSON.stringify(await this.holdings()); ;) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const holdings = await this.holdings();
+      if (JSON.stringify(holdings) === last) return holdings;
+      last = JSON.stringify(holdings);
+    }
   }
 
   /** Ends it, at once and without its knowing. */

@@ -24,6 +24,8 @@ const queues = Array.from({ length: options.queues }, (_, index) => index);
 const waiting: BlkOutRequest[] = [];
 let { hold } = options;
 let answered = 0;
+/** Writes that may still be answered. */
+let left = Infinity;
 const problems: string[] = [];
 
 const device = new BlkDevice({
@@ -66,7 +68,7 @@ function take(request: BlkRequest): Completion | undefined {
 
 /** Answers writes, whichever, as long as enough are left. */
 function answerSome(): void {
-  for (let left = hold === 0 ? waiting.length : MOST_ANSWERS; left > 0 && waiting.length > hold; left--) {
+  for (let now = hold === 0 ? waiting.length : MOST_ANSWERS; now > 0 && left > 0 && waiting.length > hold; now--) {
     const place = Math.floor(Math.random() * waiting.length);
     const request = waiting[place];
     const last = waiting.pop();
@@ -77,6 +79,7 @@ function answerSome(): void {
     note("answered", request, generationOf(request));
     request.complete("OK");
     answered++;
+    left--;
   }
 }
 setInterval(answerSome, TICK);
@@ -114,7 +117,7 @@ function report(): SlowDiskReport {
 const say = (what: unknown): void => void process.send?.(what);
 process.on("disconnect", () => process.exit());
 process.on("message", (order: SlowDiskOrder) => {
-  if (order.hold !== undefined) ({ hold } = order);
+  if (order.hold !== undefined) [hold, left] = [order.hold, order.most ?? Infinity];
   if (order.serve === true) void start();
   if (order.report === true) say(report());
   if (order.holdings === true) void holdings().then(say);

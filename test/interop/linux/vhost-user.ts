@@ -58,7 +58,7 @@ export function servedTo<Started extends GuestCommands>(
       if (error instanceof Error) error.message += ["", ...problems].join("\n");
       throw error;
     }
-  }, 200_000);
+  }, 900_000);
   afterEach((context) => {
     if (context.task.result?.state === "fail") {
       console.error([...problems, guest?.account()].join("\n"));

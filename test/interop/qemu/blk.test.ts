@@ -75,7 +75,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
     { name: "packed, indirect", withhold: ["EVENT_IDX"], interrupts: "lines" },
     { name: "packed, event_idx", withhold: ["INDIRECT_DESC"], interrupts: "lines" },
     { name: "packed", withhold: ["INDIRECT_DESC", "EVENT_IDX"], interrupts: "messages" },
-  ] as const)("does 10,000 random reads and writes over PCI: $name", { timeout: 120_000 }, async (form) => {
+  ] as const)("does 10,000 random reads and writes over PCI: $name", { timeout: 900_000 }, async (form) => {
     await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
       const mirror = new Uint8Array(await image.read());
       const packed = form.name.startsWith("packed");
@@ -94,7 +94,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
     });
   });
 
-  it("does random reads and writes over MMIO", { timeout: 180_000 }, async () => {
+  it("does random reads and writes over MMIO", { timeout: 900_000 }, async () => {
     await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
       const mirror = new Uint8Array(await image.read());
       await onMicrovm(disk(image.path, "virtio-blk-device"), async (machine) => {
@@ -105,7 +105,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
     });
   });
 
-  it("does random reads and writes over MMIO, through the legacy interface", { timeout: 180_000 }, async () => {
+  it("does random reads and writes over MMIO, through the legacy interface", { timeout: 900_000 }, async () => {
     await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
       const mirror = new Uint8Array(await image.read());
       await onMicrovm(
@@ -123,7 +123,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-blk", () => {
     });
   });
 
-  it("discards, writes zeroes, says its name and refuses what is beyond its end", { timeout: 180_000 }, async () => {
+  it("discards, writes zeroes, says its name and refuses what is beyond its end", { timeout: 900_000 }, async () => {
     await withImage(pattern(SECTORS * SECTOR, 7), async (image) => {
       await onPc(disk(image.path, "virtio-blk-pci"), async (machine) => {
         const features = ["FLUSH", "DISCARD", "WRITE_ZEROES", "CONFIG_WCE", "SEG_MAX", "BLK_SIZE"] as const;

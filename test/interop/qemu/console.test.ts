@@ -32,7 +32,7 @@ async function withHostEnd(work: (path: string, end: () => Promise<Socket>) => P
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-serial", () => {
-  it("does the handshake of its ports over PCI, and carries bytes both ways", { timeout: 180_000 }, async () => {
+  it("does the handshake of its ports over PCI, and carries bytes both ways", { timeout: 900_000 }, async () => {
     await withHostEnd(async (path, end) => {
       const devices = [
         "-device", "virtio-serial-pci,max_ports=4", "-chardev", "null,id=nothing", "-device", "virtconsole,chardev=nothing,nr=0",
@@ -80,7 +80,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-serial", () => {
     });
   });
 
-  it("carries bytes over MMIO", { timeout: 180_000 }, async () => {
+  it("carries bytes over MMIO", { timeout: 900_000 }, async () => {
     await withHostEnd(async (path, end) => {
       const devices = [
         "-device", "virtio-serial-device,max_ports=1", "-chardev", `socket,id=port,path=${path}`,

@@ -8,7 +8,7 @@ const devices = ["-object", "cryptodev-backend-builtin,id=c0", "-device", "virti
 describe.runIf(await requireQemu())("QEMU's virtio-crypto", () => {
   it.each([16, 24, 32])(
     "AES-CBC in sessions, key of %d bytes, as node:crypto has it",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async (length) => {
       await onPc(devices, async (machine) => {
         const errors: Error[] = [];

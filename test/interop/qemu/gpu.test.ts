@@ -19,7 +19,7 @@ function parsePpm(file: Buffer): { width: number; height: number; pixels: Buffer
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-gpu", () => {
-  it("shows what was drawn in guest memory", { timeout: 180_000 }, async () => {
+  it("shows what was drawn in guest memory", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const devices = ["-device", `virtio-gpu-pci,id=gpu,xres=${String(WIDTH)},yres=${String(HEIGHT)}`];
       await onPc(devices, async (machine) => {

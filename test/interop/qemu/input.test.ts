@@ -20,7 +20,7 @@ async function bitmap(driver: InputDriver, subsel: number): Promise<Uint8Array> 
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-input", () => {
-  it("a tablet over PCI says what it is, and where the pointer is put through QMP", { timeout: 180_000 }, async () => {
+  it("a tablet over PCI says what it is, and where the pointer is put through QMP", { timeout: 900_000 }, async () => {
     await onPc(["-device", "virtio-tablet-pci,serial=tab1"], async (machine) => {
       const events: InputEvent[] = [];
       const driver = await InputDriver.start(await machine.open(18), { eventq: (event) => void events.push(event) });
@@ -66,7 +66,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-input", () => {
 
   it(
     "a keyboard over MMIO: keys from QMP, more of them than there are buffers, and a light",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async () => {
       await onMicrovm(["-device", "virtio-keyboard-device"], async (machine) => {
         const events: InputEvent[] = [];

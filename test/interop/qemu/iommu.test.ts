@@ -13,7 +13,7 @@ const READ_WRITE = IommuMapFlags.READ | IommuMapFlags.WRITE;
 describe.runIf(await requireQemu())("QEMU's virtio-iommu", () => {
   it(
     "translates for a disk: nothing goes through before it is mapped, nor after it is unmapped",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async () => {
       const image = Uint8Array.from({ length: 64 * SECTOR }, (_, index) => (index * 11 + (index >>> 8)) & 255);
       await withImage(image, async (file) => {

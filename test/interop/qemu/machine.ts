@@ -14,6 +14,9 @@ import { requirePeer } from "../peers.js";
 /** The QEMU whose devices are driven; another one than the installed one by the environment. */
 export const qemuProgram = process.env["VIRTIO_GEN_QEMU"] ?? "qemu-system-x86_64";
 
+/** No test waits for the end of these, in milliseconds. */
+const PATIENT = { startTimeout: 120_000, answerTimeout: 120_000 };
+
 /** Asks for QEMU (and koffi, for its memory) at the top of a suite: `describe.runIf(await requireQemu())`. */
 export function requireQemu(): Promise<boolean> {
   return requirePeer(`QEMU (${qemuProgram})`, async () => {
@@ -29,7 +32,10 @@ export async function onPc<T>(
   work: (machine: QemuPc) => Promise<T>,
   options: Omit<QemuPcOptions, "arguments"> = {},
 ): Promise<T> {
-  return await withMachine(await QemuPc.start({ program: qemuProgram, ...options, arguments: devices }), work);
+  return await withMachine(
+    await QemuPc.start({ program: qemuProgram, ...PATIENT, ...options, arguments: devices }),
+    work,
+  );
 }
 
 /** The same on a microvm, whose devices are behind MMIO registers. */
@@ -38,7 +44,10 @@ export async function onMicrovm<T>(
   work: (machine: QemuMicrovm) => Promise<T>,
   options: Omit<QemuMicrovmOptions, "arguments"> = {},
 ): Promise<T> {
-  return await withMachine(await QemuMicrovm.start({ program: qemuProgram, ...options, arguments: devices }), work);
+  return await withMachine(
+    await QemuMicrovm.start({ program: qemuProgram, ...PATIENT, ...options, arguments: devices }),
+    work,
+  );
 }
 
 async function withMachine<M extends QemuPc | QemuMicrovm, T>(

@@ -15,7 +15,7 @@ async function shown(qmp: QmpClient): Promise<object> {
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-mem", () => {
-  it("plugs and unplugs blocks", { timeout: 180_000 }, async () => {
+  it("plugs and unplugs blocks", { timeout: 900_000 }, async () => {
     const devices = [
       // Guest memory of these tests is 64 MiB; the device adds up to 64 more.
       "-m", "64M,maxmem=256M,slots=1", "-object", "memory-backend-ram,id=more,size=64M",
@@ -64,7 +64,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-mem", () => {
 });
 
 describe.runIf(await requireQemu())("QEMU's virtio-pmem", () => {
-  it("flushes what was written to its memory", { timeout: 180_000 }, async () => {
+  it("flushes what was written to its memory", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const path = join(folder, "pmem");
       const devices = [

@@ -22,7 +22,7 @@ async function writeAndRead(driver: BlkDriver): Promise<void> {
 }
 
 describe.runIf(await requireQemu())("guest memory as a copy, where it cannot be mapped", () => {
-  it("works over PCI", { timeout: 180_000 }, async () => {
+  it("works over PCI", { timeout: 900_000 }, async () => {
     await withImage(new Uint8Array(1024 * 1024), async (image) => {
       await onPc(
         disk(image.path, "virtio-blk-pci"),
@@ -38,7 +38,7 @@ describe.runIf(await requireQemu())("guest memory as a copy, where it cannot be 
     });
   });
 
-  it("works over MMIO, without event_idx and indirect descriptors", { timeout: 180_000 }, async () => {
+  it("works over MMIO, without event_idx and indirect descriptors", { timeout: 900_000 }, async () => {
     await withImage(new Uint8Array(1024 * 1024), async (image) => {
       await onMicrovm(
         disk(image.path, "virtio-blk-device"),

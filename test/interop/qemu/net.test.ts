@@ -30,14 +30,15 @@ async function withWire(
   work: (netdev: string[], wire: { sent: Uint8Array[]; send(frame: Uint8Array): void }) => Promise<void>,
 ) {
   const socket = await boundSocket();
-  // A port for QEMU, free a moment ago.
-  const other = await boundSocket();
-  const { port } = other.address();
-  other.close();
   const sent: Uint8Array[] = [];
-  socket.on("message", (message) => sent.push(new Uint8Array(message)));
+  // QEMU takes any port that is free, and speaks first.
+  let port = 0;
+  socket.on("message", (message, from) => {
+    ({ port } = from);
+    sent.push(new Uint8Array(message));
+  });
   const here = socket.address().port;
-  const netdev = ["-netdev", `socket,id=wire,udp=127.0.0.1:${String(here)},localaddr=127.0.0.1:${String(port)}`];
+  const netdev = ["-netdev", `socket,id=wire,udp=127.0.0.1:${String(here)},localaddr=127.0.0.1:0`];
   try {
     await work(netdev, { sent, send: (bytes) => socket.send(bytes, port, "127.0.0.1") });
   } finally {
@@ -70,7 +71,7 @@ async function exchange(transport: DriverTransport, wire: { sent: Uint8Array[]; 
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-net", () => {
-  it("carries frames over PCI and obeys the control queue", { timeout: 180_000 }, async () => {
+  it("carries frames over PCI and obeys the control queue", { timeout: 900_000 }, async () => {
     await withWire(async (netdev, wire) => {
       const device = "virtio-net-pci,netdev=wire,mac=52:54:00:12:34:56,mq=on";
       await onPc([...netdev, "-device", device], async (machine) => {
@@ -103,7 +104,7 @@ describe.runIf(await requireQemu())("QEMU's virtio-net", () => {
     });
   });
 
-  it("carries frames over MMIO", { timeout: 180_000 }, async () => {
+  it("carries frames over MMIO", { timeout: 900_000 }, async () => {
     await withWire(async (netdev, wire) => {
       await onMicrovm(
         [...netdev, "-device", "virtio-net-device,netdev=wire,mac=52:54:00:12:34:56"],

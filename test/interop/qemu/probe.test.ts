@@ -17,7 +17,7 @@ function verdicts(report: ProbeReport, at = 0): Record<string, string> {
 }
 
 describe.runIf(await requireQemu())("virtio-gen probe", () => {
-  it("finds that virtio-net-pci resets and resizes idle queues", { timeout: 180_000 }, async () => {
+  it("finds that virtio-net-pci resets and resizes idle queues", { timeout: 900_000 }, async () => {
     const { report } = await probed("--device", "virtio-net-pci,mac=52:54:00:01:02:03");
     const [device] = report.devices;
     expect(device).toMatchObject({ id: 1, name: "net", transport: "pci", queueSizes: [256, 256, 64] });
@@ -31,12 +31,12 @@ describe.runIf(await requireQemu())("virtio-gen probe", () => {
     expect(verdicts(report)).toMatchObject({ serves: "not checked", packed: "not offered", event_idx: "pass" });
   });
 
-  it("looks at packed rings, too, where they are offered", { timeout: 180_000 }, async () => {
+  it("looks at packed rings, too, where they are offered", { timeout: 900_000 }, async () => {
     const { report } = await probed("--device", "virtio-net-pci,packed=on");
     expect(verdicts(report)).toMatchObject({ indirect: "pass", packed: "pass", "packed-all": "pass" });
   });
 
-  it("finds stale completions of virtio-blk-pci, or that they are mended", { timeout: 120_000 }, async () => {
+  it("finds stale completions of virtio-blk-pci, or that they are mended", { timeout: 900_000 }, async () => {
     const { code, report } = await probed("--device", "virtio-blk-pci,packed=on,num-queues=2");
     expect(report.devices[0]?.config).toMatchObject({ capacity: 131_072 });
     expect(verdicts(report)).toMatchObject({ idle: "pass", resize: "pass", serves: "pass", "in-flight": "pass" });
@@ -49,7 +49,7 @@ describe.runIf(await requireQemu())("virtio-gen probe", () => {
     expect(report.devices[0]?.checks.find(({ id }) => id.endsWith("fresh"))?.seen).toMatch(/^\d+ stale completions$/);
   });
 
-  it("finds that virtio-mmio ignores QueueReset, and says so in a table", { timeout: 180_000 }, async () => {
+  it("finds that virtio-mmio ignores QueueReset, and says so in a table", { timeout: 900_000 }, async () => {
     const args = ["probe", "--machine", "microvm", "--device", "virtio-blk-device"];
     const { code, out } = await new Workspace().run(args, { terminal: true, env: { TERM: "xterm" } });
     expect(out).toContain("virtio-blk (device 2) over MMIO");
@@ -59,7 +59,7 @@ describe.runIf(await requireQemu())("virtio-gen probe", () => {
     expect(out).toMatch(/2\.6\.1\.1 {2}resets an idle queue .*fail.*reset reads 0, enable reads 1/);
   });
 
-  it("looks at several devices of QEMU's own arguments, on both boards", { timeout: 180_000 }, async () => {
+  it("looks at several devices of QEMU's own arguments, on both boards", { timeout: 900_000 }, async () => {
     const pci = ["-device", "virtio-rng-pci", "-device", "virtio-scsi-pci", "-device", "virtio-balloon-pci"];
     const { report } = await probed("--", ...pci, "-device", "virtio-serial-pci,max_ports=4,disable-legacy=on");
     expect(report.devices.map(({ name }) => name).sort()).toEqual(["balloon", "console", "entropy", "scsi"]);
@@ -81,7 +81,7 @@ describe.runIf(await requireQemu())("virtio-gen probe", () => {
     expect(other.report.devices.map(({ name }) => name).sort()).toEqual(["balloon", "entropy"]);
   });
 
-  it("says that a feature is not offered, and is content with that", { timeout: 180_000 }, async () => {
+  it("says that a feature is not offered, and is content with that", { timeout: 900_000 }, async () => {
     const { code, report } = await probed("--device", "virtio-rng-pci,queue_reset=off");
     expect(code).toBe(0);
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["not offered"]));
@@ -89,7 +89,7 @@ describe.runIf(await requireQemu())("virtio-gen probe", () => {
 
   it(
     "ends with 2 and a reason when there is nothing to probe, and leaves nothing behind",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async () => {
       const workspace = new Workspace();
       vi.stubEnv("TMPDIR", workspace.folder);

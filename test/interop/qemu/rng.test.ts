@@ -23,15 +23,15 @@ async function draw(transport: DriverTransport): Promise<void> {
 }
 
 describe.runIf(await requireQemu())("QEMU's virtio-rng", () => {
-  it("gives entropy over PCI", { timeout: 180_000 }, async () => {
+  it("gives entropy over PCI", { timeout: 900_000 }, async () => {
     await onPc([...source, "-device", "virtio-rng-pci,rng=source"], async (machine) => draw(await machine.open(4)));
   });
-  it("gives entropy over MMIO", { timeout: 180_000 }, async () => {
+  it("gives entropy over MMIO", { timeout: 900_000 }, async () => {
     await onMicrovm([...source, "-device", "virtio-rng-device,rng=source"], async (machine) =>
       draw(await machine.open(4)),
     );
   });
-  it("gives entropy over MMIO, through the legacy interface", { timeout: 180_000 }, async () => {
+  it("gives entropy over MMIO, through the legacy interface", { timeout: 900_000 }, async () => {
     const devices = [...source, "-device", "virtio-rng-device,rng=source"];
     await onMicrovm(
       devices,

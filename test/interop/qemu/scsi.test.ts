@@ -42,7 +42,7 @@ function devices(path: string, throttle = ""): string[] {
 const image = Uint8Array.from({ length: SECTORS * SECTOR }, (_, index) => (index * 7 + (index >>> 9)) & 255);
 
 describe.runIf(await requireQemu())("QEMU's virtio-scsi", () => {
-  it("inquires, reads, writes and reports errors over PCI", { timeout: 180_000 }, async () => {
+  it("inquires, reads, writes and reports errors over PCI", { timeout: 900_000 }, async () => {
     await withImage(image, async (file) => {
       await onPc(devices(file.path), async (machine) => {
         const driver = await ScsiDriver.start(await machine.open(8), { features: ["HOTPLUG", "CHANGE"], cut });
@@ -92,41 +92,54 @@ describe.runIf(await requireQemu())("QEMU's virtio-scsi", () => {
 
   it(
     "manages tasks: a reset of the unit ends its commands, and an event names a unit that is pulled out",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async () => {
       await withImage(image, async (file) => {
-        // One operation a second: what is sent at once stays in flight.
-        await onPc(devices(file.path, ",throttling.iops-total=1"), async (machine) => {
-          const events: ScsiEvent[] = [];
-          const driver = await ScsiDriver.start(await machine.open(8), {
-            features: ["HOTPLUG"],
-            cut,
-            eventq: (event) => void events.push(event),
-          });
-          const disk = lun(3, 1);
-          await command(driver, disk, [0x00]);
-          const inFlight = Array.from({ length: 4 }, async (_, index) => {
-            const reply = await command(driver, disk, read10(index, 1), SECTOR);
-            return reply.response;
-          });
-          const query = await driver.controlq.submit({ type: "TMF", subtype: "QUERY_TASK_SET", lun: disk, id: 0n });
-          expect(query.response).toBe("FUNCTION_SUCCEEDED");
-          const reset = await driver.controlq.submit({ type: "TMF", subtype: "LOGICAL_UNIT_RESET", lun: disk, id: 0n });
-          expect(reset.response).toBe("FUNCTION_COMPLETE");
-          const responses = await Promise.all(inFlight);
-          expect(responses.filter((response) => response === "RESET").length).toBeGreaterThanOrEqual(2);
-          const none = await driver.controlq.submit({ type: "TMF", subtype: "ABORT_TASK_SET", lun: lun(9, 0), id: 0n });
-          expect(none.response).toBe("BAD_TARGET");
+        // One block a second: what is sent at once stays in flight, for minutes.
+        await onPc(
+          devices(file.path, `,throttling.iops-total=1,throttling.iops-size=${String(SECTOR)}`),
+          async (machine) => {
+            const events: ScsiEvent[] = [];
+            const driver = await ScsiDriver.start(await machine.open(8), {
+              features: ["HOTPLUG"],
+              cut,
+              eventq: (event) => void events.push(event),
+            });
+            const disk = lun(3, 1);
+            await command(driver, disk, [0x00]);
+            const inFlight = Array.from({ length: 4 }, async (_, index) => {
+              const reply = await command(driver, disk, read10(index, 100), 100 * SECTOR);
+              return reply.response;
+            });
+            const query = await driver.controlq.submit({ type: "TMF", subtype: "QUERY_TASK_SET", lun: disk, id: 0n });
+            expect(query.response).toBe("FUNCTION_SUCCEEDED");
+            const reset = await driver.controlq.submit({
+              type: "TMF",
+              subtype: "LOGICAL_UNIT_RESET",
+              lun: disk,
+              id: 0n,
+            });
+            expect(reset.response).toBe("FUNCTION_COMPLETE");
+            const responses = await Promise.all(inFlight);
+            expect(responses.filter((response) => response === "RESET").length).toBeGreaterThanOrEqual(2);
+            const none = await driver.controlq.submit({
+              type: "TMF",
+              subtype: "ABORT_TASK_SET",
+              lun: lun(9, 0),
+              id: 0n,
+            });
+            expect(none.response).toBe("BAD_TARGET");
 
-          // The unit is pulled out: an event names it.
-          await machine.qemu.qmp.execute("device_del", { id: "unit" });
-          await until(() => events.length > 0);
-          // In events QEMU 7.2 leaves out the 0x4000 of the addressing method.
-          expect([1, 0x4001]).toContain(events[0]?.lun.unit);
-          expect(events[0]).toMatchObject({ lun: { format: 1, target: 3 }, reason: 2 });
-          expect((await command(driver, disk, [0x00])).response).toBe("BAD_TARGET");
-          await driver.stop();
-        });
+            // The unit is pulled out: an event names it.
+            await machine.qemu.qmp.execute("device_del", { id: "unit" });
+            await until(() => events.length > 0);
+            // In events QEMU 7.2 leaves out the 0x4000 of the addressing method.
+            expect([1, 0x4001]).toContain(events[0]?.lun.unit);
+            expect(events[0]).toMatchObject({ lun: { format: 1, target: 3 }, reason: 2 });
+            expect((await command(driver, disk, [0x00])).response).toBe("BAD_TARGET");
+            await driver.stop();
+          },
+        );
       });
     },
   );

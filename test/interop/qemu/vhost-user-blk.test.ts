@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BlkDevice, BlkDriver } from "../../../generated/blk.js";
 import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
 import { onPc, requireQemu, withFolder } from "./machine.js";
+import { isListening } from "../vhost-user/peer-process.js";
 import { until } from "./until.js";
 
 const backEnd = fileURLToPath(new URL("../../runtime/transport/vhost-user/mortal-back-end.ts", import.meta.url));
@@ -92,7 +92,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
     { name: "split, plain", late: false, packed: false, withhold: ["INDIRECT_DESC", "EVENT_IDX"] },
     { name: "packed, indirect, event_idx", late: false, packed: true, withhold: [] },
     { name: "packed, plain, answers out of order", late: true, packed: true, withhold: ["INDIRECT_DESC", "EVENT_IDX"] },
-  ] as const)("is read and written: $name", { timeout: 120_000 }, async ({ late, packed, withhold }) => {
+  ] as const)("is read and written: $name", { timeout: 900_000 }, async ({ late, packed, withhold }) => {
     await withFolder(async (folder) => {
       const disk = new Uint8Array(SECTORS * SECTOR);
       const device = ramDisk(disk, { late, packed });
@@ -116,7 +116,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
 
   it(
     "tells of a new size while it runs, takes writes of its configuration, and survives a pause",
-    { timeout: 120_000 },
+    { timeout: 900_000 },
     async () => {
       await withFolder(async (folder) => {
         const disk = new Uint8Array(SECTORS * SECTOR);
@@ -147,7 +147,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
     },
   );
 
-  it("serves one QEMU after the other, each killed in the middle", { timeout: 120_000 }, async () => {
+  it("serves one QEMU after the other, each killed in the middle", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const disk = new Uint8Array(SECTORS * SECTOR);
       const { served, errors } = await serveDisk(folder, ramDisk(disk, { late: true }));
@@ -166,7 +166,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
     });
   });
 
-  it("loses no write when the back end is killed, twice, and QEMU connects again", { timeout: 180_000 }, async () => {
+  it("loses no write when the back end is killed, twice, and QEMU connects again", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       const socket = join(folder, "s");
       const start = (life: number, slowness: number): ChildProcess => {
@@ -176,7 +176,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
       };
       let back = start(0, 1);
       try {
-        await until(() => existsSync(socket), 60);
+        await until(() => isListening(socket), 300);
         await onPc(frontEnd(socket, { chardev: ",reconnect=1" }), async (machine) => {
           const driver = await BlkDriver.start(await machine.open(2));
           let done = 0;
@@ -188,7 +188,7 @@ describe.runIf(await requireQemu())("a generated disk behind QEMU's vhost-user-b
           });
           for (let life = 1; life <= 2; life++) {
             const before = done;
-            await until(() => done > before + 3, 60);
+            await until(() => done > before + 3, 300);
             const killed = once(back, "exit");
             back.kill("SIGKILL");
             await killed;

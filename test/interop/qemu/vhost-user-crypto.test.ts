@@ -21,7 +21,7 @@ describe.runIf(await requireQemu())("a generated crypto device behind QEMU's cry
     { driver: "with a plain ring", withhold: ["EVENT_IDX", "INDIRECT_DESC"] },
   ] as const)(
     "has the sessions that QEMU sends as messages, for a driver $driver",
-    { timeout: 180_000 },
+    { timeout: 900_000 },
     async ({ withhold }) => {
       await withFolder(async (folder) => {
         const errors: Error[] = [];

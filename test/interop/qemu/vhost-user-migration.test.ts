@@ -10,6 +10,8 @@ import { until } from "./until.js";
 
 const LENGTH = 65_536;
 const LANES = 8;
+/** In bytes. */
+const FILLER = 24 << 20;
 
 const frontEnd = (socket: string): string[] => [
   "-chardev",
@@ -25,7 +27,7 @@ const roundsOf = (answer: unknown): number =>
   (answer as { readonly ram?: Readonly<Record<string, number>> }).ram?.["dirty-sync-count"] ?? 0;
 
 describe.runIf(await requireQemu())("live migration between two QEMUs", () => {
-  it("takes all pages along that the device wrote meanwhile", { timeout: 180_000 }, async () => {
+  it("takes all pages along that the device wrote meanwhile", { timeout: 900_000 }, async () => {
     await withFolder(async (folder) => {
       let answers = 0;
       const disk = (): BlkDevice =>
@@ -55,6 +57,10 @@ describe.runIf(await requireQemu())("live migration between two QEMUs", () => {
       const there = await serve(second, { socket: join(folder, "second"), onError });
       await onPc(frontEnd(here.socket), async (source) => {
         const driver = await BlkDriver.start(await source.open(2));
+        // What is not empty takes seconds to be sent: the device has its turns meanwhile.
+        const filler = source.allocator.allocate(FILLER, 4096);
+        const region = source.memory.locate(filler, FILLER);
+        region?.bytes.fill(0x5a, filler - region.start, filler - region.start + FILLER);
         const uri = `unix:${join(folder, "migration")}`;
         const target = await QemuProcess.start({
           machine: "pc",

@@ -15,7 +15,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 const suite = describe.runIf(await requireUml());
-suite("Linux's console driver and two generated devices over vhost-user", { timeout: 180_000 }, () => {
+suite("Linux's console driver and two generated devices over vhost-user", { timeout: 900_000 }, () => {
   const ports = new ConsolePorts([{}, { name: "org.example.channel" }, { name: "org.example.later" }], 2);
   // The other one has a single port and no control queues.
   let typed = "";
@@ -30,8 +30,11 @@ suite("Linux's console driver and two generated devices over vhost-user", { time
   const session = umlWith([ports.device, simple], ["virtio_console"]);
   /** Which of the two is found first is the kernel's business. */
   let terminals = { multiport: "", simple: "" };
-  /** Keeps a terminal open: without that it has no size. */
-  const holding = (terminal: string): string => `sleep 1000 <>${terminal} >/dev/null 2>&1 &`;
+  /** Keeps a terminal open from now on: without that it has no size, and does not hear of one. */
+  const hold = async (terminal: string): Promise<void> => {
+    await session.guest.run(`rm -f /tmp/open; { >/tmp/open; exec sleep 1000; } <>${terminal} >/dev/null 2>&1 &`);
+    await session.guest.until("[ -e /tmp/open ]");
+  };
 
   it("is asked which ports there are, and sets each up", async () => {
     const { guest } = session;
@@ -65,14 +68,14 @@ suite("Linux's console driver and two generated devices over vhost-user", { time
 
   it("has the size that a control message says", async () => {
     const { guest } = session;
-    await guest.run(holding(terminals.multiport));
+    await hold(terminals.multiport);
     ports.resize(CONSOLE, 132, 43);
     await guest.until(`[ "$(stty -F ${terminals.multiport} size)" = "43 132" ]`);
   });
 
   it("has the size that the configuration says, without control messages", async () => {
     const { guest } = session;
-    await guest.run(holding(terminals.simple));
+    await hold(terminals.simple);
     simple.config.update({ cols: 100, rows: 40 });
     await guest.until(`[ "$(stty -F ${terminals.simple} size)" = "40 100" ]`);
   });

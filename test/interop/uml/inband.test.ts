@@ -14,7 +14,7 @@ function sha256(bytes: Uint8Array): string {
 
 /** Linux takes in-band notifications wherever they are offered; its time-travel mode, which they were made for, is not needed. */
 const suite = describe.runIf(await requireUml());
-suite("Linux's drivers, with Linux as a front end that kicks and is called by messages", { timeout: 180_000 }, () => {
+suite("Linux's drivers, with Linux as a front end that kicks and is called by messages", { timeout: 900_000 }, () => {
   const sent = vi.spyOn(MessageChannel.prototype, "offer");
   const received = vi.spyOn(MessageChannel.prototype, "receive");
   afterAll(() => vi.restoreAllMocks());
@@ -57,10 +57,10 @@ suite("Linux's drivers, with Linux as a front end that kicks and is called by me
     await moveFar(guest, "eth1");
     await guest.run(`${FAR} ip addr add 10.9.0.2/24 dev eth1 && ${FAR} ip link set eth1 up`);
     await guest.run("ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up");
-    expect(await guest.run("ping -c 5 -i 0.2 10.9.0.2")).toContain("5 packets received, 0% packet loss");
-    const receiving = guest.run(`${FAR} stream receive 5000 ${MIB}`, 60);
+    expect(await guest.run("ping -c 5 -i 0.2 -W 60 10.9.0.2")).toContain("5 packets received, 0% packet loss");
+    const receiving = guest.run(`${FAR} stream receive 5000 ${MIB}`);
     await guest.until(`${FAR} netstat -tln | grep -q :5000`);
-    await guest.run(`stream send 10.9.0.2 5000 ${MIB}`, 60);
+    await guest.run(`stream send 10.9.0.2 5000 ${MIB}`);
     expect(await receiving).toMatch(/^1048576 bytes in /);
     // Linux answers to every call.
     expect(

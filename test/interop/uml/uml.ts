@@ -24,7 +24,7 @@ export interface UmlOptions {
 }
 
 /** For how long it may take to start, in seconds: it needs about 2, on a machine that does nothing else. */
-const BOOT_PATIENCE = 60;
+const BOOT_PATIENCE = 300;
 
 /** In MiB. */
 const MEMORY = 128;

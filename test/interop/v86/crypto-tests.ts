@@ -21,7 +21,7 @@ export function judgeCrypto(session: V86Session, engine: CryptoEngine): void {
     const { guest } = session;
     await guest.run("modprobe -a virtio_crypto algif_skcipher", PATIENCE);
     await guest.run(`yes 'what is to be encrypted; ' | tr -d '\\n' | head -c ${LENGTH} >/tmp/plain`, PATIENCE);
-  }, 1000 * PATIENCE);
+  }, 3000 * PATIENCE);
 
   it("is tried by the kernel with its test vectors, and taken", async () => {
     const { guest } = session;

@@ -18,7 +18,7 @@ export function judgeFileSystem(session: V86Session, folder: string): void {
     writeFileSync(inFolder("greeting"), "hello from the host\n");
     symlinkSync("greeting", inFolder("link"));
     await session.guest.run("modprobe virtiofs", PATIENCE);
-  }, 1000 * PATIENCE);
+  }, 3000 * PATIENCE);
 
   it("is mounted by its tag, and shows what is in the directory", async () => {
     const { guest } = session;

@@ -24,7 +24,7 @@ describe.runIf(await requireV86()).each([
   { rings: "packed", features: ["RING_PACKED"], kernelArguments: "page_poison=1", poison: 0xaa },
 ] as const)(
   "more drivers of Linux and generated devices on v86's PCI bus, with $rings rings",
-  { timeout: 400_000 },
+  { timeout: 900_000 },
   ({ features, kernelArguments, poison }) => {
     const folder = mkdtempSync(join(tmpdir(), "virtio-gen-v86-"));
     const [shared, path] = [join(folder, "shared"), join(folder, "vsock")];
@@ -50,7 +50,7 @@ describe.runIf(await requireV86()).each([
       const devices = [balloon.device, disk.device, bridge.device, directory.device, engine.device];
       guest = await V86Guest.start(devices, ["virtio_pci"], { kernelArguments });
       balloon.memory = guest.memory;
-    }, 600_000);
+    }, 900_000);
     afterEach((context) => {
       if (context.task.result?.state !== "fail") return;
       console.error([...problems, ...balloon.problems, ...balloon.mistakes, guest?.account()].join("\n"));

@@ -17,7 +17,7 @@ export function judgeScsi(session: V86Session, disk: ScsiDisk): void {
   start.copy(disk.bytes);
   beforeAll(async () => {
     await session.guest.run("modprobe -a virtio_scsi sd_mod", PATIENCE);
-  }, 1000 * PATIENCE);
+  }, 3000 * PATIENCE);
 
   it("finds the one unit that there is, reads and writes it", async () => {
     const { guest } = session;

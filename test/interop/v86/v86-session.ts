@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { V86Guest } from "./v86-guest.js";
 
 /** For commands that take a while: enough for a machine that is ten times slower, in seconds. */
-export const PATIENCE = 200;
+export const PATIENCE = 300;
 
 /** A guest that is started before tests run. */
 export interface V86Session {

@@ -21,7 +21,7 @@ export function judgeVsock(session: V86Session, path: string): void {
     });
     await new Promise<void>((resolve) => echo?.listen(`${path}_${HOST_PORT}`, resolve));
     await session.guest.run("modprobe vmw_vsock_virtio_transport", PATIENCE);
-  }, 1000 * PATIENCE);
+  }, 3000 * PATIENCE);
   afterAll(() => echo?.close());
 
   it("calls the host, which answers: a MiB there and back", async () => {

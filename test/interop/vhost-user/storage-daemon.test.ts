@@ -58,7 +58,7 @@ const peer = await requirePeer("QEMU's storage daemon (qemu-utils)", async () =>
   return missingProgram(PROGRAM);
 });
 
-describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { timeout: 180_000 }, () => {
+describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { timeout: 900_000 }, () => {
   it("reads the configuration", async () => {
     await onDisk(new Uint8Array(SIZE), async ({ transport }) => {
       const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH", "BLK_SIZE", "SEG_MAX"] });

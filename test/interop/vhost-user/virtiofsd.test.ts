@@ -102,7 +102,7 @@ const peer = await requirePeer("virtiofsd (qemu-system-common), as root", async 
   return missingProgram(PROGRAM);
 });
 
-describe.runIf(peer)("the generated file system driver with virtiofsd", { timeout: 180_000 }, () => {
+describe.runIf(peer)("the generated file system driver with virtiofsd", { timeout: 900_000 }, () => {
   it("looks up, opens, reads and writes files", async () => {
     await withFolder(async (folder) => {
       const [shared, socket] = [join(folder, "shared"), join(folder, "socket")];
