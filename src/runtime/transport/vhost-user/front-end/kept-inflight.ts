@@ -4,6 +4,7 @@ import {
   decodePayload,
   encodePayload,
   inflightBytes,
+  inflightPartBytes,
   VhostUserError,
   type InflightArea,
 } from "../protocol/index.js";
@@ -16,10 +17,12 @@ import type { BackEndLink } from "./back-end-link.js";
 export class KeptInflight {
   readonly #area: InflightArea;
   readonly #fd: number;
+  readonly #isPacked: boolean;
 
-  private constructor(area: InflightArea, fd: number) {
+  private constructor(area: InflightArea, fd: number, isPacked: boolean) {
     this.#area = area;
     this.#fd = fd;
+    this.#isPacked = isPacked;
   }
 
   /**
@@ -33,7 +36,7 @@ export class KeptInflight {
     try {
       const area = decodePayload("inflight", answer);
       check(area, { queues, queueSize }, isPacked, fd);
-      return new KeptInflight(area, fd);
+      return new KeptInflight(area, fd, isPacked);
     } catch (error) {
       closeAll(answer.fds);
       if (error instanceof VhostUserError) link.end(error);
@@ -48,10 +51,10 @@ export class KeptInflight {
 
   /** Nothing is in flight on a ring any more, whatever the back end has written down: its queue was reset. */
   forget(index: number): void {
-    const { size, offset, queues } = this.#area;
+    const { offset, queues, queueSize } = this.#area;
     if (index >= queues) return;
-    // All parts have the same size.
-    const part = Math.floor(size / queues);
+    // Whatever room there is to spare is behind the last part.
+    const part = inflightPartBytes(queueSize, this.#isPacked);
     try {
       writeSync(this.#fd, new Uint8Array(part), 0, part, offset + index * part);
     } catch (error) {

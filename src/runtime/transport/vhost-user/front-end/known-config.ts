@@ -24,9 +24,17 @@ export class KnownConfig {
     }
     return bytes.slice(offset, end);
   }
-  written(offset: number, bytes: Uint8Array): void {
+  /** Returns what takes the note back, for a write that was refused. */
+  written(offset: number, bytes: Uint8Array): () => void {
+    const before = this.writes.get(offset);
+    const noted = bytes.slice();
     this.writes.delete(offset);
-    this.writes.set(offset, bytes.slice());
+    this.writes.set(offset, noted);
+    return () => {
+      if (this.writes.get(offset) !== noted) return;
+      this.writes.delete(offset);
+      if (before !== undefined) this.writes.set(offset, before);
+    };
   }
   /** The device has changed it. */
   changed(): void {

@@ -19,10 +19,10 @@ import { KeptInflight } from "./kept-inflight.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
 import { Logging } from "./logging.js";
+import { queueCount } from "./queue-count.js";
 import { RingEvents } from "./ring-events.js";
 import { checkSame, notTheSame } from "./same-device.js";
 
-const NET_DEVICE = 1;
 /** Driver side of vhost-user: a back end in another process, which is given memory and rings. */
 export class VhostUserDriverTransport implements DriverTransport {
   readonly deviceId: number;
@@ -66,7 +66,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.onConfigChange = undefined;
     this.#config = new KnownConfig(options.config);
     this.#accepted = undefined;
-    this.#queues = options.queues ?? DEFAULTS.queues;
+    this.#queues = queueCount(undefined, options);
     this.#inflight = undefined;
     const { reconnect = false } = options;
     this.#links = new LastingLink({
@@ -76,7 +76,8 @@ export class VhostUserDriverTransport implements DriverTransport {
           system,
           watcher: this.#watcher,
           patience: options.patience ?? DEFAULTS.patience,
-          wanted: wantedOf(options),
+          // What only a later one can do was never brought into use, and has nothing to go on with.
+          wanted: this.#isOpen ? this.#protocolFeatures : wantedOf(options),
           onConfigChange: () => this.#configChanged(),
           onCall: (index) => this.#called(index),
           onFailure: (index) => this.#failed(index),
@@ -161,9 +162,14 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
   async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
     if (!this.#has(ProtocolFeature.CONFIG)) return;
-    await this.#links.tell((link) => {
-      this.#config.written(offset, bytes);
-      return link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
+    await this.#links.tell(async (link) => {
+      const takeBack = this.#config.written(offset, bytes);
+      try {
+        await link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
+      } catch (error) {
+        if (error instanceof VhostUserError && error.rule === "refused") takeBack();
+        throw error;
+      }
     });
   }
   configGeneration(): number {
@@ -250,7 +256,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (link === undefined) throw this.#links.ended ?? new VhostUserError("peer-gone", "at once");
     this.#offered = link.offered;
     this.#protocolFeatures = link.protocolFeatures;
-    this.#queues = this.#queuesOf(link);
+    this.#queues = queueCount(link.queues, this.#options);
     this.#isOpen = true;
   }
 
@@ -308,7 +314,7 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   /** Tells a back end all that the one before it was told. */
   async #resume(link: BackEndLink): Promise<void> {
-    checkSame(link, this.#queuesOf(link), {
+    checkSame(link, queueCount(link.queues, this.#options), {
       features: this.#accepted,
       protocolFeatures: this.#protocolFeatures,
       queues: this.#queues,
@@ -322,8 +328,19 @@ export class VhostUserDriverTransport implements DriverTransport {
         await link.channel.tell("SET_CONFIG", { offset, flags: 0, bytes });
       }
     }
-    await this.#tellStatus(link);
-    if (this.#rings.size === 0) return;
+    // The driver is ready when its rings are set up (3.1.1).
+    await this.#tellStatus(link, this.#status & ~DeviceStatus.DRIVER_OK);
+    await this.#resumeRings(link);
+    if ((this.#status & DeviceStatus.DRIVER_OK) !== 0) await this.#tellStatus(link);
+  }
+
+  async #resumeRings(link: BackEndLink): Promise<void> {
+    if (this.#rings.size === 0) {
+      // Nothing is in flight. The first ring asks for a region.
+      this.#inflight?.close();
+      this.#inflight = undefined;
+      return;
+    }
     if (this.#inflight === undefined && !link.has(ProtocolFeature.INFLIGHT_SHMFD)) {
       // Nobody knows what was in flight.
       this.#isLost = true;
@@ -361,8 +378,8 @@ export class VhostUserDriverTransport implements DriverTransport {
     await region.give(link);
   }
 
-  async #tellStatus(link: BackEndLink): Promise<void> {
-    if (link.has(ProtocolFeature.STATUS)) await link.channel.tell("SET_STATUS", BigInt(this.#status));
+  async #tellStatus(link: BackEndLink, status = this.#status): Promise<void> {
+    if (link.has(ProtocolFeature.STATUS)) await link.channel.tell("SET_STATUS", BigInt(status));
   }
 
   /** As a message. A ring that was stopped meanwhile is one all the same. */
@@ -402,11 +419,6 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
   get #queueSize(): number {
     return this.#options.queueSize ?? DEFAULTS.queueSize;
-  }
-  #queuesOf({ queues }: BackEndLink): number {
-    if (queues === undefined) return this.#options.queues ?? DEFAULTS.queues;
-    // Those of a network device are counted in pairs, and the control queue is not one of them.
-    return this.deviceId === NET_DEVICE ? 2 * queues + 1 : queues;
   }
   #has(feature: number): boolean {
     return this.#protocolFeatures.has(feature);

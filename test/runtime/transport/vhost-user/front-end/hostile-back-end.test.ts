@@ -110,6 +110,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
       ...["SET_FEATURES", "GET_CONFIG", "SET_CONFIG", "SET_STATUS", "SET_INFLIGHT_FD"],
       ...setUp,
       ...setUp,
+      "SET_STATUS",
     ]);
     expect(files).toHaveLength(2);
     expect(files[1]).toBe(files[0]);
@@ -124,7 +125,7 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
   it("goes on whenever the next ones die while they are being set up", async () => {
     const on = await open();
     await start(on);
-    const steps = greeting.length + 4 + 2 * setUp.length;
+    const steps = greeting.length + 4 + 2 * setUp.length + 1;
     back.script = (_, __, connection) =>
       connection >= 1 && connection <= steps && back.seen[connection]?.length === connection ? "gone" : undefined;
     back.cutOff();
