@@ -374,7 +374,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
           break;
         }
         const config = await this.refreshConfig();
-        if (this.#state === "running") this.onConfigChange?.(config);
+        // The device tells of changes before it can be seen that it has resumed.
+        if (this.#state === "running" || this.#state === "suspended") this.onConfigChange?.(config);
       } catch (error) {
         this.report(error instanceof Error ? error : new HandlerError("onConfigChange", error));
       }

@@ -166,6 +166,33 @@ describe("recovering a device", () => {
 });
 
 describe("a change of the configuration", () => {
+  it("is told of, also while the driver waits for the device to resume", async () => {
+    const { driver, transport, device } = await connect();
+    await driver.suspend();
+    const { opened, open } = gate();
+    const { getStatus } = transport;
+    let isWaiting = false;
+    // The answer that the device runs comes late.
+    transport.getStatus = async () => {
+      const status = await getStatus();
+      if ((status & DRIVER_OK) === 0 || isWaiting) return status;
+      isWaiting = true;
+      await opened;
+      return status;
+    };
+    const seen: number[] = [];
+    driver.onConfigChange = ({ level }) => void seen.push(level);
+    const resumed = driver.resume();
+    await expect.poll(() => isWaiting).toBe(true);
+    device.config.level = 9;
+    await expect.poll(() => driver.config.level).toBe(9);
+    open();
+    await resumed;
+    await turn();
+    expect(seen).toEqual([9]);
+    await driver.stop();
+  });
+
   it("that comes just after the last one was told of is not lost", async () => {
     const { driver, device, inner } = await connect();
     const seen: number[] = [];
