@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi, type MockInstance } from "vitest";
 import { FeatureSet } from "../../../src/runtime/index.js";
 import { serve } from "../../../src/runtime/transport/vhost-user/index.js";
 import { Session } from "../../../src/runtime/transport/vhost-user/back-end/session.js";
@@ -33,11 +33,15 @@ const MIB = 1 << 20;
 const BUSY = 1024;
 const HELD = 3072;
 const DEPTH = 16;
-/** Of the memory that comes and goes, in MiB: one of Linux's blocks of memory. No other memory is of this size. */
-const PLUGGED = 128;
-/** Where QEMU puts it. */
-const PLUGGED_AT = 2 ** 32;
-const MEMORY_BLOCK = `/sys/devices/system/memory/memory${PLUGGED_AT / (PLUGGED * MIB)}`;
+const MOST_MEMORY = 2048;
+/** Of what is plugged to stay, for the kernel, and of what comes and goes, in MiB. No other memory is of these sizes. */
+const STAYING = 384;
+const PASSING = 128;
+/** Where QEMU puts the one, and the other behind it. */
+const STAYING_AT = 2 ** 32;
+const PASSING_AT = STAYING_AT + STAYING * MIB;
+/** Linux has it in blocks of 128 MiB. */
+const blockAt = (address: number): string => `/sys/devices/system/memory/memory${address / (128 * MIB)}`;
 /** For how long Linux may take to empty the memory and give it back, in seconds. */
 const UNPLUG_PATIENCE = 200;
 
@@ -53,7 +57,8 @@ const PLACES = [
 
 const hasGuest = await requireGuest();
 
-describe.runIf(hasGuest)("Linux's disk while memory is plugged into the machine and taken out again", () => {
+const suite = describe.runIf(hasGuest);
+suite("Linux's disk while memory is plugged into the machine and taken out again", () => {
   const handle = vi.spyOn(Session.prototype, "handle").mockName("handle");
   /** Requests about memory since the last look, in the order in which they came. */
   const requests = (): string[] => {
@@ -70,48 +75,58 @@ describe.runIf(hasGuest)("Linux's disk while memory is plugged into the machine 
     async ({ workers, ...way }) => {
       offered.withSlots = way.offersSlots;
       await withDisk(workers, async ({ devices, served, sha256 }) => {
-        const options = { devices, modules: ["virtio_blk"], mostMemory: 2048 };
+        const options = { devices, modules: ["virtio_blk"], mostMemory: MOST_MEMORY };
         await withGuest(options, async (guest) => {
           await guest.run("echo none >/sys/block/vda/queue/scheduler");
-          // Movable: the kernel keeps nothing there that it could not move away again.
-          await guest.run("echo online_movable >/sys/devices/system/memory/auto_online_blocks");
-          await guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 200);
-          const before = holdings();
-          expect(pluggedMemory()).toEqual([]);
+          expect(ringOf(handle)).toBeLessThan(STAYING_AT);
+          const filling = guest.run(`write-storm write /dev/vda ${BUSY + HELD} 1 64 1`, 200);
+          filling.catch(() => undefined);
+          requests();
+          await plug(guest, "staying", STAYING, "online_kernel");
+          expect(requests()).toEqual(way.added);
+          await guest.until(`grep -q online ${blockAt(PASSING_AT - 128 * MIB)}/state`);
+          await filling;
+          // The kernel takes new memory first, also for the rings of a driver that starts anew.
+          const drivers = "/sys/bus/virtio/drivers/virtio_blk";
+          const name = await guest.run("basename $(readlink -f /sys/block/vda/device)");
+          await guest.run(`echo ${name} >${drivers}/unbind; echo ${name} >${drivers}/bind`);
+          await guest.until("[ -b /dev/vda ] && echo none >/sys/block/vda/queue/scheduler");
+          expect(ringOf(handle)).toBeGreaterThanOrEqual(STAYING_AT);
 
+          const before = holdings();
           const first = storm(guest, "/tmp/first");
           let last = served();
           await until(() => served() > last + 100);
           requests();
-          const backEnd = { "qom-type": "memory-backend-memfd", id: "more", size: PLUGGED * MIB, share: true };
-          await guest.qmp.execute("object-add", backEnd);
-          await guest.qmp.execute("device_add", { driver: "pc-dimm", id: "dimm", memdev: "more" });
+          // Movable: the kernel keeps nothing there that it could not move away again.
+          await plug(guest, "passing", PASSING, "online_movable");
           expect(requests()).toEqual(way.added);
-          expect(pluggedMemory()).toHaveLength(1);
-          await guest.until(`grep -q online ${MEMORY_BLOCK}/state`);
+          expect(mappingsOf(PASSING)).toHaveLength(1);
+          await guest.until(`grep -q online ${blockAt(PASSING_AT)}/state`);
           last = served();
           await until(() => served() > last + 100);
 
           const held = guest.attempt(`held-reads /dev/vda ${BUSY} ${HELD} 1 /tmp/held`, 200);
           held.catch(() => undefined);
           await guest.until("[ -e /tmp/held.filled ]");
-          expect(await pagesInPlugged(guest, "held-reads")).toBeGreaterThanOrEqual(HELD);
+          expect(await pagesInPassing(guest, "held-reads")).toBeGreaterThanOrEqual(HELD);
           await guest.run("touch /tmp/held.read; touch /tmp/held.check");
           expect((await held).output).toBe(`${HELD} of ${HELD} blocks`);
           // What is present in our process of a file that we share is what we have touched.
-          const [touched = 0] = pluggedMemory();
+          const [touched = 0] = mappingsOf(PASSING);
           expect(touched).toBeGreaterThanOrEqual(HELD * BLOCK);
           await first();
 
           const second = storm(guest, "/tmp/second");
+          last = served();
           await until(() => served() > last + 100);
-          expect(await pagesInPlugged(guest, "write-storm")).toBeGreaterThanOrEqual(DEPTH);
+          expect(await pagesInPassing(guest, "write-storm")).toBeGreaterThanOrEqual(DEPTH);
           requests();
           await unplug(guest);
           expect(requests()).toEqual(way.removed);
-          expect(pluggedMemory()).toEqual([]);
-          await guest.run(`[ ! -e ${MEMORY_BLOCK} ]`);
-          await guest.qmp.execute("object-del", { id: "more" });
+          expect(mappingsOf(PASSING)).toEqual([]);
+          await guest.run(`[ ! -e ${blockAt(PASSING_AT)} ]`);
+          await guest.qmp.execute("object-del", { id: "passing" });
           last = served();
           await until(() => served() > last + 100);
           await second();
@@ -176,33 +191,48 @@ function storm(guest: Guest, stop: string): () => Promise<void> {
   };
 }
 
-/** Pages of a program that lie in the memory that was plugged. */
-async function pagesInPlugged(guest: Guest, program: string): Promise<number> {
-  return Number(await guest.run(`pages-above ${PLUGGED_AT} $(pidof ${program})`));
+/** Pages of a program that lie in the memory that comes and goes. */
+async function pagesInPassing(guest: Guest, program: string): Promise<number> {
+  return Number(await guest.run(`pages-above ${PASSING_AT} $(pidof ${program})`));
 }
 
-/** Takes the memory out; done when the guest has let go of it. */
+/** Plugs memory of so many MiB. @param use What Linux is to do with it. */
+async function plug(guest: Guest, name: string, size: number, use: string): Promise<void> {
+  await guest.run(`echo ${use} >/sys/devices/system/memory/auto_online_blocks`);
+  const backEnd = { "qom-type": "memory-backend-memfd", id: name, size: size * MIB, share: true };
+  await guest.qmp.execute("object-add", backEnd);
+  await guest.qmp.execute("device_add", { driver: "pc-dimm", id: `${name}-module`, memdev: name });
+}
+
+/** Takes the memory that comes and goes out; done when the guest has let go of it. */
 async function unplug(guest: Guest): Promise<void> {
   const gone = new Promise<void>((resolve, reject) => {
     guest.qmp.onEvent(({ event, data }) => {
       const device = typeof data === "object" && data !== null && "device" in data ? data.device : undefined;
-      if (event === "DEVICE_DELETED" && device === "dimm") resolve();
+      if (event === "DEVICE_DELETED" && device === "passing-module") resolve();
       if (event === "MEM_UNPLUG_ERROR") reject(new Error(`the guest keeps the memory: ${JSON.stringify(data)}`));
     });
   });
   gone.catch(() => undefined);
-  await guest.qmp.execute("device_del", { id: "dimm" });
+  await guest.qmp.execute("device_del", { id: "passing-module" });
   await within(UNPLUG_PATIENCE, "the guest does not let go of the memory", gone);
 }
 
-/** Of each mapping of the memory that is plugged, the bytes that this process has touched. */
-function pluggedMemory(): number[] {
+/** Of each mapping of a guest's memory of so many MiB, the bytes that this process has touched. */
+function mappingsOf(size: number): number[] {
   const text = readFileSync("/proc/self/smaps", "utf8");
   const pattern = new RegExp(
-    `memory-backend-memfd[^\\n]*\\nSize: +${PLUGGED * 1024} kB\\n(?:.*\\n)*?Rss: +(\\d+) kB`,
+    `memory-backend-memfd[^\\n]*\\nSize: +${size * 1024} kB\\n(?:.*\\n)*?Rss: +(\\d+) kB`,
     "g",
   );
   return [...text.matchAll(pattern)].map(([, kilobytes]) => 1024 * Number(kilobytes));
+}
+
+/** The guest address of the descriptors of the session's ring. */
+function ringOf({ mock }: MockInstance<Session["handle"]>): number {
+  const session = mock.contexts.at(-1);
+  if (!(session instanceof Session)) throw new Error("the front end has not asked for anything");
+  return session.rings.at(0).addresses(session.regions, false).descriptor;
 }
 
 /** What of guests this process holds: how many open files of each kind, and mappings of memory. */
