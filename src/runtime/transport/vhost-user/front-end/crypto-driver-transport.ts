@@ -1,3 +1,4 @@
+import { DeviceStatus } from "../../../negotiation/device-status.js";
 import { ringFeatures } from "../../../negotiation/ring-features.js";
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import { createDeviceQueue, type DeviceChain, type DeviceQueue, type QueueAddresses } from "../../../ring/index.js";
@@ -42,6 +43,8 @@ export class CryptoMessages implements DriverTransport {
   #index: number | undefined;
   #queue: DeviceQueue | undefined;
   #isServing = false;
+  /** Somebody else wrote to the control ring. Until a reset. */
+  #isBroken = false;
 
   constructor(transport: VhostUserDriverTransport) {
     this.#inner = transport;
@@ -67,14 +70,15 @@ export class CryptoMessages implements DriverTransport {
     this.#inner.onConfigChange = told;
   }
 
-  getStatus(): Promise<number> {
-    return this.#inner.getStatus();
+  async getStatus(): Promise<number> {
+    return (await this.#inner.getStatus()) | (this.#isBroken ? DeviceStatus.NEEDS_RESET : 0);
   }
   async setStatus(status: number): Promise<void> {
     if (status === 0) {
       this.#queue?.dispose();
       this.#queue = undefined;
       this.#index = undefined;
+      this.#isBroken = false;
     }
     await this.#inner.setStatus(status);
   }
@@ -109,8 +113,11 @@ export class CryptoMessages implements DriverTransport {
       addresses,
       features: ringFeatures(this.#features),
       notifyDriver: () => this.onQueueUsed?.(index),
-      // The driver is in this process: it does not break its own ring.
-      onBroken: () => undefined,
+      // The driver is in this process, and does not break its own ring. But it lies in memory that the back end has, too.
+      onBroken: () => {
+        this.#isBroken = true;
+        this.onConfigChange?.();
+      },
     });
   }
   queueEnabled(index: number): MaybePromise<boolean> {

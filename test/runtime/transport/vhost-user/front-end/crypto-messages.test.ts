@@ -1,5 +1,5 @@
 import { createCipheriv, createHmac } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BLK_DEVICE_ID } from "../../../../../generated/blk.js";
 import { CRYPTO_DEVICE_ID, CryptoDataFlags, CryptoDevice, CryptoDriver } from "../../../../../generated/crypto.js";
 import {
@@ -10,6 +10,7 @@ import {
 import { openCryptoEngine } from "../../../../../src/serve/crypto/crypto-engine.js";
 import { exerciseAes } from "../../../../interop/qemu/aes-sessions.js";
 import { cbc, serveCrypto } from "../crypto-session.js";
+import { until } from "../scripted-front-end.js";
 import { requireVhostUser } from "../served-device.js";
 import { serveDisk } from "../served-disk.js";
 
@@ -162,6 +163,29 @@ describe.runIf(await requireVhostUser())("crypto sessions by messages, from this
       expect(end.opOutcome.status).toBe("OK");
       expect(asked).toEqual(["AKCIPHER_CREATE_SESSION", flf, 1024, "AKCIPHER_DESTROY_SESSION", 9n]);
       expect(errors).toEqual([]);
+      await driver.stop();
+    });
+  });
+
+  it("and a control ring that the back end writes to, which has its memory, is a device that needs a reset", async () => {
+    const engine = openCryptoEngine();
+    await between(engine.device, async (transport) => {
+      const messages = new CryptoMessages(transport);
+      const enabled = vi.spyOn(messages, "enableQueue");
+      const errors: string[] = [];
+      const driver = await CryptoDriver.start(messages, { onError: ({ message }) => void errors.push(message) });
+      const [, { driver: at } = { driver: 0 }] = enabled.mock.calls.find(([index]) => index === 1) ?? [];
+      const region = transport.memory.locate(at, 4);
+      // As if the driver had made 1,000 buffers available.
+      region?.view.setUint16(at - region.start + 2, 1000, true);
+      messages.notify(1);
+      await until(() => errors.length > 0, "an error");
+      expect(errors).toEqual([expect.stringContaining("device-needs-reset")]);
+      await expect(
+        driver.controlq.submit({ opcode: "CIPHER_DESTROY_SESSION", opFlf: { sessionId: 1n } }),
+      ).rejects.toMatchObject({ rule: "device-needs-reset" });
+      await driver.recover();
+      await exerciseAes(driver, 16);
       await driver.stop();
     });
   });
