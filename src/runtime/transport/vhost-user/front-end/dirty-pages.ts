@@ -33,14 +33,23 @@ export class DirtyPages {
     // In words of 64 bits, as other front ends have it.
     this.#size = Math.ceil(logBytes(end) / 8) * 8;
     this.#fd = createMemoryFile(system, "dirty-log", this.#size);
-    this.#mapping = new SharedMapping(system, this.#fd, 0, this.#size);
-    this.#bits = this.#mapping.view(0, this.#size);
-    const event = EventFd.create(system);
-    this.#event = event;
-    this.#watch = watcher.watch(event.fd, () => {
-      event.drain();
-      onWritten?.();
-    });
+    let mapping: SharedMapping | undefined;
+    let event: EventFd | undefined;
+    try {
+      this.#mapping = mapping = new SharedMapping(system, this.#fd, 0, this.#size);
+      this.#bits = mapping.view(0, this.#size);
+      const written = (event = EventFd.create(system));
+      this.#event = written;
+      this.#watch = watcher.watch(written.fd, () => {
+        written.drain();
+        onWritten?.();
+      });
+    } catch (error) {
+      event?.close();
+      mapping?.release();
+      system.close(this.#fd);
+      throw error;
+    }
   }
 
   /** Addresses of the pages written since the last time, in order. */

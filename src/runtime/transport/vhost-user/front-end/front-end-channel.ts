@@ -31,6 +31,9 @@ export interface ChannelOptions {
   onEnd(error: VhostUserError): void;
 }
 
+/** Most requests that are sent one after the other without a word of the back end's: a socket has room for some hundreds. */
+const mostUnanswered = 64;
+
 /** Sends requests to a back end and gives back what it answers, which it does in order. Owns the socket. */
 export class FrontEndChannel {
   /** Whether every request is answered: REPLY_ACK was agreed on. */
@@ -42,6 +45,8 @@ export class FrontEndChannel {
   /** Of the first that waits: the back end does one thing after the other. */
   #timer: NodeJS.Timeout | undefined;
   #ended: VhostUserError | undefined;
+  /** Requests since the last that is answered. */
+  #unanswered = 0;
 
   constructor(socket: UnixSocket, options: ChannelOptions) {
     this.#messages = new MessageChannel(socket, frontEndTable, "replies");
@@ -91,6 +96,7 @@ export class FrontEndChannel {
     const payload = encodePayload(frontEndRequests[name].payload, value);
     if (!this.acknowledges) {
       this.#send(name, payload, fds, false);
+      if (++this.#unanswered >= mostUnanswered) await this.askFor("u64", "GET_FEATURES");
       return;
     }
     const answer = await this.#exchange(name, payload, { fds, needReply: true });
@@ -120,6 +126,7 @@ export class FrontEndChannel {
   ): Promise<Message<FrontEndRequest>> {
     return new Promise((resolve, reject) => {
       this.#send(name, payload, fds, needReply);
+      this.#unanswered = 0;
       this.#waiting.push({ name, resolve, reject, fds: answered });
       if (this.#waiting.length === 1) this.#beginPatience();
     });

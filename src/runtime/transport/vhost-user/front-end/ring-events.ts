@@ -7,13 +7,22 @@ export class RingEvents {
   readonly #watch: Watch;
 
   constructor(system: SystemCalls, watcher: Watcher, onUsed: () => void) {
-    this.kick = EventFd.create(system);
-    const call = EventFd.create(system);
-    this.call = call;
-    this.#watch = watcher.watch(call.fd, () => {
-      call.drain();
-      onUsed();
-    });
+    const made: EventFd[] = [];
+    try {
+      const kick = EventFd.create(system);
+      made.push(kick);
+      const call = EventFd.create(system);
+      made.push(call);
+      this.kick = kick;
+      this.call = call;
+      this.#watch = watcher.watch(call.fd, () => {
+        call.drain();
+        onUsed();
+      });
+    } catch (error) {
+      for (const event of made) event.close();
+      throw error;
+    }
   }
 
   close(): void {

@@ -1,10 +1,10 @@
 import { closeSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BLK_DEVICE_ID, BlkDriver } from "../../../../../generated/blk.js";
 import { FeatureSet } from "../../../../../src/runtime/index.js";
-import { createMemoryFile } from "../../../../../src/runtime/transport/posix/index.js";
+import { createMemoryFile, SystemCallError } from "../../../../../src/runtime/transport/posix/index.js";
 import {
   connect,
   type ConnectOptions,
@@ -153,6 +153,37 @@ describe.runIf(await requireVhostUser())("a connection that ends at an awkward m
     expect(told()).toBe(2);
     await on.stopLog();
     expect(told()).toBe(3);
+  });
+
+  it("waits for a back end that does not acknowledge, rather than to send more than it can read", async () => {
+    back.protocolFeatures &= ~bit(ProtocolFeature.REPLY_ACK);
+    back.queues = 100n;
+    const on = await open();
+    for (let index = 0; index < 100; index++) await on.enableQueue(index, ring);
+    await until(() => back.names(0).filter((name) => name === "SET_VRING_ENABLE").length === 100);
+    expect(ends).toEqual([]);
+  });
+
+  it.each([
+    { what: "a ring", work: (on: VhostUserDriverTransport) => on.enableQueue(0, ring), from: 2 },
+    { what: "a dirty log", work: (on: VhostUserDriverTransport) => on.startLog(), from: 1 },
+  ])("leaves nothing behind when there are no descriptors left for $what", async ({ work, from }) => {
+    const on = await open();
+    const before = openFiles();
+    const create = back.system.eventfd.bind(back.system);
+    for (let count = 0; count < 3; count++) {
+      let calls = 0;
+      const made = vi.spyOn(back.system, "eventfd").mockImplementation((flags) => {
+        if (++calls >= from) throw new SystemCallError("eventfd", 24);
+        return create(flags);
+      });
+      await expect(work(on)).rejects.toThrow("EMFILE");
+      made.mockRestore();
+    }
+    expect(openFiles()).toBe(before);
+    // Then there are some.
+    await work(on);
+    expect(ends).toEqual([]);
   });
 
   it("is not reset before a ring is that was being reset", async () => {
