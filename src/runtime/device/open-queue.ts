@@ -30,6 +30,8 @@ export class OpenQueue {
   readonly #identity: QueueIdentity;
   readonly #handler: QueueHandler;
   #started = false;
+  /** A later turn will look: more of them, one for each notification of a driver that never stops, would starve all others. */
+  #isDue = false;
 
   /** Throws a RingError or a MemoryError if there can be no such ring. */
   constructor(owner: QueueOwner, identity: QueueIdentity, handler: QueueHandler, opened: RingToOpen) {
@@ -74,10 +76,17 @@ export class OpenQueue {
   readonly look = (): void => {
     if (!this.#started || !this.#owner.live) return;
     try {
-      if (this.#handler.notified()) nextTurn(this.look);
+      if (this.#handler.notified() && !this.#isDue) {
+        this.#isDue = true;
+        nextTurn(this.#lookAgain);
+      }
     } catch (error) {
       this.#owner.report(new HandlerError(`handler of ${queueLabel(this.#identity)}`, error));
     }
+  };
+  readonly #lookAgain = (): void => {
+    this.#isDue = false;
+    this.look();
   };
 
   /**

@@ -22,6 +22,8 @@ export class DriverQueueSet {
   readonly #around: QueueSurroundings;
   readonly #report: (error: Error) => void;
   readonly #queues = new Map<number, OwnQueue>();
+  /** Queues that a later turn will look at: once, however often a device that never stops has notified. */
+  readonly #due = new Set<number>();
   /** Queues with something to tell, before DRIVER_OK, and how far they are. */
   #early: Map<number, number> | undefined = new Map<number, number>();
 
@@ -70,7 +72,12 @@ export class DriverQueueSet {
     const queue = this.#queues.get(index);
     if (queue === undefined) return;
     this.#guard(queue.label, () => {
-      if (queue.used()) nextTurn(() => this.used(index));
+      if (!queue.used() || this.#due.has(index)) return;
+      this.#due.add(index);
+      nextTurn(() => {
+        this.#due.delete(index);
+        this.used(index);
+      });
     });
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CommonFeature, DeviceStatus } from "../../../src/runtime/index.js";
 import type { EchoDeviceOptions, EchoRequest } from "../fixtures/echo-device.js";
 import { EchoFeature } from "../fixtures/echo-protocol.js";
-import { deviceRig, send, turn } from "./device-rig.js";
+import { deviceRig, echo, send, turn } from "./device-rig.js";
 
 // What happens to a device while it is on its way to something else.
 
@@ -150,5 +150,49 @@ describe("a queue that loses its memory", () => {
     } finally {
       process.off("unhandledRejection", listener);
     }
+  });
+});
+
+describe("a queue that is always full", () => {
+  it("is served once a turn of the event loop, however often the driver has notified", async () => {
+    const size = 16;
+    let served = 0;
+    let goesOn = true;
+    const { device, driver } = deviceRig({
+      requestq: (request) => {
+        served++;
+        // As a driver in another thread that fills the ring as soon as it can.
+        if (goesOn && served % size === 0) queueMicrotask(fill);
+        return request.operation === "COUNT" ? undefined : request.complete("OK");
+      },
+    });
+    driver.negotiate([CommonFeature.INDIRECT_DESC]);
+    const queue = driver.queue(0, size);
+    const request = driver.write(echo());
+    const status = driver.write(Uint8Array.of(0xee));
+    function fill(): void {
+      while (queue.poll() >= 0);
+      for (let left = size; left > 0; left--) {
+        queue.begin();
+        queue.addReadable(request, 16);
+        queue.addWritable(status, 1);
+        queue.end();
+      }
+      queue.publish();
+    }
+    driver.ready();
+    await turn();
+    fill();
+    for (let count = 0; count < 20; count++) {
+      device.queue(0)?.notify();
+      await Promise.resolve();
+    }
+    for (let turns = 0; turns < 5; turns++) {
+      const before = served;
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(served - before).toBe(size);
+    }
+    goesOn = false;
+    await expect.poll(() => queue.poll()).toBe(-1);
   });
 });

@@ -8,7 +8,7 @@ import {
 } from "../../../src/runtime/index.js";
 import { loopback } from "../../../src/runtime/transport/loopback/index.js";
 import { EchoDevice, type EchoDeviceOptions, type EchoRequest } from "../fixtures/echo-device.js";
-import { EchoDriver } from "../fixtures/echo-driver.js";
+import { EchoDriver, type EchoDriverOptions } from "../fixtures/echo-driver.js";
 import { RecordingTransport } from "../fixtures/recording-transport.js";
 
 // What a driver is asked for while it is still busy with something else.
@@ -21,7 +21,7 @@ function answer(request: EchoRequest): HandlerResult {
   return request.operation === "ECHO" ? request.complete("OK") : undefined;
 }
 
-async function connect(options: Partial<EchoDeviceOptions> = {}) {
+async function connect(options: Partial<EchoDeviceOptions> = {}, driverOptions: EchoDriverOptions = {}) {
   const features: readonly CommonFeatureName[] = ["RING_RESET", "SUSPEND"];
   const device = new EchoDevice({
     features,
@@ -34,7 +34,11 @@ async function connect(options: Partial<EchoDeviceOptions> = {}) {
   const free = inner.allocator.bytesFree;
   const transport = new RecordingTransport(inner);
   const errors: Error[] = [];
-  const driver = await EchoDriver.start(transport, { features, onError: (error) => errors.push(error) });
+  const driver = await EchoDriver.start(transport, {
+    features,
+    onError: (error) => errors.push(error),
+    ...driverOptions,
+  });
   return { device, inner, transport, driver, errors, free };
 }
 
@@ -209,6 +213,44 @@ describe("a change of the configuration", () => {
     };
     device.config.level = 7;
     await expect.poll(() => seen).toContain(8);
+    await driver.stop();
+  });
+});
+
+describe("a queue of messages that is always full", () => {
+  it("is looked at once a turn of the event loop, however often the device has notified", async () => {
+    const size = 4;
+    let seen = 0;
+    let goesOn = true;
+    const { driver, inner, device } = await connect(
+      { queueSize: size },
+      {
+        eventq: () => {
+          seen++;
+          // As a device in another thread that uses each buffer as soon as it can.
+          if (goesOn && seen % size === 0) queueMicrotask(flood);
+        },
+        eventqBuffers: { count: size, size: 8 },
+      },
+    );
+    function flood(): void {
+      while (device.eventq.send({ kind: 1, data: new Uint8Array(1) }));
+    }
+    await turn();
+    flood();
+    for (let count = 0; count < 20; count++) {
+      inner.onQueueUsed?.(1);
+      await Promise.resolve();
+    }
+    expect(seen).toBeGreaterThanOrEqual(20 * size);
+    for (let turns = 0; turns < 5; turns++) {
+      const before = seen;
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(seen - before).toBeGreaterThanOrEqual(size);
+      // A notification of the device itself may be under way.
+      expect(seen - before).toBeLessThanOrEqual(2 * size);
+    }
+    goesOn = false;
     await driver.stop();
   });
 });
