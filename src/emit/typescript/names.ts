@@ -73,6 +73,21 @@ export function localName(name: string, taken: ReadonlySet<string> = LOCAL_NAMES
   return RESERVED_WORDS.has(name) || LOCAL_NAMES.has(name) || taken.has(name) ? `${name}Field` : name;
 }
 
+/** Names that functions of structs use beside their parameters. */
+const FUNCTION_NAMES = new Set("value tag end part element".split(" "));
+
+/** A parameter of a struct, as its functions call it. */
+export function parameterName(name: string): string {
+  return localName(camelCase(name), FUNCTION_NAMES);
+}
+
+/** The name, with a number behind it if somebody else has it. */
+export function freeName(name: string, taken: ReadonlySet<string>): string {
+  let candidate = name;
+  for (let number = 2; taken.has(candidate); number++) candidate = `${name}${number}`;
+  return candidate;
+}
+
 /** Members of the runtime's base classes, which a generated subclass must not hide. */
 export function memberName(name: string, taken: ReadonlySet<string>): string {
   return taken.has(name) || name === "constructor" ? `${name}Field` : name;

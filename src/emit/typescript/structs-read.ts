@@ -6,7 +6,7 @@ import { referredFields, type DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import { pascalCase } from "./names.js";
+import { freeName, localName, parameterName, pascalCase } from "./names.js";
 import { passError, readFields, readShape, type ReaderChange } from "./read-fields.js";
 import { interpret } from "./read-scalars.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
@@ -217,18 +217,22 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
   const parts: Code[] = [];
   const properties: Code[] = [];
   const gates = headerGates(struct, context);
+  const length = headerSizeName(struct);
+  const taken = new Set([length, ...[...gates.values()].map((gate) => gate.name)]);
   for (const field of struct.fields) {
     if (!isVisible(field)) continue;
     if (field.offset === null)
       throw new EmitError("a header with a field of variable place", `${context.place}.${field.name}`);
     const shape = shapeOf(field, scope);
-    const name = propertyName(field);
+    const property = propertyName(field);
     const present = gates.get(field.condition)?.name;
     const choose = (value: Code): Code => (present === undefined ? value : code`${present} ? ${value} : undefined`);
     if (shape.kind === "scalar") {
-      properties.push(code`${name}: ${choose(fieldAt(code`view`, at(field.offset), field, shape, scope))}`);
+      properties.push(code`${property}: ${choose(fieldAt(code`view`, at(field.offset), field, shape, scope))}`);
       continue;
     }
+    const name = freeName(localName(property), taken);
+    taken.add(name);
     const site = { context, formulas: context.formulas, reader: "reader", fresh: (variable: string) => variable };
     const read = readShape(shape, field, site, name);
     if (read.setup.length > 0)
@@ -239,17 +243,22 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
       const type = typeOf(shape, field, context.owner, scope);
       parts.push(code`let ${name}: ${type} | undefined;`, code`if (${present}) { ${move} ${name} = ${read.value}; }`);
     }
-    properties.push(code`${name}`);
+    properties.push(name === property ? code`${name}` : code`${property}: ${name}`);
   }
   const size = code`${sizeFunction(struct, scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
   // The parts in between move the reader about; it ends behind the header in any case.
-  const end = parts.length === 0 ? code`` : code`reader.offset = at + size;`;
+  const end = parts.length === 0 ? code`` : code`reader.offset = at + ${length};`;
   return code`${[...gates.values()].map((gate) => code`const ${gate.name} = ${gate.test};`)}
-    const size = ${size};
-    const at = reader.take(size);
+    const ${length} = ${size};
+    const at = reader.take(${length});
     const { view } = reader;
     ${parts} ${end}
     return { ${joined(properties, ", ")} };`;
+}
+
+/** The variable with a header's bytes, which may have a parameter that is called like it. */
+export function headerSizeName(struct: StructModel): string {
+  return freeName("size", new Set(struct.parameters.map(parameterName)));
 }
 
 /** Conditions of a header's fields, each worked out once and called after the first field that it is for. */

@@ -6,9 +6,9 @@ import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
-import { fixedSize, shapeOf } from "./shapes.js";
+import { fixedSize, isWide, shapeOf } from "./shapes.js";
 import { sizeBody, sizeFunction, sizeNeeds, sizeUsesValue } from "./size-fields.js";
-import { apart, parameterFormulas, structContext } from "./structs-read.js";
+import { apart, headerSizeName, parameterFormulas, structContext } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
 
@@ -49,27 +49,46 @@ function writerBody(struct: StructModel, context: CodecContext): Code {
 /** Fields up to where the header ends. */
 function headerBody(struct: StructModel, context: CodecContext): Code {
   const steps = headerSteps(struct, context);
+  const length = headerSizeName(struct);
   const size = code`${sizeFunction(struct, context.scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
   const groups = steps.map((step, index) => {
-    const fields = step.fields.map((field) => ({ ...field, conditionTree: null }));
-    const access = (field: FieldModel): Code => {
-      const original = step.fields.find((candidate) => candidate.name === field.name);
-      return (original?.conditionTree ?? null) === null || field.overlaps
-        ? ofValue(field)
-        : missingAsZero(field, context);
-    };
-    const statements = code`${writeFields(fields, access, context)}`;
-    return index === 0 ? statements : code`if (size > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
+    const statements = stepWrites(step, context);
+    return index === 0 ? code`${statements}` : code`if (${length} > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
   });
-  return steps.length < 2 ? code`${groups}` : code`const size = ${size}; ${groups}`;
+  return steps.length < 2 ? code`${groups}` : code`const ${length} = ${size}; ${groups}`;
 }
 
-function missingAsZero(field: FieldModel, context: CodecContext): Code {
-  const shape = shapeOf(field, context.scope);
-  if (shape.kind === "struct") return code`(${ofValue(field)} ?? {})`;
-  if (shape.kind !== "scalar")
-    throw new EmitError("a header with a part of this kind", `${context.place}.${field.name}`);
-  return code`(${ofValue(field)} ?? 0)`;
+/** Fields with the same condition; those that the value has not are zero. */
+function stepWrites(step: HeaderStep, context: CodecContext): Code[] {
+  const { scope } = context;
+  const canBeMissing = new Set(
+    step.fields.filter((field) => field.conditionTree !== null && !field.overlaps).map((field) => field.name),
+  );
+  const access = (field: FieldModel): Code => {
+    if (!canBeMissing.has(field.name)) return ofValue(field);
+    const shape = shapeOf(field, scope);
+    return code`(${ofValue(field)} ?? ${shape.kind === "scalar" && isWide(shape, field) ? "0n" : "0"})`;
+  };
+  const statements: Code[] = [];
+  let numbers: FieldModel[] = [];
+  const end = (): void => {
+    statements.push(...writeFields(numbers, access, context));
+    numbers = [];
+  };
+  for (const each of step.fields) {
+    const field = { ...each, conditionTree: null };
+    const shape = shapeOf(field, scope);
+    if (shape.kind === "scalar" || !isVisible(field) || !canBeMissing.has(field.name)) {
+      numbers.push(field);
+      continue;
+    }
+    end();
+    const size = field.size ?? fixedSize(shape) ?? 0;
+    const write = writeFields([field], ofValue, context);
+    statements.push(code`if (${ofValue(field)} === undefined) writer.zero(${size}); else { ${write} }`);
+  }
+  end();
+  return statements;
 }
 
 interface HeaderStep {
