@@ -22,7 +22,7 @@ import {
   type VariantShape,
 } from "./request-shapes.js";
 import type { LayoutGroup } from "./request-slot.js";
-import { canBeUnknown, hasAnswerType } from "./request-types.js";
+import { canBeUnknown, failureType, hasAnswerType } from "./request-types.js";
 import { scalarSize, shapeOf } from "./shapes.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
@@ -56,10 +56,19 @@ export function completeMethods(
     }
     if (values.length === 0)
       return code`complete(): ${completion} { return this.finish(${written(variant, request, scope)}); }`;
-    const parameter = hasAnswerType(variant, scope)
-      ? code`reply: ${variant.answerType}`
-      : code`reply: ${scalarAnswer(values[0], scope)}`;
-    return code`complete(${parameter}): ${completion} { ${replyStatements(variant, request, hasAnswerType(variant, scope), scope)} }`;
+    const isObject = hasAnswerType(variant, scope);
+    const bare = isObject && tag !== undefined && failureType(request, variant, scope) !== undefined ? tag : undefined;
+    const scalar = scalarAnswer(isObject ? bare : values[0], scope);
+    const parameter = isObject ? code`${bare && code`${scalar} | `}${variant.answerType}` : scalar;
+    return paragraphs([
+      code`complete(reply: ${parameter}): ${completion} {
+        ${bare && code`if (typeof reply !== "object") return this.#completeStatus(reply);`}
+        ${replyStatements(variant, request, isObject, scope)}
+      }`,
+      bare === undefined
+        ? nothing
+        : code`#completeStatus(reply: ${scalar}): ${completion} { ${statusStatements(request, groups, bare, scope)} }`,
+    ]);
   }
   const status = statusField(request, scope);
   const objects = groups.filter(({ variant }) => hasAnswerType(variant, scope));
