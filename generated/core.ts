@@ -3378,7 +3378,6 @@ export function readVirtioDevPartHdr(reader: ByteReader): VirtioDevPartHdr {
     default:
       if (tag >= 512 && tag <= 1535) {
         selector = { kind: "512..1535", ...readVirtioDevPartHdrDeviceSpecific(selectorBytes) };
-      } else {
       }
       break;
   }
@@ -3411,7 +3410,6 @@ export function writeVirtioDevPartHdr(writer: ByteWriter, value: VirtioDevPartHd
       if (tag >= 512 && tag <= 1535) {
         if (value.selector?.kind === "512..1535") writeVirtioDevPartHdrDeviceSpecific(writer, value.selector);
         else writer.fail("bad-value");
-      } else {
       }
       break;
   }

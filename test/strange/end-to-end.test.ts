@@ -113,6 +113,51 @@ test("a tag behind its union tells what follows, and how long it is", async () =
   await driver.stop();
 });
 
+const wordyConfig = {
+  default: 1,
+  writer: 2,
+  new: "name",
+  view: 3,
+  pairs: [
+    { a: 1, b: Uint8Array.of(2, 3) },
+    { a: 4, b: Uint8Array.of(5, 6) },
+  ],
+  features: 2,
+};
+
+test("a request without variants is refused with the status alone, which stands in front of an array", async () => {
+  const { driver } = await start("wordy", [], {
+    config: wordyConfig,
+    workq: nobody,
+    sendq: nobody,
+    oneq(request: object): unknown {
+      const { length } = Object(Reflect.get(request, "data")) as { length: number };
+      return call(Reflect.get(request, "complete"), request, length === 1 ? "WORSE" : { status: "OK" });
+    },
+  });
+  const ask = (...data: number[]): unknown => submit(driver, "oneq", { data: Uint8Array.from(data), items: 12 });
+  expect(await ask(1)).toEqual({ status: "WORSE" });
+  expect(await ask(1, 2)).toEqual({ status: "OK" });
+  await driver.stop();
+});
+
+test("a reset gives fields of all kinds the values that they begin with", async () => {
+  const { device, driver } = await start("wordy", [], {
+    config: wordyConfig,
+    workq: nobody,
+    sendq: nobody,
+    oneq: nobody,
+  });
+  expect(driver.config).toMatchObject({ limit: 7n, mode: "WORSE", on: true, new: "name", default: 1 });
+  await call(Reflect.get(driver, "writeConfig"), driver, { limit: 1n, mode: "OK", on: false });
+  const config = Object(Reflect.get(device, "config")) as object;
+  expect(config).toMatchObject({ limit: 1n, mode: "OK", on: false });
+  await driver.stop();
+  expect(config).toMatchObject({ limit: 7n, mode: "WORSE", on: true });
+  call(Reflect.get(config, "update"), config, { default: 8, writer: 9, values: 3, new: "other" });
+  expect(config).toMatchObject({ default: 8, writer: 9, values: 3, new: "other" });
+});
+
 test("a window on what the driver selects with fields that it cannot read", async () => {
   const { driver } = await start("vault", [], {
     depositq: nobody,

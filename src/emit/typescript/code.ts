@@ -107,9 +107,15 @@ export function mentions(value: Code, name: string): boolean {
   return new RegExp(`(?<![\\w#])${name}\\b`).test(render(value).text);
 }
 
+/** Does the code use a variable? Members and texts of that name do not count. */
+export function usesVariable(value: Code, name: string): boolean {
+  const text = render(value).text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');
+  return new RegExp(`(?<![\\w#]|[^.]\\.)${name}\\b(?!:)`).test(text);
+}
+
 /** Names of parameters: those that the body does not use are left out at the end, and begin with `_` elsewhere. */
 export function parameterNames(names: readonly string[], body: Code): string {
-  const used = names.map((name) => mentions(body, name));
+  const used = names.map((name) => usesVariable(body, name));
   const count = used.lastIndexOf(true) + 1;
   return names
     .slice(0, count)

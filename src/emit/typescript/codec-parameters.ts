@@ -4,7 +4,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { closedContext, count, type FormulaContext, type Value } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import { camelCase, localName } from "./names.js";
+import { camelCase, parameterName } from "./names.js";
 import { isWide, shapeOf } from "./shapes.js";
 
 /** What codec functions take beside bytes and value, in this order: features, config, the struct's own parameters. */
@@ -20,7 +20,7 @@ export function parameterList(struct: StructModel, scope: DeviceScope): Code[] {
   const parameters: Code[] = [];
   if (needs.features) parameters.push(code`features: ${runtimeType("FeatureSet")}`);
   if (needs.config.length > 0) parameters.push(code`config: ${configType(needs.config, scope)}`);
-  for (const name of needs.parameters) parameters.push(code`${localName(camelCase(name))}: number`);
+  for (const name of needs.parameters) parameters.push(code`${parameterName(name)}: number`);
   return parameters;
 }
 
@@ -52,6 +52,8 @@ export interface CodecContext {
   /** Expression of the configuration, with fields as a driver sees them. */
   config(): Code;
   readonly formulas: FormulaContext;
+  /** Variables of the code around, which are not declared again. Those that code in this context declares are added. */
+  readonly taken?: Set<string>;
   /** Bytes of the fields behind a field whose length is the rest of the stream. */
   tailOf?(field: FieldModel): number;
   /** Reads bytes that may be cut short: the expression for `length` of them. */
@@ -82,7 +84,7 @@ export function formulaContext(
     config: (path) => configValue(path, sources.config(), sources.wholeConfig === true, scope, place),
     parameter: (name) => {
       if (sources.parameters?.includes(name) !== true) throw new EmitError(`the unknown parameter ${name}`, place);
-      return { code: code`${localName(camelCase(name))}`, type: "number" };
+      return { code: code`${parameterName(name)}`, type: "number" };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, hexadecimal, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
+import { code, hexadecimal, joined, mentions, nothing, paragraphs, usesVariable, type Code } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import {
   configContext,
@@ -19,15 +19,20 @@ import { EmitError } from "./emit-error.js";
 import { writeType } from "./enums.js";
 import { condition, type FormulaContext } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
-import { memberName } from "./names.js";
+import { localName, memberName } from "./names.js";
 import { isWide, shapeOf, type Shape } from "./shapes.js";
 import { fieldDoc, isOptional, matchTypes, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
 import { valueAtPath } from "./field-paths.js";
 import { writeFields } from "./write-fields.js";
-import { readFields } from "./read-fields.js";
+import { localOf, readFields } from "./read-fields.js";
 
-const NO_NAMES: ReadonlySet<string> = new Set(["update", "answer"]);
+const METHODS: ReadonlySet<string> = new Set(["update", "answer"]);
+
+/** A field as a member of the device's configuration. */
+export function configMember(field: FieldModel): string {
+  return memberName(propertyName(field), METHODS);
+}
 
 /** What the device's author gives as configuration, the bytes that come of it, and the fields as the device sees them. */
 export function deviceConfig(scope: DeviceScope): Code {
@@ -230,7 +235,7 @@ function writeMethod(): Code {
 
 function accessors(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
-  const name = memberName(propertyName(field), NO_NAMES);
+  const name = configMember(field);
   const note =
     field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
   const missing = shape.kind === "match" && isOptional({ ...field, conditionTree: null }, shape) ? " | undefined" : "";
@@ -253,17 +258,16 @@ function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
     return code`return read${scope.typeName(shape.struct)}(${reader});`;
   }
   const plain = plainField(field);
-  const access = (each: FieldModel): Code => code`this.${memberName(propertyName(each), NO_NAMES)}`;
-  const { statements } = readFields([plain], configContext(scope, code``, access));
+  const access = (each: FieldModel): Code => code`this.${configMember(each)}`;
+  const { statements, properties } = readFields([plain], configContext(scope, code``, access));
   return code`const reader = ${reader};
     ${statements}
-    return ${propertyName(field)};`;
+    return ${localOf(properties[0])};`;
 }
 
 /** Writes a value into the bytes, if it fits. */
 function writeCall(field: FieldModel, value: Code, scope: DeviceScope): Code {
-  const access = (each: FieldModel): Code =>
-    each.name === field.name ? value : code`this.${memberName(propertyName(each), NO_NAMES)}`;
+  const access = (each: FieldModel): Code => (each.name === field.name ? value : code`this.${configMember(each)}`);
   const writes = writeFields(configWord(field, scope).map(plainField), access, configContext(scope, code``));
   return code`this.#write(${configOffset(field, scope)}, (writer) => { ${writes} });`;
 }
@@ -273,14 +277,17 @@ function updateMethod(fields: readonly FieldModel[], scope: DeviceScope): Code {
   const properties = fields.map(
     (field) => code`readonly ${propertyName(field)}?: ${settableType(field, shapeOf(field, scope), scope)};`,
   );
-  const names = joined(fields.map(propertyName), ", ");
+  const variable = (field: FieldModel): string => localName(propertyName(field), new Set(["values"]));
+  const given = fields.map((field) => {
+    const name = propertyName(field);
+    return name === variable(field) ? name : `${name}: ${variable(field)}`;
+  });
   const writes = fields.map(
-    (field) =>
-      code`if (${propertyName(field)} !== undefined) { ${writeCall(field, code`${propertyName(field)}`, scope)} }`,
+    (field) => code`if (${variable(field)} !== undefined) { ${writeCall(field, code`${variable(field)}`, scope)} }`,
   );
   return code`/** Changes several fields and tells the driver once. */
     update(values: { ${properties} }): void {
-      const { ${names} } = values;
+      const { ${given.join(", ")} } = values;
       ${writes}
       this.#changed();
     }`;
@@ -325,7 +332,7 @@ export function configChecks(scope: DeviceScope): Code {
     config: () => code`config`,
     wholeConfig: true,
   });
-  const access = (field: FieldModel): Code => code`config.${memberName(propertyName(field), NO_NAMES)}`;
+  const access = (field: FieldModel): Code => code`config.${configMember(field)}`;
   // The device sees all of its configuration, whatever was negotiated.
   const fields = (scope.device.config?.fields ?? []).map(plainField);
   const formulas: FormulaContext = {
@@ -341,7 +348,7 @@ export function configChecks(scope: DeviceScope): Code {
     return [code`if (${test}) { return ${JSON.stringify(`config: ${field.constraint} does not hold`)}; }`];
   });
   if (checks.length === 0) return nothing;
-  const features = mentions(code`${checks}`, "features") ? "features" : "_features";
+  const features = usesVariable(code`${checks}`, "features") ? "features" : "_features";
   return code`/** What is wrong with a configuration under these features, if anything is. */
     export function check${scope.prefix}Config(config: ${scope.prefix}DeviceConfig, ${features}: ${runtimeType("FeatureSet")}): string | undefined {
       ${checks}

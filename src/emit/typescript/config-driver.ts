@@ -1,5 +1,5 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, mentions, nothing, paragraphs, type Code } from "./code.js";
+import { code, joined, nothing, paragraphs, usesVariable, type Code } from "./code.js";
 import type { CodecContext } from "./codec-parameters.js";
 import { nothingOf, settableType } from "./config-device.js";
 import {
@@ -18,7 +18,7 @@ import type { DeviceScope } from "./device-scope.js";
 import { condition } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { localName } from "./names.js";
-import { readFields } from "./read-fields.js";
+import { localOf, readFields } from "./read-fields.js";
 import { shapeOf, type Shape } from "./shapes.js";
 import { fieldDoc, isOptional, propertyName, typeOf } from "./struct-types.js";
 import { fieldAt } from "./structs-read.js";
@@ -46,7 +46,7 @@ export function driverConfig(scope: DeviceScope): Code {
     const value = referred.has(field.name) ? code`${localName(propertyName(field))}` : readValue(field, shape, context);
     return code`${propertyName(field)}: ${gate === null ? value : code`${condition(gate, context.formulas)} ? ${value} : undefined`},`;
   });
-  const usesFeatures = mentions(code`${first} ${reads}`, "features");
+  const usesFeatures = usesVariable(code`${first} ${reads}`, "features");
   return paragraphs([
     code`/** Configuration of the device as the driver last read it. Fields of features that were not negotiated are undefined. */
     export interface ${name} {
@@ -77,9 +77,9 @@ function readValue(field: FieldModel, shape: Shape, context: CodecContext): Code
     return code`read${scope.typeName(shape.struct)}(${reader})`;
   }
   const plain = plainField(field);
-  const { statements } = readFields([plain], context);
+  const { statements, properties } = readFields([plain], context);
   const missing = isOptional(plain, shape) ? " | undefined" : "";
-  return code`((): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} => { const reader = ${reader}; ${statements} return ${propertyName(field)}; })()`;
+  return code`((): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} => { const reader = ${reader}; ${statements} return ${localOf(properties[0])}; })()`;
 }
 
 /** Method of the driver that writes fields. */

@@ -1,7 +1,17 @@
-import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
+import type { FieldModel } from "../../model/device-model.js";
+import { code, joined, nothing, parameterNames, paragraphs, quoted, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
-import { answersName, configBytesFunction, configInitName, hasInit, isChecked, needsInit } from "./config-device.js";
+import {
+  answersName,
+  configBytesFunction,
+  configInitName,
+  configMember,
+  hasInit,
+  isChecked,
+  needsInit,
+} from "./config-device.js";
 import { configFields, isSelector, isWritable } from "./config-fields.js";
+import { memberOf } from "./enums.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -12,7 +22,7 @@ import { runtime, runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { mergedOffset, planStatements, queueContext, type QueueShape } from "./queues.js";
 import { needsCast, slotName, usesConfig } from "./request-slot.js";
-import { fixedSize, shapeOf } from "./shapes.js";
+import { fixedSize, isWide, shapeOf } from "./shapes.js";
 import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
 import { sizeOfShape } from "./size-fields.js";
 
@@ -253,7 +263,7 @@ function configWrittenMethod(scope: DeviceScope): Code {
   const calls = fields.map((field) => {
     const start = field.offset ?? 0;
     const end = start + (field.size ?? 0);
-    return code`if (offset < ${end} && offset + length > ${start}) listeners?.${propertyName(field)}?.(this.config.${propertyName(field)});`;
+    return code`if (offset < ${end} && offset + length > ${start}) listeners?.${propertyName(field)}?.(this.config.${configMember(field)});`;
   });
   const selectors = configFields(scope).filter((field) => isSelector(field, scope));
   const touched = selectors.map((field) => {
@@ -261,7 +271,7 @@ function configWrittenMethod(scope: DeviceScope): Code {
     return code`(offset < ${start + (field.size ?? 0)} && offset + length > ${start})`;
   });
   const selected = joined(
-    selectors.map((field) => code`${propertyName(field)}: this.config.${propertyName(field)}`),
+    selectors.map((field) => code`${propertyName(field)}: this.config.${configMember(field)}`),
     ", ",
   );
   const answer =
@@ -275,6 +285,17 @@ function configWrittenMethod(scope: DeviceScope): Code {
   }`;
 }
 
+/** A field's value after a reset, as its setter takes it. */
+function initialValue(field: FieldModel, scope: DeviceScope): Code {
+  const shape = shapeOf(field, scope);
+  const number = field.default ?? 0;
+  if (shape.kind !== "scalar") throw new EmitError("a default of something that is no number", field.name);
+  if (shape.meaning.kind === "boolean") return code`${Number(number) === 0 ? "false" : "true"}`;
+  const member = shape.meaning.kind === "enum" ? memberOf(shape.meaning.enum, Number(number)) : undefined;
+  if (member !== undefined) return quoted(member.name);
+  return isWide(shape, field) ? code`${BigInt(number)}` : code`${number}`;
+}
+
 /** Fields with a value after reset get it; those that persist keep theirs. */
 function resetMethod(scope: DeviceScope): Code {
   const fields = configFields(scope).filter(
@@ -282,6 +303,6 @@ function resetMethod(scope: DeviceScope): Code {
   );
   if (fields.length === 0) return nothing;
   return code`protected override deviceReset(): void {
-    ${fields.map((field) => code`this.config.${propertyName(field)} = ${field.default ?? 0};`)}
+    ${fields.map((field) => code`this.config.${configMember(field)} = ${initialValue(field, scope)};`)}
   }`;
 }

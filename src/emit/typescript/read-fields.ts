@@ -8,7 +8,7 @@ import { newWord, wordAt, wordCondition, type Word } from "./bit-fields.js";
 import { continuesOverlap, endOverlap, moveTo, overlapSize, type OpenOverlap } from "./overlaps.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
-import { localName } from "./names.js";
+import { freeName, localName } from "./names.js";
 import { reservedBytes } from "./size-fields.js";
 import { interpret, readScalar } from "./read-scalars.js";
 import { readMatch } from "./read-match.js";
@@ -49,12 +49,11 @@ export function readFields(
   beforeField: (field: FieldModel, formulas: FormulaContext) => ReaderChange | undefined = () => undefined,
 ): FieldReads {
   const { scope } = context;
-  const taken = new Set<string>();
+  const taken = context.taken ?? new Set<string>();
   const fresh = (name: string): string => {
-    let candidate = localName(name);
-    for (let number = 2; taken.has(candidate); number++) candidate = `${localName(name)}${number}`;
-    taken.add(candidate);
-    return candidate;
+    const free = freeName(localName(name), taken);
+    taken.add(free);
+    return free;
   };
   const referred = referredFields(fields);
   const locals = new Map<FieldModel, Code>();
@@ -203,6 +202,13 @@ export interface ReaderChange {
 function propertyOf(field: FieldModel, local: string): Code {
   const name = propertyName(field);
   return name === local ? code`${name}` : code`${name}: ${local}`;
+}
+
+/** The variable in a property such as `name` or `name: variable`. */
+export function localOf(property: Code | undefined): string {
+  const text = property?.parts.map((part) => (typeof part === "string" ? part : "")).join("") ?? "";
+  const colon = text.indexOf(": ");
+  return colon < 0 ? text : text.slice(colon + 2);
 }
 
 /** Reads a field into a variable. */

@@ -1,5 +1,5 @@
 import type { FieldModel, PatternModel } from "../../model/device-model.js";
-import { code, quoted, type Code } from "./code.js";
+import { code, isNothing, nothing, quoted, type Code } from "./code.js";
 import { codecArguments } from "./codec-parameters.js";
 import { memberOf } from "./enums.js";
 import { count, type FormulaContext } from "./formulas.js";
@@ -18,7 +18,9 @@ export function readMatch(
   const result = site.fresh(name);
   const type = matchTypeName(context.owner, field);
   const optional = isOptional(field, shape);
-  const { tag, label } = matchSubject(shape, site.formulas);
+  const { tag: subject, label } = matchSubject(shape, site.formulas);
+  const isRanged = shape.arms.some((arm) => arm.model.patterns.some(({ low, high }) => low !== high));
+  const tag = isRanged ? site.fresh("tag") : subject;
   const cases: Code[] = [];
   const ranges: Code[] = [];
   let otherwise: Code | undefined;
@@ -35,19 +37,19 @@ export function readMatch(
     }
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
-        ranges.push(code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${read(patternKind(pattern))} }`);
+        ranges.push(code`if (${tag} >= ${pattern.low} && ${tag} <= ${pattern.high}) { ${read(patternKind(pattern))} }`);
         continue;
       }
       const kind = patternKind(pattern);
       cases.push(code`case ${label(pattern)}: ${note(arm, pattern.name)}${read(kind)} break;`);
     }
   }
-  const fallback = ranges.length === 0 ? otherwise : chain(ranges, otherwise);
+  const fallback = chain(ranges, otherwise);
   return {
     setup: [
       code`let ${result}: ${type}${optional ? " | undefined" : ""};`,
-      ranges.length > 0 ? code`const tag = ${tag};` : code``,
-      code`switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} default: ${fallback} break; }`,
+      isRanged ? code`const ${tag} = ${subject};` : code``,
+      code`switch (${tag}) { ${cases} default: ${fallback} break; }`,
     ],
     value: code`${result}`,
     variable: result,
@@ -58,8 +60,10 @@ function note(arm: ArmShape, name: string | null): string {
   return arm.struct.fields.length === 0 && name !== null ? `// ${shortName(name)}: nothing follows\n` : "";
 }
 
-function chain(ranges: readonly Code[], otherwise: Code | undefined): Code {
-  let result = otherwise === undefined ? undefined : code`{ ${otherwise} }`;
+/** One range after the other, and what there is for no range. */
+export function chain(ranges: readonly Code[], otherwise: Code | undefined): Code {
+  if (ranges.length === 0) return otherwise ?? nothing;
+  let result = otherwise === undefined || isNothing(otherwise) ? undefined : code`{ ${otherwise} }`;
   for (const range of [...ranges].reverse()) result = result === undefined ? range : code`${range} else ${result}`;
   return result ?? code``;
 }

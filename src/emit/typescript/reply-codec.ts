@@ -62,11 +62,12 @@ function readFrom(
   if (first === undefined) throw new EmitError("a reply without a layout", context.place);
   const end = replies.length === 1 ? first.writable.length : sharedFront(replies).length;
   const fields = first.writable.slice(done, end);
+  const taken = new Set(context.taken);
   const {
     statements,
     properties,
     formulas: after,
-  } = readFields(fields, { ...context, formulas, tailOf: tailIn(first, context) });
+  } = readFields(fields, { ...context, taken, formulas, tailOf: tailIn(first, context) });
   const all = [...known, ...properties];
   if (replies.length === 1) return code`${statements} return reader.error ?? { ${joined(all, ", ")} };`;
   const locals = new Map(
@@ -94,7 +95,7 @@ function readFrom(
     ...printer,
     leaf: (sample) => {
       const group = groups.get(JSON.stringify(patternsOf(sample, name) ?? [])) ?? [sample];
-      return readFrom(group, end, all, after, context);
+      return readFrom(group, end, all, after, { ...context, taken });
     },
     missing: () => code`return reader.error ?? new ${runtime("CodecError")}("bad-value", reader.offset);`,
   });

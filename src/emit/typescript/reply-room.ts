@@ -6,7 +6,15 @@ import { EmitError } from "./emit-error.js";
 import { count, type FormulaContext } from "./formulas.js";
 import { isTagged } from "./reply-variants.js";
 import { isSettled, settledSize } from "./reply-places.js";
-import { lengthIfThere, pointed, readableLayout, replyMember, slotContext, truncated } from "./request-layout.js";
+import {
+  lengthIfThere,
+  lengthName,
+  pointed,
+  readableLayout,
+  replyMember,
+  slotContext,
+  truncated,
+} from "./request-layout.js";
 import {
   isOptionalReply,
   isWindow,
@@ -74,9 +82,10 @@ function layoutOf(
     if (shape.kind === "bytes" && shape.length.kind === "formula" && isWindow(field, scope)) {
       const member = replyMember(field, variant);
       const known = lengthIfThere(field, count(shape.length.formula, formulas), formulas);
-      lengths.push(code`const ${member}Length = ${known};`);
-      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position())}, ${member}Length);`);
-      filled = plus(filled, { fixed: 0, varying: [code`${member}Length`] });
+      const name = lengthName(member, variant);
+      lengths.push(code`const ${name} = ${known};`);
+      windows.push(code`${pointed(variant, member, "Out")}(this.writable, ${sizeCode(position())}, ${name});`);
+      filled = plus(filled, { fixed: 0, varying: [code`${name}`] });
       continue;
     }
     if (isOptionalReply(field, request, reply) && !padding.includes(field)) break;

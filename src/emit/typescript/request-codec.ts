@@ -325,7 +325,10 @@ function replyReader(variant: VariantShape, request: RequestShape, scope: Device
 function decode(variant: VariantShape, request: RequestShape, withReader: boolean, scope: DeviceScope): Code {
   const fields = variant.writable;
   if (!fields.some(isVisible)) return code`return {};`;
-  const base = codecContext(variant, replyName(variant, request, scope), fields, scope);
+  const base: CodecContext = {
+    ...codecContext(variant, replyName(variant, request, scope), fields, scope),
+    taken: new Set(),
+  };
   if (isTagged(variant))
     return code`${withReader && replyReader(variant, request, scope)} ${readReplies(variant, base)}`;
   const behind = fields.filter((field) => isOptionalReply(field, request, variant));

@@ -6,9 +6,10 @@ import { referredFields, type DeviceScope } from "./device-scope.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
 import { runtime } from "./imports.js";
-import { memberName } from "./names.js";
+import { freeName, memberName } from "./names.js";
 import { EmitError } from "./emit-error.js";
-import { readFields } from "./read-fields.js";
+import { localOf, readFields } from "./read-fields.js";
+import { replyFields } from "./reply-variants.js";
 import { isTag, isWindow, type VariantShape } from "./request-shapes.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
 import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
@@ -119,7 +120,7 @@ export function readableValue(
 }
 
 export function readableLayout(variant: VariantShape, scope: DeviceScope): ReadableLayout {
-  const context = slotContext(variant, scope);
+  const context: CodecContext = { ...slotContext(variant, scope), taken: new Set() };
   const fields = variant.readable;
   const layout: LayoutDraft = {
     head: [],
@@ -136,20 +137,21 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
   let { formulas } = context;
   for (; index < headEnd; index++) formulas = headPart(index, layout, variant, { ...context, formulas });
   if (variant.sizedTree !== null) {
+    const size = freeVariable("messageSize", variant);
     const isKnown = [...referredFields([], variant.sizedTree)].every((name) =>
       fields.slice(0, headEnd).some((field) => field.name === name),
     );
     if (!isKnown) throw new EmitError("a message whose size is behind a part of variable size", context.place);
     layout.statements.push(
-      code`const messageSize = ${count(variant.sizedTree, formulas)};`,
-      code`if (messageSize < ${layout.headSize} || messageSize > this.readable.length) return ${truncated("readable")};`,
-      code`this.narrow(messageSize);`,
+      code`const ${size} = ${count(variant.sizedTree, formulas)};`,
+      code`if (${size} < ${layout.headSize} || ${size} > this.readable.length) return ${truncated("readable")};`,
+      code`this.narrow(${size});`,
     );
   }
   let position: Size = { fixed: layout.headSize, varying: [] };
   const header = fields[index];
   if (header !== undefined && isHeaderView(header, position.fixed, variant, scope)) {
-    position = headerPart(header, position.fixed, layout, context);
+    position = headerPart(header, position.fixed, layout, variant, context);
     index++;
   }
   for (let runs = 1; index < fields.length; runs++) {
@@ -164,13 +166,13 @@ export function readableLayout(variant: VariantShape, scope: DeviceScope): Reada
       position =
         shape.length.kind === "rest"
           ? { fixed: 0, varying: [code`this.readable.length - ${tail}`] }
-          : plus(position, { fixed: 0, varying: [code`${requestMember(field)}Length`] });
+          : plus(position, { fixed: 0, varying: [code`${lengthName(requestMember(field), variant)}`] });
       continue;
     }
     // What is neither bytes nor in the head is decoded, one field after the other.
     const end = fields.findIndex((next, at) => at > index && isFreeWindow(next, scope));
     const run = fields.slice(index, end < 0 ? fields.length : end);
-    const reader = runs === 1 ? "reader" : `reader${runs}`;
+    const reader = runs === 1 ? "reader" : freeVariable(`reader${runs}`, variant);
     const start = sizeCode(position);
     const decoded = parsed(run, reader, start, { ...context, formulas });
     formulas = decoded.formulas;
@@ -245,7 +247,7 @@ function headPart(index: number, layout: LayoutDraft, variant: VariantShape, con
       layout.statements.push(code`this.${member} = this.headBytes.slice(${field.offset}, ${end});`);
       return context.formulas;
     }
-    const reader = `${member}Reader`;
+    const reader = freeVariable(`${member}Reader`, variant);
     const { statements, properties, formulas } = readFields([field], context, reader);
     layout.statements.push(
       code`const ${reader} = new ${runtime("ByteReader")}(this.headBytes, ${field.offset}, ${end});`,
@@ -265,12 +267,18 @@ function isHeaderView(field: FieldModel, at: number, variant: VariantShape, scop
 }
 
 /** A header is looked at in the head, too; what is behind it moves with its size. */
-function headerPart(field: FieldModel, at: number, layout: LayoutDraft, context: CodecContext): Size {
+function headerPart(
+  field: FieldModel,
+  at: number,
+  layout: LayoutDraft,
+  variant: VariantShape,
+  context: CodecContext,
+): Size {
   const shape = shapeOf(field, context.scope);
   if (shape.kind !== "struct") return { fixed: at, varying: [] };
   layout.views.push({ field, offset: at, shape });
   layout.copied = at + (shape.struct.size ?? 0);
-  const end = `${propertyName(field)}End`;
+  const end = freeVariable(`${propertyName(field)}End`, variant);
   const size = code`${sizeFunction(shape.struct, context.scope)}(${argumentList(shape.struct, shape.arguments, context)})`;
   layout.statements.push(
     code`const ${end} = ${sizeCode({ fixed: at, varying: [size] })};`,
@@ -308,6 +316,16 @@ function isViewable(shape: Shape & { kind: "struct" }, scope: DeviceScope): bool
   });
 }
 
+/** A variable of a request's methods that is not called like one of its fields, which have variables, too. */
+function freeVariable(name: string, variant: VariantShape): string {
+  return freeName(name, new Set([...variant.readable, ...replyFields(variant)].map(propertyName)));
+}
+
+/** The variable with the bytes of a window. */
+export function lengthName(member: string, variant: VariantShape): string {
+  return freeVariable(`${member}Length`, variant);
+}
+
 /** The call that points a window; where there are variants, the member is set to it. */
 export function pointed(variant: VariantShape, member: string, direction: "In" | "Out"): Code {
   return variant.isPlain ? code`this.${member}.window` : code`this.${member} = this.#${member}${direction}.window`;
@@ -324,7 +342,7 @@ function windowStatements(
   const member = requestMember(field);
   const ifThere = (length: Code): Code => lengthIfThere(field, length, formulas);
   if (shape.length.kind === "formula") {
-    const length = code`${member}Length`;
+    const length = code`${lengthName(member, variant)}`;
     return [
       code`const ${length} = ${ifThere(count(shape.length.formula, formulas))};`,
       code`if (this.readable.length < ${from} + ${length}) return ${truncated("readable")};`,
@@ -367,11 +385,4 @@ function parsed(
       ...assignments,
     ],
   };
-}
-
-/** The variable in a property such as `name` or `name: variable`. */
-function localOf(property: Code | undefined): string {
-  const text = property?.parts.map((part) => (typeof part === "string" ? part : "")).join("") ?? "";
-  const colon = text.indexOf(": ");
-  return colon < 0 ? text : text.slice(colon + 2);
 }

@@ -1,6 +1,6 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { isWordOf, wordAt, wordCondition } from "./bit-fields.js";
-import { code, joined, mentions, render, type Code } from "./code.js";
+import { code, joined, render, usesVariable, type Code } from "./code.js";
 import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
@@ -175,7 +175,7 @@ export function sizeNeeds(struct: StructModel, context: CodecContext): readonly 
 
 /** Does a struct's size depend on its value, and not just on what was negotiated? */
 export function sizeUsesValue(struct: StructModel, context: CodecContext): boolean {
-  return mentions(sizeBody(struct, context), "value");
+  return usesVariable(sizeBody(struct, context), "value");
 }
 
 /** Size of a struct's value, as an expression over `value` and the struct's parameters. */

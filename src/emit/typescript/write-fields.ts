@@ -9,7 +9,8 @@ import { wordAt, wordCondition } from "./bit-fields.js";
 import { continuesOverlap, overlapMembers, overlapSize } from "./overlaps.js";
 import { scalarMethod } from "./read-scalars.js";
 import { runtime } from "./imports.js";
-import { matchSubject } from "./read-match.js";
+import { freeName } from "./names.js";
+import { chain, matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { reservedBytes, sizeOfShape, withDefault } from "./size-fields.js";
 import { isExhaustive, isOptional, isVisible, patternKind, propertyName } from "./struct-types.js";
@@ -49,7 +50,13 @@ export function writeFields(
   options: WriteOptions = { writer: "writer" },
 ): Code[] {
   const formulas = fieldsFormulas(fields, access, context);
-  const site: WriteSite = { context: { ...context, formulas }, fields, access, writer: options.writer };
+  const site: WriteSite = {
+    context: { ...context, formulas },
+    fields,
+    access,
+    writer: options.writer,
+    taken: new Set(),
+  };
   const statements: Code[] = [];
   for (let index = 0; index < fields.length; index++) {
     const field = fields[index];
@@ -134,6 +141,8 @@ interface WriteSite {
   readonly fields: readonly FieldModel[];
   readonly access: (field: FieldModel) => Code;
   readonly writer: string;
+  /** Variables that the statements have. */
+  readonly taken: Set<string>;
   /** Arrays around the value. */
   readonly depth?: number;
 }
@@ -227,7 +236,7 @@ function writeNumber(number: Code, shape: Shape, writer: string): Code {
 }
 
 function writeShape(shape: Shape, field: FieldModel, value: Code, site: WriteSite): Code {
-  const { writer, context } = site;
+  const { writer } = site;
   switch (shape.kind) {
     case "scalar":
       return writeNumber(numberFor(value, shape, site), shape, writer);
@@ -240,7 +249,7 @@ function writeShape(shape: Shape, field: FieldModel, value: Code, site: WriteSit
     case "array":
       return writeArray(shape, field, value, site);
     case "match":
-      return writeMatch(shape, value, context, writer);
+      return writeMatch(shape, value, site);
     default:
       return unreachable(shape);
   }
@@ -335,11 +344,15 @@ function writeArray(shape: Shape & { kind: "array" }, field: FieldModel, value: 
 }
 
 /** The tag, which is written elsewhere, says which arm's value there has to be. */
-function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext, writer: string): Code {
+function writeMatch(shape: Shape & { kind: "match" }, value: Code, site: WriteSite): Code {
+  const { context, writer, taken } = site;
   const dot = isExhaustive(shape.arms) ? "." : "?.";
   const cases: Code[] = [];
   let otherwise: Code | undefined;
-  const { tag, label } = matchSubject(shape, context.formulas);
+  const { tag: subject, label } = matchSubject(shape, context.formulas);
+  const isRanged = shape.arms.some((arm) => arm.model.patterns.some(({ low, high }) => low !== high));
+  const tag = isRanged ? freeName("tag", taken) : subject;
+  if (typeof tag === "string") taken.add(tag);
   const ranges: Code[] = [];
   for (const arm of shape.arms) {
     const write = (test: Code): Code => {
@@ -349,14 +362,14 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: Code
         struct: arm.struct,
         arguments: arm.model.arguments,
       };
-      const statement = writeStruct(armShape, value, { context, writer, fields: [], access: () => value });
+      const statement = writeStruct(armShape, value, site);
       return code`if (${test}) ${statement} else ${writer}.fail("bad-value");`;
     };
     if (arm.model.patterns.length === 0) otherwise = write(code`${value}${dot}kind === "default"`);
     for (const pattern of arm.model.patterns) {
       if (pattern.low !== pattern.high) {
         ranges.push(
-          code`if (tag >= ${pattern.low} && tag <= ${pattern.high}) { ${write(code`${value}${dot}kind === ${patternKind(pattern)}`)} }`,
+          code`if (${tag} >= ${pattern.low} && ${tag} <= ${pattern.high}) { ${write(code`${value}${dot}kind === ${patternKind(pattern)}`)} }`,
         );
         continue;
       }
@@ -364,11 +377,8 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, context: Code
       cases.push(code`case ${label(pattern)}: ${write(code`${value}${dot}kind === ${kind}`)} break;`);
     }
   }
-  let fallback = otherwise === undefined ? undefined : ranges.length === 0 ? otherwise : code`{ ${otherwise} }`;
-  for (const range of [...ranges].reverse())
-    fallback = fallback === undefined ? range : code`${range} else ${fallback}`;
-  return code`${ranges.length > 0 ? code`const tag = ${tag};` : ""}
-    switch (${ranges.length > 0 ? code`tag` : tag}) { ${cases} default: ${fallback} break; }`;
+  return code`${isRanged && code`const ${tag} = ${subject};`}
+    switch (${tag}) { ${cases} default: ${chain(ranges, otherwise)} break; }`;
 }
 
 function writeWord(word: readonly FieldModel[], shape: Shape & { kind: "scalar" }, site: WriteSite): Code {
