@@ -290,8 +290,8 @@ function initialValue(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const number = field.default ?? 0;
   if (shape.kind !== "scalar") throw new EmitError("a default of something that is no number", field.name);
-  if (shape.meaning.kind === "boolean") return code`${Number(number) === 0 ? "false" : "true"}`;
-  const member = shape.meaning.kind === "enum" ? memberOf(shape.meaning.enum, Number(number)) : undefined;
+  if (shape.meaning.kind === "boolean") return code`${number === 0 ? "false" : "true"}`;
+  const member = shape.meaning.kind === "enum" ? memberOf(shape.meaning.enum, number) : undefined;
   if (member !== undefined) return quoted(member.name);
   return isWide(shape, field) ? code`${BigInt(number)}` : code`${number}`;
 }
