@@ -34,6 +34,9 @@ export interface ChannelOptions {
 /** Most requests that are sent one after the other without a word of the back end's: a socket has room for some hundreds. */
 const mostUnanswered = 64;
 
+/** Node takes a longer time for no time; it is 24 days. */
+const longestTimer = 2 ** 31 - 1;
+
 /** Sends requests to a back end and gives back what it answers, which it does in order. Owns the socket. */
 export class FrontEndChannel {
   /** Whether every request is answered: REPLY_ACK was agreed on. */
@@ -139,7 +142,7 @@ export class FrontEndChannel {
     if (first === undefined) return;
     const { patience } = this.#options;
     const late = (): void => void this.end(new VhostUserError("unanswered", `${first.name}, for ${patience} ms`));
-    this.#timer = setTimeout(late, patience);
+    this.#timer = setTimeout(late, Math.min(patience, longestTimer));
   }
 
   /** What is not as it should be is the end. */

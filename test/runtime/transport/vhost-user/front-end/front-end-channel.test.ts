@@ -16,7 +16,7 @@ describe.runIf(await requireVhostUser())("a channel to a back end", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
   afterEach(() => void vi.useRealTimers());
 
-  async function pair() {
+  async function pair(patience = PATIENCE) {
     const [ours, theirs] = UnixSocket.pair(await loadSystemCalls());
     const ends: VhostUserError[] = [];
     let readable = (): void => undefined;
@@ -26,7 +26,7 @@ describe.runIf(await requireVhostUser())("a channel to a back end", () => {
     };
     const channel = new FrontEndChannel(ours, {
       watcher: { watch },
-      patience: PATIENCE,
+      patience,
       onEnd: (error) => void ends.push(error),
     });
     const peer = new MessageChannel(theirs, frontEndTable, "requests");
@@ -71,6 +71,16 @@ describe.runIf(await requireVhostUser())("a channel to a back end", () => {
     expect(ends).toMatchObject([{ rule: "unanswered", detail: "GET_VRING_BASE, for 1000 ms" }]);
     await expect(second).rejects.toMatchObject({ rule: "unanswered" });
     await expect(third).rejects.toMatchObject({ rule: "unanswered" });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("has it without end, if it is told so", async () => {
+    const { channel, ends, answer } = await pair(Infinity);
+    const stopped = stop(channel, 0);
+    vi.advanceTimersByTime(24 * 3600 * 1000);
+    expect(ends).toEqual([]);
+    answer("GET_VRING_BASE", base(0));
+    expect(await stopped).toEqual({ index: 0, num: 0 });
     expect(vi.getTimerCount()).toBe(0);
   });
 
