@@ -299,6 +299,8 @@ export class VhostUserDriverTransport implements DriverTransport {
         await this.#tellStatus(link);
       });
       await Promise.all(this.#resetting.values());
+      // It may have gone just now.
+      this.#isLost = false;
     } catch (error) {
       // It may still work on rings that nobody knows any more.
       this.#links.end(asVhostUserError(error));

@@ -219,6 +219,20 @@ describe.runIf(await requireVhostUser())("a connection that ends at an awkward m
     expect(on.connected).toBe(false);
   });
 
+  it("lets a driver stop when its back end goes in the middle of that", async () => {
+    back.config = new Uint8Array(96);
+    const on = await connect(path, { deviceId: BLK_DEVICE_ID, onEnd: (error) => void ends.push(error) });
+    transport = on;
+    const driver = await BlkDriver.start(on, { features: ["RING_RESET"] });
+    back.script = (name) => (name === "SET_VRING_ENABLE" ? "gone" : undefined);
+    // Of the queue it is true, too: nobody works on it any more.
+    const queue = driver.resetQueue("requestq");
+    await driver.stop();
+    await queue.catch((error: unknown) => expect(error).toMatchObject({ rule: "stopped" }));
+    expect(ends).toMatchObject([{ rule: "peer-gone" }]);
+    expect(await on.getStatus()).toBe(0);
+  });
+
   it("lets a driver stop at once when its back end is gone", async () => {
     back.config = new Uint8Array(96);
     const on = await connect(path, { deviceId: BLK_DEVICE_ID, onEnd: (error) => void ends.push(error) });
