@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, truncateSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { definition, Workspace, type Ran } from "./workspace.js";
+import "../seed.js";
 
 const plain = ["--format", "plain"];
 

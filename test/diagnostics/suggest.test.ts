@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { editDistance, suggest } from "../../src/diagnostics/suggest.js";
+import "../seed.js";
 
 describe("suggestions", () => {
   const words = ["readable", "writable", "match", "if", "MQ", "le16", "le32", "since"];

@@ -8,6 +8,7 @@ import { CodecError, ProtocolError, type RequestSlot } from "../../src/runtime/i
 import { exchangeOf, fieldsOf, type Exchange } from "./message-exchange.js";
 import { HandWritten, Pair, call, featureSets } from "./message-pair.js";
 import { MessageMaker, NotBuilt } from "./message-values.js";
+import "../seed.js";
 
 /*
  * Every message of a device, made from the model, over both sides of the generated code. Nothing here knows a device; what

@@ -8,6 +8,7 @@ import { DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import type { DeviceModel, Model, StructModel } from "../../src/model/device-model.js";
 import { ByteReader, ByteWriter, FeatureSet } from "../../src/runtime/index.js";
 import { valueOf } from "./arbitrary-values.js";
+import "../seed.js";
 
 const dsl = new URL("../../dsl/", import.meta.url);
 const sources = readdirSync(dsl)

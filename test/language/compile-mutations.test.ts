@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { seed } from "../seed.js";
 import { allDefinitions, compile, costToCompile } from "./compiling.js";
 
-/** Printed with the failing input; another one may be given to look further. */
-const seed = Number(process.env["MUTATION_SEED"] ?? 1_000_003);
 const files = allDefinitions();
 const timeout = 600_000;
 const longest = files.reduce((most, file) => (file.text.length > most.text.length ? file : most)).text;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { processorTime } from "./processor-time.js";
 import { definitionsIn, readAll } from "./reading.js";
+import "../seed.js";
 
 describe("input that is nested too deep", () => {
   const levels = 10_000;

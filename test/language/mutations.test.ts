@@ -4,6 +4,7 @@ import { DiagnosticBag } from "../../src/diagnostics/diagnostic.js";
 import { tokenEnd, tokenize } from "../../src/language/lexer.js";
 import { processorTime } from "./processor-time.js";
 import { definitionsIn, readAll } from "./reading.js";
+import "../seed.js";
 
 const files = definitionsIn("dsl", "examples").map(({ name, text }) => {
   const { tokens } = tokenize({ name, text }, new DiagnosticBag());

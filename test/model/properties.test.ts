@@ -12,6 +12,7 @@ import { intersection, without, type NumberRange } from "../../src/model/number-
 import { satisfiable, type Clause } from "../../src/model/satisfiability.js";
 import { processorTime } from "../language/processor-time.js";
 import { compile } from "./inline.js";
+import "../seed.js";
 
 const runs = { numRuns: 200 };
 

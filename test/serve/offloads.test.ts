@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { completeChecksum, flowOf, segmentTcp } from "../../src/serve/network/offloads.js";
+import "../seed.js";
 
 /** Sum of 16-bit words; 0xffff over what a right checksum covers. */
 function sum(...parts: readonly Uint8Array[]): number {

@@ -17,6 +17,7 @@ import type { SharedDirectoryOptions } from "../../src/serve/shared-directory.js
 import { openFiles } from "../runtime/fixtures/process-state.js";
 import { temporaryFolder } from "./folder.js";
 import { Op, openClient, pack } from "./fuse-client.js";
+import "../seed.js";
 
 const ROOT = 1;
 const RDWR = 2;

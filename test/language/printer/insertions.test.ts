@@ -5,6 +5,7 @@ import { tokenEnd } from "../../../src/language/lexer.js";
 import { parseWithTokens } from "../../../src/language/parse.js";
 import { format } from "../../../src/language/printer/index.js";
 import { corpus, factsOf } from "./facts.js";
+import "../../seed.js";
 
 /** Short files with every construct; long ones would only make the runs slower. */
 const files = corpus()

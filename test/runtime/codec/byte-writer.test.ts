@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader, ByteWriter, textListSize, textSize } from "../../../src/runtime/index.js";
+import "../../seed.js";
 
 function written(size: number, write: (writer: ByteWriter) => void): number[] {
   const bytes = new Uint8Array(size).fill(0xee);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DeviceStatus, FeatureSet, HandlerError } from "../../../src/runtime/index.js";
 import { EchoDevice } from "../fixtures/echo-device.js";
 import { RawDriver } from "../fixtures/raw-driver.js";
+import "../../seed.js";
 
 const { ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK, NEEDS_RESET, FAILED } = DeviceStatus;
 

@@ -14,6 +14,7 @@ import {
 } from "../../../src/runtime/index.js";
 import { EchoDevice, type EchoRequest } from "../fixtures/echo-device.js";
 import { RawDriver } from "../fixtures/raw-driver.js";
+import "../../seed.js";
 
 function setup(requestq: (request: EchoRequest) => HandlerResult, features: readonly number[] = [], size = 16) {
   const errors: Error[] = [];

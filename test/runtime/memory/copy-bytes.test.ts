@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { copyBytes } from "../../../src/runtime/memory/index.js";
+import "../../seed.js";
 
 const span = fc.record({ to: fc.nat(100), from: fc.nat(100), length: fc.nat(100) });
 const pattern = () => Uint8Array.from({ length: 200 }, (_, index) => index * 7);

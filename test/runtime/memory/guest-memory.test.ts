@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GuestMemory, MemoryError } from "../../../src/runtime/memory/index.js";
+import "../../seed.js";
 
 describe("GuestMemory", () => {
   test("flat memory is one zeroed region", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GuestMemory, MemoryAllocator, MemoryError, OutOfGuestMemory } from "../../../src/runtime/memory/index.js";
+import "../../seed.js";
 
 const make = (size = 4096, start = 0x1000) => new MemoryAllocator(GuestMemory.flat(size, start), start, size);
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FeatureSet, statusNames } from "../../../src/runtime/index.js";
+import "../../seed.js";
 
 const bits = fc.uniqueArray(fc.nat(127));
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { GuestMemory } from "../../../src/runtime/memory/index.js";
 import { ReadableBytes, WritableBytes, type DeviceChain } from "../../../src/runtime/ring/index.js";
 import { buffers, DeviceRig, NEXT, WRITE } from "./ring-rig.js";
+import "../../seed.js";
 
 /** A chain whose parts are cut into segments of these lengths; segments lie apart, and bytes count up. */
 function chainOf(readable: readonly number[], writable: readonly number[], rig = new DeviceRig({ size: 256 })) {

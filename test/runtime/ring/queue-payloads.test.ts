@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GuestMemory } from "../../../src/runtime/memory/index.js";
 import { buffers, PairRig } from "./ring-rig.js";
+import "../../seed.js";
 
 /** Cuts `length` into pieces at the given places. */
 function pieces(length: number, cuts: readonly number[]): number[] {
