@@ -141,9 +141,16 @@ if (hasGuest && hasPasst)
     });
 
     it("sends 64 MiB to a program of the host", async () => {
-      const { port, received } = await sink();
-      await session.guest.run(`stream send $(cat /tmp/router) ${port} ${BYTES}`);
-      expect(await received).toBe(BYTES);
+      // passt resets a connection whose guest has not acknowledged anything for some seconds: a slow machine may try again.
+      for (let left = 3; ; left--) {
+        const { port, received } = await sink();
+        received.catch(() => undefined);
+        const { status, output } = await session.guest.attempt(`stream send $(cat /tmp/router) ${port} ${BYTES}`);
+        if (status !== 0 && left > 1 && output.includes("reset by peer")) continue;
+        expect([status, output]).toEqual([0, ""]);
+        expect(await received).toBe(BYTES);
+        break;
+      }
     });
 
     it("receives 16 MiB from a program of the host", async () => {
