@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // No test relies on an end by these: they are for what never ends, on the slowest machine.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // The second one says at the end which real peers the run did without.
     reporters: ["default", "./test/interop/left-out-reporter.ts"],
   },
