@@ -76,19 +76,20 @@ export function newFacts(bag: DiagnosticBag): Facts {
 // Looking for what was meant takes time for each candidate; nobody reads more suggestions than this.
 const mostSuggestions = 50;
 
-/** Reports a name once a scope, with the candidate that was probably meant. Empty names come from the parser. */
+/** Reports a name once a scope, with the candidate that was probably meant, or `meant` if that is known. Empty names come from the parser. */
 export function reportUnknown(
   facts: Facts,
   scope: Scope,
   what: string,
   name: Name,
   candidates: () => Iterable<string>,
+  meant?: string,
 ): void {
   if (name.text === "") return;
   const key = `${scope.naming.kind}\0${scope.naming.name}\0${what}\0${name.text}`;
   if (facts.unknown.has(key)) return;
   facts.unknown.add(key);
-  const found = facts.unknown.size <= mostSuggestions ? suggest(name.text, candidates()) : undefined;
+  const found = meant ?? (facts.unknown.size <= mostSuggestions ? suggest(name.text, candidates()) : undefined);
   facts.bag.report(
     "unknown-name",
     name.span,

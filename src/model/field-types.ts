@@ -157,6 +157,17 @@ function resolveNamed(type: NamedType, scope: Scope, facts: Facts): ResolvedType
   }
 }
 
+/** What C, and Linux, call the types of the language. */
+const typesOfC: ReadonlyMap<string, string> = new Map([
+  ...["uint8_t", "__u8", "byte", "uint8"].map((name) => [name, "u8"] as const),
+  ...[16, 32, 64].flatMap((bits) =>
+    [`uint${bits}_t`, `__le${bits}`, `__u${bits}`, `uint${bits}`].map((name) => [name, `le${bits}`] as const),
+  ),
+  ...[16, 32, 64].flatMap((bits) => [[`__be${bits}`, `be${bits}`] as const]),
+  ...[8, 16, 32, 64].map((bits) => [`int${bits}_t`, `le${bits}<signed>`] as const),
+  ["int", "le32<signed>"],
+]);
+
 /** The type of that name; reports a name that is unknown, or that two types share. */
 export function findTypeSymbol(
   name: Name,
@@ -165,10 +176,11 @@ export function findTypeSymbol(
 ): ReturnType<typeof findTypes>[number] | undefined {
   const [first, second] = findTypes(scope, name.text);
   if (first === undefined) {
-    reportUnknown(facts, scope, "type", name, function* () {
+    const candidates = function* (): Generator<string> {
       yield* scalars.keys();
       yield* typeNamesIn(scope);
-    });
+    };
+    reportUnknown(facts, scope, "type", name, candidates, typesOfC.get(name.text));
     return undefined;
   }
   if (second && first.name !== name.text) {
