@@ -3,7 +3,7 @@ import { code, isNothing, nothing, quoted, type Code } from "./code.js";
 import { codecArguments } from "./codec-parameters.js";
 import { memberOf } from "./enums.js";
 import { count, type FormulaContext } from "./formulas.js";
-import type { ReadSite, ReadValue } from "./read-fields.js";
+import type { ReadSite, ReadValue } from "./read-values.js";
 import type { ArmShape, Shape } from "./shapes.js";
 import { isOptional, matchTypeName, patternKind, shortName } from "./struct-types.js";
 

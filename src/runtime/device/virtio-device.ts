@@ -9,6 +9,7 @@ import { ConfigSpace } from "./config-space.js";
 import { DeviceCondition } from "./device-condition.js";
 import type { DeviceDefinition, QueuePlan } from "./device-definition.js";
 import type { DeviceQueueControl } from "./device-queue-control.js";
+import { DeviceHooks } from "./device-hooks.js";
 import { DeviceFeatures } from "./device-features.js";
 import { writeDeviceStatus } from "./device-status-machine.js";
 import { DeviceStateError, type DeviceState } from "./device-state.js";
@@ -23,7 +24,7 @@ import { allDone } from "./pending-work.js";
  * classes add the types. The first part is for the device's author, the second is called by the transport; nothing in
  * the second throws, whatever the driver does: it is refused, and `onProtocolError` is told.
  */
-export abstract class VirtioDevice {
+export abstract class VirtioDevice extends DeviceHooks {
   readonly definition: DeviceDefinition;
   /** For transports: what is read and written by {@link readConfig} and {@link writeConfig}. */
   readonly configSpace: ConfigSpace;
@@ -53,6 +54,7 @@ export abstract class VirtioDevice {
     configBytes: Uint8Array,
     options: VirtioDeviceOptions = {},
   ) {
+    super();
     const queueSize = options.queueSize ?? 256;
     if (!Number.isInteger(queueSize) || queueSize < 1 || queueSize > 32768) {
       throw new DeviceOptionsError(`queueSize is a whole number from 1 to 32768, not ${String(queueSize)}`);
@@ -94,31 +96,11 @@ export abstract class VirtioDevice {
     return this.#is.resetting;
   }
 
-  /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
-  protected abstract queuePlan(features: FeatureSet): readonly QueuePlan[];
-
   /** To be called after the device changed its configuration: a new generation, and the driver is told if it is ready. */
   protected configChanged(): void {
     this.configSpace.changed();
     this.#notifyConfig();
   }
-
-  /** The driver wrote these bytes of the configuration. */
-  protected configWritten?(offset: number, length: number): void;
-
-  /** The device was reset: fields with a value after reset get it here. */
-  protected deviceReset?(): void;
-
-  /** The driver wants the device to be suspended, and all requests are done. A promise: what else has to end first. */
-  protected deviceSuspend?(): void | Promise<void>;
-  /** The driver resumes the device: queues are served again from now on. */
-  protected deviceResume?(): void;
-
-  /** The driver set DRIVER_OK: the queues are being served from now on. */
-  protected driverReady?(): void;
-
-  /** A last word on the driver's features, after all rules of the definition: why not, or undefined. */
-  protected featuresRefused?(features: FeatureSet): string | undefined;
 
   /** Sets DEVICE_NEEDS_RESET and tells the driver, if it is ready. What still works goes on until the reset. */
   protected needsReset(error: Error): void {

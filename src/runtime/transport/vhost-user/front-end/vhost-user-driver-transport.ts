@@ -15,7 +15,7 @@ import { DirtyPages } from "./dirty-pages.js";
 import { asVhostUserError } from "./front-end-channel.js";
 import { DriverMemory } from "./driver-memory.js";
 import { FrontEndRing } from "./front-end-ring.js";
-import { KeptInflight } from "./kept-inflight.js";
+import { InflightOfRings, type MostRings } from "./inflight-of-rings.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
 import { Logging } from "./logging.js";
@@ -48,7 +48,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   #queues: number;
   #status = 0;
   #generation = 0;
-  #inflight: KeptInflight | undefined;
+  readonly #inflight = new InflightOfRings();
   /** A back end was lost, and with it what it had in flight; or it has said that a ring has failed. Until a reset. */
   #isLost = false;
   #isOpen = false;
@@ -67,7 +67,6 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#config = new KnownConfig(options.config);
     this.#accepted = undefined;
     this.#queues = queueCount(undefined, options);
-    this.#inflight = undefined;
     const { reconnect = false } = options;
     this.#links = new LastingLink({
       reconnect: reconnect === true ? {} : reconnect === false ? undefined : reconnect,
@@ -189,7 +188,7 @@ export class VhostUserDriverTransport implements DriverTransport {
       const ring = new FrontEndRing(index, addresses, events);
       // From here on, whoever ends the connection closes it.
       this.#rings.set(index, ring);
-      await this.#giveInflight(link, false);
+      await this.#inflight.ensure(link, this.#mostRings);
       await ring.start(link, baseOf(beginning, this.#isPacked), this.#logging.isOn);
     });
   }
@@ -274,7 +273,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     try {
       // The ring of a back end that is gone has stopped.
       await this.#links.tellPresent((link) => ring.stop(link));
-      this.#inflight?.forget(ring.index);
+      this.#inflight.forget(ring.index);
       this.#resetting.delete(ring.index);
     } catch (error) {
       // It may still work on the ring: without a connection it does not.
@@ -307,8 +306,7 @@ export class VhostUserDriverTransport implements DriverTransport {
       throw error;
     } finally {
       for (const ring of rings) ring.close();
-      this.#inflight?.close();
-      this.#inflight = undefined;
+      this.#inflight.close();
     }
   }
 
@@ -339,18 +337,17 @@ export class VhostUserDriverTransport implements DriverTransport {
   async #resumeRings(link: BackEndLink): Promise<void> {
     if (this.#rings.size === 0) {
       // Nothing is in flight. The first ring asks for a region.
-      this.#inflight?.close();
-      this.#inflight = undefined;
+      this.#inflight.close();
       return;
     }
-    if (this.#inflight === undefined && !link.has(ProtocolFeature.INFLIGHT_SHMFD)) {
+    if (!this.#inflight.isKept && !link.has(ProtocolFeature.INFLIGHT_SHMFD)) {
       // Nobody knows what was in flight.
       this.#isLost = true;
       for (const ring of this.#rings.values()) ring.close();
       this.#rings.clear();
       return;
     }
-    await this.#giveInflight(link, true);
+    await this.#inflight.give(link, this.#mostRings);
     for (const ring of [...this.#rings.values()]) {
       await ring.start(link, ring.lostBase(this.memory, this.#isPacked), this.#logging.isOn);
     }
@@ -363,21 +360,6 @@ export class VhostUserDriverTransport implements DriverTransport {
       ring.kick(this.#links.current);
       this.onQueueUsed?.(index);
     }
-  }
-
-  /** Sees to it that a back end has the inflight region before rings are started. */
-  async #giveInflight(link: BackEndLink, isNew: boolean): Promise<void> {
-    if (!link.has(ProtocolFeature.INFLIGHT_SHMFD) || (this.#inflight !== undefined && !isNew)) return;
-    let region = this.#inflight;
-    if (region === undefined) {
-      const asked = await KeptInflight.ask(link, this.#queues, this.#queueSize, this.#isPacked);
-      // Another ring may have asked at the same time; and a link that has ended has nobody who closes it.
-      region = this.#inflight;
-      if (region !== undefined || link.ended !== undefined) asked.close();
-      if (link.ended !== undefined) throw link.ended;
-      region ??= this.#inflight = asked;
-    }
-    await region.give(link);
   }
 
   async #tellStatus(link: BackEndLink, status = this.#status): Promise<void> {
@@ -407,8 +389,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#isLost = true;
     for (const ring of this.#rings.values()) ring.close();
     this.#rings.clear();
-    this.#inflight?.close();
-    this.#inflight = undefined;
+    this.#inflight.close();
     this.#logging.close();
     // Before that, whoever connects is told.
     if (this.#isOpen) this.#options.onEnd?.(error);
@@ -416,6 +397,9 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.onConfigChange?.();
   }
 
+  get #mostRings(): MostRings {
+    return { queues: this.#queues, queueSize: this.#queueSize, isPacked: this.#isPacked };
+  }
   get #isPacked(): boolean {
     return this.#accepted?.has(CommonFeature.RING_PACKED) ?? false;
   }
