@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -5,7 +6,7 @@ import { join } from "node:path";
 export async function alone<T>(folder: string, work: () => Promise<T>): Promise<T> {
   await mkdir(folder, { recursive: true });
   const lock = join(folder, "lock");
-  const own = `${lock}-${process.pid}`;
+  const own = `${lock}-${randomUUID()}`;
   // It is there with its owner in it, or not at all.
   await writeFile(own, String(process.pid));
   try {
