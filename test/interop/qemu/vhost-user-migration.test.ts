@@ -97,9 +97,10 @@ describe.runIf(await requireQemu())("live migration between two QEMUs", () => {
           if (from === undefined || to === undefined) throw new Error("memory is not mapped");
           for (const [address, value] of buffers) {
             const whole = to.subarray(address, address + LENGTH);
-            // The driver clears a buffer before it uses it again, behind QEMU's back.
-            const cleared = from[address] === 0 && whole[0] === 0;
-            expect(cleared || whole.every((byte) => byte === value), `buffer at ${String(address)}`).toBe(true);
+            // The driver clears a buffer before it uses it again, behind QEMU's back, which may have sent some of its pages by then.
+            const isCleared = from[address] === 0;
+            const isTaken = whole.every((byte) => byte === value || (isCleared && byte === 0));
+            expect(isTaken, `buffer at ${String(address)}`).toBe(true);
           }
           const used = first.queue(0)?.addresses?.device ?? 0;
           expect(used).toBeGreaterThan(0);
