@@ -163,7 +163,7 @@ const typesOfC: ReadonlyMap<string, string> = new Map([
   ...[16, 32, 64].flatMap((bits) =>
     [`uint${bits}_t`, `__le${bits}`, `__u${bits}`, `uint${bits}`].map((name) => [name, `le${bits}`] as const),
   ),
-  ...[16, 32, 64].flatMap((bits) => [[`__be${bits}`, `be${bits}`] as const]),
+  ...[16, 32, 64].map((bits) => [`__be${bits}`, `be${bits}`] as const),
   ...[8, 16, 32, 64].map((bits) => [`int${bits}_t`, `le${bits}<signed>`] as const),
   ["int", "le32<signed>"],
 ]);

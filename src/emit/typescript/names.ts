@@ -88,6 +88,13 @@ export function freeName(name: string, taken: ReadonlySet<string>): string {
   return candidate;
 }
 
+/** A {@link freeName} for a variable, which is taken from now on. */
+export function newVariable(name: string, taken: Set<string>): string {
+  const free = freeName(localName(name), taken);
+  taken.add(free);
+  return free;
+}
+
 /** Members of the runtime's base classes, which a generated subclass must not hide. */
 export function memberName(name: string, taken: ReadonlySet<string>): string {
   return taken.has(name) || name === "constructor" ? `${name}Field` : name;

@@ -8,7 +8,7 @@ import { newWord, wordAt, wordCondition, type Word } from "./bit-fields.js";
 import { continuesOverlap, endOverlap, moveTo, overlapSize, type OpenOverlap } from "./overlaps.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, type FormulaContext, type Value } from "./formulas.js";
-import { freeName, localName } from "./names.js";
+import { newVariable } from "./names.js";
 import { reservedBytes } from "./size-fields.js";
 import { interpret, readScalar } from "./read-scalars.js";
 import { lengthOf, sizedRead, tailSize, type ReadSite } from "./read-values.js";
@@ -32,11 +32,7 @@ export function readFields(
 ): FieldReads {
   const { scope } = context;
   const taken = context.taken ?? new Set<string>();
-  const fresh = (name: string): string => {
-    const free = freeName(localName(name), taken);
-    taken.add(free);
-    return free;
-  };
+  const fresh = (name: string): string => newVariable(name, taken);
   const referred = referredFields(fields);
   const locals = new Map<FieldModel, Code>();
   const numbers = new Map<string, Value>();

@@ -18,9 +18,7 @@ export function readMatch(
   const result = site.fresh(name);
   const type = matchTypeName(context.owner, field);
   const optional = isOptional(field, shape);
-  const { tag: subject, label } = matchSubject(shape, site.formulas);
-  const isRanged = shape.arms.some((arm) => arm.model.patterns.some(({ low, high }) => low !== high));
-  const tag = isRanged ? site.fresh("tag") : subject;
+  const { setup, tag, label } = matchSubject(shape, site.formulas, (name) => site.fresh(name));
   const cases: Code[] = [];
   const ranges: Code[] = [];
   let otherwise: Code | undefined;
@@ -48,7 +46,7 @@ export function readMatch(
   return {
     setup: [
       code`let ${result}: ${type}${optional ? " | undefined" : ""};`,
-      isRanged ? code`const ${tag} = ${subject};` : code``,
+      setup,
       code`switch (${tag}) { ${cases} default: ${fallback} break; }`,
     ],
     value: code`${result}`,
@@ -68,20 +66,26 @@ export function chain(ranges: readonly Code[], otherwise: Code | undefined): Cod
   return result ?? code``;
 }
 
-/** What a match switches on: the name of an enum's member if there is one for every pattern, otherwise the number. */
+/**
+ * What a match switches on: the name of an enum's member if there is one for every pattern, otherwise the number; in a variable
+ * that `setup` makes, if ranges look at it, too.
+ */
 export function matchSubject(
   shape: Shape & { kind: "match" },
   formulas: FormulaContext,
-): { readonly tag: Code; readonly label: (pattern: PatternModel) => Code } {
+  fresh: (name: string) => string,
+): { readonly setup: Code; readonly tag: Code; readonly label: (pattern: PatternModel) => Code } {
   const { subject } = shape;
   const named = subject.op === "field" ? formulas.member?.(subject.scope, subject.path) : undefined;
-  const patterns = shape.arms.flatMap((arm) => arm.model.patterns);
-  if (named === undefined || patterns.some((pattern) => pattern.low !== pattern.high)) {
-    return { tag: count(subject, formulas), label: (pattern) => code`${pattern.low}` };
+  const byNumber = (pattern: PatternModel): Code => code`${pattern.low}`;
+  if (shape.arms.some((arm) => arm.model.patterns.some(({ low, high }) => low !== high))) {
+    const tag = code`${fresh("tag")}`;
+    return { setup: code`const ${tag} = ${count(subject, formulas)};`, tag, label: byNumber };
   }
+  if (named === undefined) return { setup: code``, tag: count(subject, formulas), label: byNumber };
   const label = (pattern: PatternModel): Code => {
     const member = memberOf(named.enum, pattern.low);
     return member === undefined ? code`${pattern.low}` : quoted(member.name);
   };
-  return { tag: named.code, label };
+  return { setup: code``, tag: named.code, label };
 }

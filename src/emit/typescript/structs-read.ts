@@ -6,7 +6,7 @@ import { referredFields, type DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
-import { freeName, localName, parameterName, pascalCase } from "./names.js";
+import { freeName, newVariable, parameterName, pascalCase } from "./names.js";
 import { readFields, type ReaderChange } from "./read-fields.js";
 import { interpret } from "./read-scalars.js";
 import { passError, readShape } from "./read-values.js";
@@ -232,8 +232,7 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
       properties.push(code`${property}: ${choose(fieldAt(code`view`, at(field.offset), field, shape, scope))}`);
       continue;
     }
-    const name = freeName(localName(property), taken);
-    taken.add(name);
+    const name = newVariable(property, taken);
     const site = { context, formulas: context.formulas, reader: "reader", fresh: (variable: string) => variable };
     const read = readShape(shape, field, site, name);
     if (read.setup.length > 0)

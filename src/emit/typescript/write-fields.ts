@@ -9,7 +9,7 @@ import { wordAt, wordCondition } from "./bit-fields.js";
 import { continuesOverlap, overlapMembers, overlapSize } from "./overlaps.js";
 import { scalarMethod } from "./read-scalars.js";
 import { runtime } from "./imports.js";
-import { freeName } from "./names.js";
+import { newVariable } from "./names.js";
 import { chain, matchSubject } from "./read-match.js";
 import { fixedSize, isWide, scalarSize, shapeOf, type Length, type Shape } from "./shapes.js";
 import { reservedBytes, sizeOfShape, withDefault } from "./size-fields.js";
@@ -349,10 +349,7 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, site: WriteSi
   const dot = isExhaustive(shape.arms) ? "." : "?.";
   const cases: Code[] = [];
   let otherwise: Code | undefined;
-  const { tag: subject, label } = matchSubject(shape, context.formulas);
-  const isRanged = shape.arms.some((arm) => arm.model.patterns.some(({ low, high }) => low !== high));
-  const tag = isRanged ? freeName("tag", taken) : subject;
-  if (typeof tag === "string") taken.add(tag);
+  const { setup, tag, label } = matchSubject(shape, context.formulas, (name) => newVariable(name, taken));
   const ranges: Code[] = [];
   for (const arm of shape.arms) {
     const write = (test: Code): Code => {
@@ -377,7 +374,7 @@ function writeMatch(shape: Shape & { kind: "match" }, value: Code, site: WriteSi
       cases.push(code`case ${label(pattern)}: ${write(code`${value}${dot}kind === ${kind}`)} break;`);
     }
   }
-  return code`${isRanged && code`const ${tag} = ${subject};`}
+  return code`${setup}
     switch (${tag}) { ${cases} default: ${chain(ranges, otherwise)} break; }`;
 }
 
