@@ -1,7 +1,8 @@
 import type { VirtioDevice } from "virtio-gen/runtime";
 import { MmioTransport, type MmioTransportOptions } from "virtio-gen/runtime/mmio";
 import { acpiTable, type MmioPlace } from "./acpi-table.js";
-import { afterSlice, type FirmwareFile, type V86Machine } from "./v86-machine.js";
+import { InterruptLines } from "./interrupt-lines.js";
+import type { FirmwareFile, V86Machine } from "./v86-machine.js";
 import { V86Memory } from "./v86-memory.js";
 
 /** v86 gives addresses away in such pieces, and puts nothing of its own here. */
@@ -15,23 +16,16 @@ const SPACING = 0x2000;
  * must have been made with `acpi: true`. To be made when the emulator has been loaded and before it runs.
  */
 export class MmioBus {
-  readonly #machine: V86Machine;
   readonly #memory: V86Memory;
   readonly #transports: MmioTransport[] = [];
   readonly #places: MmioPlace[] = [];
   readonly #table: FirmwareFile = { name: "acpi/virtio-mmio", data: acpiTable([]) };
-  /** By interrupt line: how many devices hold it up. */
-  readonly #holders = new Map<number, number>();
-  /** The processor is in the middle of an instruction that accesses registers. */
-  #isAccessed = false;
-  /** Lines to be raised when the guest's slice of time is over. */
-  readonly #due = new Set<number>();
+  readonly #lines: InterruptLines;
 
   constructor(machine: V86Machine, memory: V86Memory = new V86Memory(machine)) {
-    this.#machine = machine;
     this.#memory = memory;
     machine.option_roms.push(this.#table);
-    afterSlice(machine, () => this.#raiseDue());
+    this.#lines = new InterruptLines(machine);
     machine.io.mmap_register(
       START,
       LENGTH,
@@ -50,7 +44,7 @@ export class MmioBus {
     const mmio = new MmioTransport(device, {
       ...options,
       memory: this.#memory.guest,
-      interrupt: (isAsserted) => this.#setLine(irq, isAsserted),
+      interrupt: (isAsserted) => this.#lines.set(irq, isAsserted),
     });
     const offset = this.#transports.length * SPACING;
     if (mmio.length > SPACING || offset >= LENGTH) throw new RangeError("there is no room for the registers");
@@ -71,31 +65,6 @@ export class MmioBus {
     this.#memory.find();
     const offset = (address >>> 0) - START;
     const transport = this.#transports[Math.floor(offset / SPACING)];
-    this.#isAccessed = true;
-    try {
-      return transport && run(transport, offset % SPACING);
-    } finally {
-      this.#isAccessed = false;
-    }
-  }
-
-  /** One of the devices on a line wants it up, or does not any more: it is up while there is one. */
-  #setLine(irq: number, isAsserted: boolean): void {
-    const before = this.#holders.get(irq) ?? 0;
-    const now = before + (isAsserted ? 1 : -1);
-    this.#holders.set(irq, now);
-    if (before === 0) {
-      // v86 goes to the interrupt's handler at once, which in the middle of an instruction spoils the guest's stack.
-      if (this.#isAccessed) this.#due.add(irq);
-      else this.#machine.device_raise_irq(irq);
-    } else if (now === 0 && !this.#due.delete(irq)) this.#machine.device_lower_irq(irq);
-  }
-
-  /** True: the guest has an interrupt to look at. */
-  #raiseDue(): boolean {
-    const due = [...this.#due];
-    this.#due.clear();
-    for (const irq of due) this.#machine.device_raise_irq(irq);
-    return due.length > 0;
+    return transport && run(transport, offset % SPACING);
   }
 }

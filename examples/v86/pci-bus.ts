@@ -1,5 +1,6 @@
 import type { VirtioDevice } from "virtio-gen/runtime";
 import { PciTransport, type PciTransportOptions } from "virtio-gen/runtime/pci";
+import { InterruptLines } from "./interrupt-lines.js";
 import { takePorts, type V86Machine } from "./v86-machine.js";
 import { V86Memory } from "./v86-memory.js";
 
@@ -14,6 +15,7 @@ const INTERRUPT_LINE = 0x3c;
 export class PciBus {
   readonly #machine: V86Machine;
   readonly #memory: V86Memory;
+  readonly #lines: InterruptLines;
   readonly #functions = new Map<number, PciTransport>();
   /** What the guest has written to the address register. */
   #address = 0;
@@ -21,6 +23,7 @@ export class PciBus {
   constructor(machine: V86Machine, memory: V86Memory = new V86Memory(machine)) {
     this.#machine = machine;
     this.#memory = memory;
+    this.#lines = new InterruptLines(machine);
     takePorts(machine, CONFIG_ADDRESS, 4, {
       read: () => undefined,
       write: (offset, width, value) => {
@@ -46,13 +49,13 @@ export class PciBus {
       memory: this.#memory.guest,
       bar: "io",
       interrupt: (isAsserted) => {
-        // The firmware has written down which line it is.
-        const irq = pci.config.read(INTERRUPT_LINE, 1);
-        if (isAsserted) this.#machine.device_raise_irq(irq);
-        else this.#machine.device_lower_irq(irq);
+        // The firmware has written down which line it is. One that is up stays the one to be let down.
+        if (isAsserted) irq = pci.config.read(INTERRUPT_LINE, 1);
+        this.#lines.set(irq, isAsserted);
       },
       barChanged: () => (giveBack = this.#takeBar(pci, giveBack)),
     });
+    let irq = 0;
     let giveBack = (): void => undefined;
     this.#functions.set(slot, pci);
     this.#memory.add(device);

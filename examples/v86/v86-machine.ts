@@ -41,6 +41,8 @@ export interface V86Machine {
   device_lower_irq(irq: number): void;
   /** Runs the guest for a slice of time; returns the ms until the next one. */
   main_loop: () => number;
+  /** Code that was translated is ready: it is called between two slices, when the browser or Node has compiled it. */
+  codegen_finalize_finished: (...code: number[]) => void;
 }
 
 /** @throws Error when the emulator has not said `emulator-loaded` yet, or is a version that is built differently. */
@@ -57,8 +59,17 @@ function isMachine(cpu: unknown): cpu is V86Machine {
     Array.isArray(property(property(cpu, "io"), "ports")) &&
     typeof property(property(cpu, "io"), "mmap_register") === "function" &&
     Array.isArray(property(cpu, "option_roms")) &&
-    ["device_raise_irq", "device_lower_irq", "main_loop"].every(isFunction)
+    ["device_raise_irq", "device_lower_irq", "main_loop", "codegen_finalize_finished"].every(isFunction)
   );
+}
+
+/** Before each slice of the guest's time `run` is called. */
+export function beforeSlice(machine: V86Machine, run: () => void): void {
+  const slice = machine.main_loop;
+  machine.main_loop = () => {
+    run();
+    return slice();
+  };
 }
 
 /** After each slice of the guest's time `run` is called; true: the next slice is to follow at once. */
@@ -67,6 +78,15 @@ export function afterSlice(machine: V86Machine, run: () => boolean): void {
   machine.main_loop = () => {
     const pause = slice();
     return run() ? 0 : pause;
+  };
+}
+
+/** After translated code has been put in its place `run` is called. */
+export function afterTranslation(machine: V86Machine, run: () => void): void {
+  const finish = machine.codegen_finalize_finished;
+  machine.codegen_finalize_finished = (...code) => {
+    finish(...code);
+    run();
   };
 }
 

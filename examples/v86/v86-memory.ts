@@ -1,5 +1,5 @@
 import { GuestMemory, type VirtioDevice } from "virtio-gen/runtime";
-import { afterSlice, type V86Machine } from "./v86-machine.js";
+import { afterSlice, afterTranslation, type V86Machine } from "./v86-machine.js";
 
 /**
  * The guest's memory for devices in v86. All of it moves when v86's translator needs more: a WebAssembly.Memory that grows gets
@@ -16,11 +16,12 @@ export class V86Memory {
     this.#machine = machine;
     this.#buffer = machine.mem8.buffer;
     this.guest = new GuestMemory([this.#all()], { oneThread: true });
-    // Between two slices of the guest handlers may go on that wait for something.
+    // Handlers that wait for something may go on whenever v86 does not run, and find memory where it is then.
     afterSlice(machine, () => {
       this.find();
       return false;
     });
+    afterTranslation(machine, () => this.find());
   }
 
   /** This device uses the memory, and has to know when it moves. */
