@@ -44,6 +44,7 @@ export class MmioBus {
     const mmio = new MmioTransport(device, {
       ...options,
       memory: this.#memory.guest,
+      memoryWritten: this.#memory.written,
       interrupt: (isAsserted) => this.#lines.set(irq, isAsserted),
     });
     const offset = this.#transports.length * SPACING;

@@ -47,6 +47,7 @@ export class PciBus {
     const pci = new PciTransport(device, {
       ...told,
       memory: this.#memory.guest,
+      memoryWritten: this.#memory.written,
       bar: "io",
       interrupt: (isAsserted) => {
         // The firmware has written down which line it is. One that is up stays the one to be let down.

@@ -37,6 +37,8 @@ export interface V86Machine {
   };
   /** Files for the firmware. */
   readonly option_roms: FirmwareFile[];
+  /** Memory from `start` up to `end` has other contents: translations of what was there are of no use any more. */
+  jit_dirty_cache(start: number, end: number): void;
   device_raise_irq(irq: number): void;
   device_lower_irq(irq: number): void;
   /** Runs the guest for a slice of time; returns the ms until the next one. */
@@ -52,6 +54,10 @@ export function machineOf(emulator: object): V86Machine {
   return cpu;
 }
 
+const FUNCTIONS = [
+  "jit_dirty_cache", "device_raise_irq", "device_lower_irq", "main_loop", "codegen_finalize_finished",
+]; // prettier-ignore
+
 function isMachine(cpu: unknown): cpu is V86Machine {
   const isFunction = (name: string): boolean => typeof property(cpu, name) === "function";
   return (
@@ -59,7 +65,7 @@ function isMachine(cpu: unknown): cpu is V86Machine {
     Array.isArray(property(property(cpu, "io"), "ports")) &&
     typeof property(property(cpu, "io"), "mmap_register") === "function" &&
     Array.isArray(property(cpu, "option_roms")) &&
-    ["device_raise_irq", "device_lower_irq", "main_loop", "codegen_finalize_finished"].every(isFunction)
+    FUNCTIONS.every(isFunction)
   );
 }
 

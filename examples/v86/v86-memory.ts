@@ -1,14 +1,20 @@
 import { GuestMemory, type VirtioDevice } from "virtio-gen/runtime";
-import { afterSlice, afterTranslation, type V86Machine } from "./v86-machine.js";
+import { afterSlice, afterTranslation, beforeSlice, type V86Machine } from "./v86-machine.js";
+
+/** What v86 translates and forgets at a time. */
+const PAGE_BYTES = 4096;
 
 /**
  * The guest's memory for devices in v86. All of it moves when v86's translator needs more: a WebAssembly.Memory that grows gets
- * a new buffer, and the devices are told.
+ * a new buffer, and the devices are told. v86 keeps
+ * translations of code, and is told what devices write.
  */
 export class V86Memory {
   readonly guest: GuestMemory;
   readonly #machine: V86Machine;
   readonly #devices: VirtioDevice[] = [];
+  /** Numbers of pages that devices have written since the last slice of the guest's time. */
+  readonly #written = new Set<number>();
   #buffer: ArrayBufferLike;
 
   /** To be made when the emulator has been loaded and before it runs. */
@@ -22,6 +28,7 @@ export class V86Memory {
       return false;
     });
     afterTranslation(machine, () => this.find());
+    beforeSlice(machine, () => this.#forgetTranslations());
   }
 
   /** This device uses the memory, and has to know when it moves. */
@@ -36,6 +43,17 @@ export class V86Memory {
     this.#buffer = buffer;
     this.guest.replace([this.#all()]);
     for (const device of this.#devices) device.memoryMoved();
+  }
+
+  /** A device has written this; lengths are in bytes. v86 hears of it later, since that may move its memory. */
+  readonly written = (address: number, length: number): void => {
+    const last = Math.floor((address + length - 1) / PAGE_BYTES);
+    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) this.#written.add(page);
+  };
+
+  #forgetTranslations(): void {
+    for (const page of this.#written) this.#machine.jit_dirty_cache(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    this.#written.clear();
   }
 
   #all(): { readonly start: number; readonly bytes: Uint8Array } {

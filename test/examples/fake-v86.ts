@@ -27,6 +27,9 @@ export class FakeV86 implements V86Machine {
     this.inSlice();
     return 7;
   };
+  jit_dirty_cache(start: number, end: number): void {
+    this.log.push(`${start} to ${end} are other bytes`);
+  }
   codegen_finalize_finished = (): void => this.inTranslation();
   device_raise_irq(irq: number): void {
     this.log.push(`${irq} up`);

@@ -37,3 +37,21 @@ it("finds memory that has grown when a translation was put in its place, between
   // Before anything else runs, such as a handler that waits for a timer.
   expect(state()).toEqual([1, true]);
 });
+
+it("has v86 forget its translations of what devices have written, before the next slice", () => {
+  const machine = new FakeV86();
+  const memory = new V86Memory(machine);
+  memory.written(0x1ff0, 16);
+  memory.written(0x2fff, 2);
+  memory.written(0x1000, 1);
+  expect(machine.log).toEqual([]);
+  machine.main_loop();
+  machine.main_loop();
+  expect(machine.log).toEqual([
+    "4096 to 8192 are other bytes",
+    "8192 to 12288 are other bytes",
+    "12288 to 16384 are other bytes",
+    "slice",
+    "slice",
+  ]);
+});

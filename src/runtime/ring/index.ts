@@ -16,4 +16,6 @@ export type {
 } from "./queue-types.js";
 export { RingError, ringErrorRules, type RingRule, type RuleText } from "./ring-errors.js";
 export { largestQueueSize, legacyRingAddresses, legacyRingBytes, ringLayout, type RingLayout } from "./ring-layout.js";
+export { ringParts, type RingPart } from "./ring-parts.js";
 export { WrappedDeviceQueue } from "./wrapped-device-queue.js";
+export { forEachWritten } from "./written.js";

@@ -131,4 +131,13 @@ suite("Linux's drivers and generated devices on v86's PCI bus", { timeout: 900_0
     expect((await guest.run("head -c 2097152 /dev/vda | sha256sum")).slice(0, 64)).toBe(disk.sha256(2 * MIB));
     expect(problems).toEqual([]);
   });
+
+  it("runs code that a disk has put where other code was", async () => {
+    for (const [page, result] of [11, 22, 33].entries()) {
+      // mov eax, result; ret
+      disk.bytes.set([0xb8, result, 0, 0, 0, 0xc3], page * 4096);
+    }
+    expect(await guest.run("fresh-code /dev/vda")).toBe("11\n22\n33");
+    expect(problems).toEqual([]);
+  });
 });

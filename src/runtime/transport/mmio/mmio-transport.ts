@@ -16,6 +16,7 @@ import {
   type RegisterWidths,
 } from "../registers/transport-state.js";
 import type { Trace } from "../trace.js";
+import { tellingQueues, type WrittenMemoryOptions } from "../written-memory.js";
 import { LegacyQueues, parseLegacyQueues, type LegacyQueueState } from "./legacy-queues.js";
 import {
   MMIO_LEGACY_VERSION,
@@ -34,7 +35,7 @@ export interface MmioSharedMemory {
   readonly length: number;
 }
 
-export interface MmioTransportOptions {
+export interface MmioTransportOptions extends WrittenMemoryOptions {
   /** The guest's memory, at the addresses that the guest uses. */
   readonly memory: GuestMemory;
   /** Level of the interrupt line. Must not run the guest before it returns. */
@@ -174,6 +175,7 @@ export class MmioTransport extends Registers {
       statusChanged: (status) => {
         if (status === 0) this.#resetRegisters();
       },
+      ...tellingQueues(this.#options, () => this.device.negotiated),
       trace: this.#options.trace,
     };
   }

@@ -5,6 +5,7 @@ import { CommonFeature } from "../../negotiation/common-feature.js";
 import { Clause, ProtocolError } from "../../negotiation/errors.js";
 import type { DeviceTransport } from "../device-transport.js";
 import type { Trace } from "../trace.js";
+import { tellingQueues, type WrittenMemoryOptions } from "../written-memory.js";
 import { ConfigWindow } from "../registers/config-window.js";
 import { QueueRegisters } from "../registers/queue-registers.js";
 import { type GuestAccessWidth, type RegisterFile } from "../registers/register-file.js";
@@ -43,7 +44,7 @@ export interface SharedMemoryRegion {
   readonly registers: RegisterFile;
 }
 
-export interface PciTransportOptions {
+export interface PciTransportOptions extends WrittenMemoryOptions {
   /** The guest's memory, at the addresses that the guest uses. */
   readonly memory: GuestMemory;
   /** Level of the interrupt line (INTA#). Must not run the guest before it returns. */
@@ -216,6 +217,7 @@ export class PciTransport {
       statusChanged: (status) => {
         if (status === 0) this.#resetRegisters();
       },
+      ...tellingQueues(this.#options, () => this.device.negotiated),
       trace: this.#options.trace,
     };
   }

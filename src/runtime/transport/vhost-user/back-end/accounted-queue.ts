@@ -1,11 +1,18 @@
 import type { GuestMemory } from "../../../memory/index.js";
-import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQueue } from "../../../ring/index.js";
+import {
+  type DeviceChain,
+  type DeviceQueue,
+  forEachWritten,
+  type QueueAddresses,
+  ringParts,
+  WrappedDeviceQueue,
+} from "../../../ring/index.js";
 import { VRING_LOG } from "../protocol/index.js";
 import type { DirtyLog } from "./dirty-log.js";
 import type { InflightTracker } from "./inflight-region.js";
-import { ringParts, worksIn } from "./ring-parts.js";
 import type { MemoryRange } from "./shared-regions.js";
 import type { Vring } from "./vring.js";
+import { worksIn } from "./works-in.js";
 
 /** A device queue whose transport keeps account of what is in flight (inflight region) and what was written (dirty log). */
 export class AccountedQueue extends WrappedDeviceQueue {
@@ -14,6 +21,7 @@ export class AccountedQueue extends WrappedDeviceQueue {
   readonly #ring: Vring;
   readonly #log: DirtyLog;
   readonly #tracker: InflightTracker | undefined;
+  readonly #mark = (address: number, length: number): void => this.#log.mark(address, length);
 
   constructor(
     queue: DeviceQueue,
@@ -44,7 +52,7 @@ export class AccountedQueue extends WrappedDeviceQueue {
 
   override complete(chain: DeviceChain, written: number): "completed" | "stale" {
     // After completion its segments are nobody's any more.
-    if (this.#log.isActive && chain.live) this.#markWritten(chain, written);
+    if (this.#log.isActive && chain.live) forEachWritten(chain, written, this.#mark);
     const { id, slot, entries } = chain;
     const outcome = super.complete(chain, written);
     if (outcome === "completed") this.#tracker?.used(slot, id, entries);
@@ -65,17 +73,6 @@ export class AccountedQueue extends WrappedDeviceQueue {
   #published(): void {
     this.#tracker?.published();
     if (this.#log.isActive) this.#markRing();
-  }
-
-  /** What the device wrote lies before the end of the furthest byte that it wrote, or says it has written. */
-  #markWritten(chain: DeviceChain, written: number): void {
-    let left = Math.max(written, chain.writable.written);
-    for (const { address, length, writable } of chain.locations()) {
-      if (!writable) continue;
-      this.#log.mark(address, Math.min(length, left));
-      left -= length;
-      if (left <= 0) return;
-    }
   }
 
   /** The used ring, or the descriptors and event structure of a packed one; pages, so there is no need to be exact. */

@@ -1,10 +1,9 @@
 import type { GuestMemory } from "../../../memory/index.js";
-import type { DeviceQueue, QueueAddresses } from "../../../ring/index.js";
+import { type DeviceQueue, type QueueAddresses, type RingPart, ringParts } from "../../../ring/index.js";
 import { nextTurn } from "../../next-turn.js";
 import type { EventFd, Watch, Watcher } from "../../posix/index.js";
 import { VhostUserError, type VringAddress } from "../protocol/index.js";
 import type { InbandNotifications } from "./inband-notifications.js";
-import { ringParts, type RingPart } from "./ring-parts.js";
 import type { WorkerBell } from "./workers/worker-bell.js";
 
 /** How long a ring without a kick is looked at in every turn of the event loop after there was something, in ms. */

@@ -1,6 +1,12 @@
-import { type DeviceChain, type DeviceQueue, type QueueAddresses, WrappedDeviceQueue } from "../../../../ring/index.js";
-import { ringParts, worksIn } from "../ring-parts.js";
+import {
+  type DeviceChain,
+  type DeviceQueue,
+  type QueueAddresses,
+  ringParts,
+  WrappedDeviceQueue,
+} from "../../../../ring/index.js";
 import type { MemoryRange } from "../shared-regions.js";
+import { worksIn } from "../works-in.js";
 import type { Misses } from "./misses.js";
 
 /** A queue whose addresses are translated: it gives nothing while the next buffer is not known, which is asked for. */
