@@ -60,6 +60,11 @@ export interface DriverQueueContext {
 
 /** Serves one queue on the driver side. */
 export interface DriverQueueHandler {
+  /**
+   * The queue is about to be enabled: takes the memory without which it is of no use. What this throws is thrown to whoever
+   * enables the queue, with the device not told of it and `stop` called. `start` follows, with the same context, or `stop`.
+   */
+  prepare?(context: DriverQueueContext): void;
   /** The queue is enabled. Buffers may be made available; the device is told at DRIVER_OK. */
   start(context: DriverQueueContext): void;
   /**

@@ -42,28 +42,33 @@ export class DriverReceiveQueue<Message> implements DriverQueueHandler {
 
   // ---- for the driver ----
 
-  start(context: DriverQueueContext): void {
+  /** Throws an OutOfGuestMemory if there is not enough for a single buffer. */
+  prepare(context: DriverQueueContext): void {
     const { queue, allocator } = context;
     const { bufferSize } = this.#options;
     this.#context = context;
-    this.#closed = false;
-    this.#paused = false;
-    this.#unposted = [];
     this.#addresses = [];
-    this.#posted = new Array<number>(queue.size).fill(-1);
-    this.#dropParts();
     const wanted = this.#options.count ?? Math.max(1, Math.floor(MOST_BYTES / bufferSize));
     for (let left = Math.min(wanted, queue.size); left > 0; left--) {
       try {
-        const address = allocator.allocate(bufferSize);
-        this.#addresses.push(address);
-        this.#post(address);
+        this.#addresses.push(allocator.allocate(bufferSize));
       } catch (error) {
         // Fewer buffers are still a working queue.
         if (error instanceof OutOfGuestMemory && this.#addresses.length > 0) break;
         throw error;
       }
     }
+  }
+
+  start(context: DriverQueueContext): void {
+    const { queue } = context;
+    this.#context = context;
+    this.#closed = false;
+    this.#paused = false;
+    this.#unposted = [];
+    this.#posted = new Array<number>(queue.size).fill(-1);
+    this.#dropParts();
+    for (const address of this.#addresses) this.#post(address);
     queue.kick();
   }
 

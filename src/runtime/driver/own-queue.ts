@@ -13,7 +13,7 @@ import {
   type RingFeatures,
 } from "../ring/index.js";
 import type { DriverTransport } from "../transport/driver-transport.js";
-import type { DriverQueuePlan, RequestCut } from "./driver-definition.js";
+import type { DriverQueueContext, DriverQueuePlan, RequestCut } from "./driver-definition.js";
 import { pollUntil } from "./poll.js";
 
 /** What a queue needs to know of the driver that it belongs to. */
@@ -215,6 +215,7 @@ export class OwnQueue {
       return address;
     };
     let queue: DriverQueue;
+    let context: DriverQueueContext;
     try {
       const addresses = this.#place(size, ring, allocate);
       const { cut } = this.#around;
@@ -235,6 +236,9 @@ export class OwnQueue {
           this.#attempt(() => plan.handler.fail(error));
         },
       });
+      context = { queue, memory, allocator, cut, report };
+      // First, so that a queue that cannot be used stays disabled.
+      plan.handler.prepare?.(context);
       await transport.enableQueue(plan.index, addresses);
     } catch (error) {
       for (const address of allocations) allocator.free(address);
@@ -251,7 +255,7 @@ export class OwnQueue {
     this.#ring = { queue, allocations };
     this.#size = size;
     this.#state = "enabled";
-    plan.handler.start({ queue, memory, allocator, cut: this.#around.cut, report });
+    plan.handler.start(context);
   }
 
   /** Memory for the three parts of a ring; in one piece on a legacy interface. */

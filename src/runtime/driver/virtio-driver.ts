@@ -122,7 +122,11 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
     return this.#onQueue(queue, position, (own) => own.reset());
   }
 
-  /** Enables a queue that was reset, with its last size. Receive buffers are posted again. */
+  /**
+   * Enables a queue that was reset, with its last size. Receive buffers are posted again, as many as there is memory for.
+   * Rejects with an OutOfGuestMemory if there is not enough for the ring or for one such buffer: the queue stays disabled,
+   * and can be enabled later.
+   */
   enableQueue(queue: QueueName, position = 0): Promise<void> {
     return this.#onQueue(queue, position, (own) => own.enable());
   }
@@ -130,7 +134,8 @@ export abstract class VirtioDriver<Config, QueueName extends string = string> {
   /**
    * Gives one queue another number of descriptors, while the others go on: a reset as in {@link resetQueue}, after which the
    * queue is enabled again. Requests that wait for room in the ring, and those sent meanwhile, are sent afterwards. Rejects,
-   * before anything has changed, with a ProtocolError `queue-size` for a size that the queue cannot have.
+   * before anything has changed, with a ProtocolError `queue-size` for a size that the queue cannot have. If memory is short
+   * then, the queue stays disabled as after a reset, see {@link enableQueue}.
    *
    * @param size from 1 to what the device has at most; a power of two unless the queues are packed
    * @param position which one of the queues with this name, from 0
