@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compiler/compile.js";
-import { codecParameters } from "../../src/emit/typescript/codec-parameters.js";
-import { render } from "../../src/emit/typescript/code.js";
+import { parameterList } from "../../src/emit/typescript/codec-parameters.js";
 import { DeviceScope } from "../../src/emit/typescript/device-scope.js";
 import type { DeviceModel, Model, StructModel } from "../../src/model/device-model.js";
 import { ByteReader, ByteWriter, FeatureSet } from "../../src/runtime/index.js";
@@ -49,7 +48,7 @@ function codecsOf(device: DeviceModel): Codec[] {
     const read = generated.get(`read${name}`);
     const write = generated.get(`write${name}`);
     if (typeof read !== "function" || typeof write !== "function") return [];
-    const parameters = render(codecParameters(struct, scope)).text.split(", ").slice(1).map((text) => text.slice(0, text.indexOf(":")));
+    const parameters = parameterList(struct, scope).map((parameter) => parameter.name);
     return [
       {
         struct,

@@ -1,5 +1,7 @@
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Linter } from "eslint";
+import tseslint from "typescript-eslint";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { format } from "../../src/language/printer/index.js";
@@ -60,6 +62,31 @@ test("the TypeScript of all of them type-checks strictly", { timeout: 120_000 },
     const line = file === undefined || start === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1;
     return `${file?.fileName ?? ""}:${String(line)} ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
   });
+  expect(found).toEqual([]);
+});
+
+test("and declares nothing that it does not use, as a linter sees it", { timeout: 120_000 }, () => {
+  const linter = new Linter();
+  const found = [...generated].flatMap(([path, code]) =>
+    linter
+      .verify(
+        code,
+        [
+          {
+            files: ["**/*.ts"],
+            languageOptions: { parser: tseslint.parser },
+            plugins: { "@typescript-eslint": tseslint.plugin },
+            rules: {
+              "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+              "no-unused-private-class-members": "error",
+              "no-useless-assignment": "error",
+            },
+          },
+        ],
+        basename(path),
+      )
+      .map(({ line, message }) => `${basename(path)}:${String(line)} ${message}`),
+  );
   expect(found).toEqual([]);
 });
 

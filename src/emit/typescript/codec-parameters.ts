@@ -1,27 +1,40 @@
 import type { FieldModel, Formula, StructModel } from "../../model/device-model.js";
-import { code, joined, type Code } from "./code.js";
+import { code, joined, usesVariable, type Code } from "./code.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { closedContext, count, type FormulaContext, type Value } from "./formulas.js";
-import { runtimeType } from "./imports.js";
+import { runtimeType, type RuntimeSymbol } from "./imports.js";
 import { camelCase, parameterName } from "./names.js";
 import { isWide, shapeOf } from "./shapes.js";
 
-/** What codec functions take beside bytes and value, in this order: features, config, the struct's own parameters. */
-export function codecParameters(struct: StructModel, scope: DeviceScope): Code {
-  return joined(
-    parameterList(struct, scope).map((parameter) => code`, ${parameter}`),
-    "",
-  );
+interface CodecParameter {
+  readonly name: string;
+  readonly type: Code | RuntimeSymbol;
 }
 
-export function parameterList(struct: StructModel, scope: DeviceScope): Code[] {
+/** What codec functions take beside bytes and value, in this order: features, config, the struct's own parameters. */
+export function parameterList(struct: StructModel, scope: DeviceScope): CodecParameter[] {
   const needs = scope.needs(struct);
-  const parameters: Code[] = [];
-  if (needs.features) parameters.push(code`features: ${runtimeType("FeatureSet")}`);
-  if (needs.config.length > 0) parameters.push(code`config: ${configType(needs.config, scope)}`);
-  for (const name of needs.parameters) parameters.push(code`${parameterName(name)}: number`);
+  const parameters: CodecParameter[] = [];
+  if (needs.features) parameters.push({ name: "features", type: runtimeType("FeatureSet") });
+  if (needs.config.length > 0) parameters.push({ name: "config", type: configType(needs.config, scope) });
+  for (const name of needs.parameters) parameters.push({ name: parameterName(name), type: code`number` });
   return parameters;
+}
+
+/** The parameters of a codec function with this body, those in front included. One that has no use in it begins with `_`. */
+export function codecParameters(
+  first: readonly CodecParameter[],
+  struct: StructModel,
+  scope: DeviceScope,
+  body: Code,
+): Code {
+  return joined(
+    [...first, ...parameterList(struct, scope)].map(
+      ({ name, type }) => code`${usesVariable(body, name) ? "" : "_"}${name}: ${type}`,
+    ),
+    ", ",
+  );
 }
 
 /** Arguments for these parameters, as the context has them, behind a first argument. */

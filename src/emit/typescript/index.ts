@@ -2,6 +2,7 @@ import type { DeviceModel, Model } from "../../model/device-model.js";
 import { deviceFile } from "./device-file.js";
 import { format } from "./format.js";
 import { fileText } from "./preamble.js";
+import { withoutUnusedParameters } from "./used-parameters.js";
 
 export { EmitError } from "./emit-error.js";
 
@@ -26,9 +27,10 @@ export async function emitTypeScript(model: Model, options: TypeScriptOptions): 
 
 /** The same, not laid out yet. */
 export function printTypeScript(model: Model, options: TypeScriptOptions): readonly EmittedFile[] {
-  return model.devices.map((device) => ({
+  const used = withoutUnusedParameters(model);
+  return used.devices.map((device) => ({
     path: `${fileName(device)}.ts`,
-    text: fileText(device, options.version, deviceFile(device, model)),
+    text: fileText(device, options.version, deviceFile(device, used)),
     device: device.name,
   }));
 }

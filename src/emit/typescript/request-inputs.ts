@@ -218,11 +218,10 @@ function repliesByTag(request: RequestShape, scope: DeviceScope): Code {
   const parameters = parameterNames(request);
   const fallback = special.length === request.variants.length ? "never" : commonReplyName(request, scope);
   if (special.length === 0) {
-    return code`/** The reply to a request with these tags. */
-      export type ${request.baseName}ReplyTo<${joined(
-        parameters.map((name) => `_${name}`),
-        ", ",
-      )}> = ${fallback};`;
+    // A parameter without a use would be one that a linter complains of.
+    const tags = parameters.length === 1 ? code`${parameters[0] ?? ""}` : code`[${joined(parameters, ", ")}]`;
+    return code`/** The reply to a request with these tags: the same for all. */
+      export type ${request.baseName}ReplyTo<${joined(parameters, ", ")}> = ${tags} extends unknown ? ${fallback} : never;`;
   }
   let lookup: Code = code`${repliesName(request)}${parameters.map((name) => code`[${name}]`).reduce((all, part) => code`${all}${part}`, nothing)}`;
   for (let depth = parameters.length - 1; depth >= 0; depth--) {

@@ -1,7 +1,7 @@
 import type { FieldModel } from "../../model/device-model.js";
 import { knownHead } from "../../model/request-failures.js";
 import { code, joined, type Code } from "./code.js";
-import { argumentList, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { formulaContext, type CodecContext } from "./codec-parameters.js";
 import { referredFields, type DeviceScope } from "./device-scope.js";
 import { memberAtPath, valueAtPath } from "./field-paths.js";
 import { condition, count, type FormulaContext, type Value } from "./formulas.js";
@@ -12,7 +12,7 @@ import { localOf, readFields } from "./read-fields.js";
 import { replyFields } from "./reply-variants.js";
 import { isTag, isWindow, type VariantShape } from "./request-shapes.js";
 import { fixedSize, isWide, shapeOf, type Shape } from "./shapes.js";
-import { plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
+import { headerSizeArguments, plus, sizeCode, sizeFunction, type Size } from "./size-fields.js";
 import { numberAt, tailSize } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 
@@ -279,7 +279,7 @@ function headerPart(
   layout.views.push({ field, offset: at, shape });
   layout.copied = at + (shape.struct.size ?? 0);
   const end = freeVariable(`${propertyName(field)}End`, variant);
-  const size = code`${sizeFunction(shape.struct, context.scope)}(${argumentList(shape.struct, shape.arguments, context)})`;
+  const size = code`${sizeFunction(shape.struct, context.scope)}(${headerSizeArguments(shape.struct, shape.arguments, context)})`;
   layout.statements.push(
     code`const ${end} = ${sizeCode({ fixed: at, varying: [size] })};`,
     code`if (this.readable.length < ${end}) return ${truncated("readable")};`,

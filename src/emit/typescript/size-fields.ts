@@ -1,6 +1,6 @@
-import type { FieldModel, StructModel } from "../../model/device-model.js";
+import type { FieldModel, Formula, StructModel } from "../../model/device-model.js";
 import { isWordOf, wordAt, wordCondition } from "./bit-fields.js";
-import { code, joined, render, usesVariable, type Code } from "./code.js";
+import { code, joined, parameterNames, render, usesVariable, type Code } from "./code.js";
 import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
@@ -153,8 +153,8 @@ export function sizeFunction(struct: StructModel, scope: DeviceScope): string {
 }
 
 function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: CodecContext): Code {
+  if (shape.struct.kind === "header") return headerSizeArguments(shape.struct, shape.arguments, context);
   const all = argumentList(shape.struct, shape.arguments, context);
-  if (shape.struct.kind === "header") return joined(all, ", ");
   const needs = sizeNeeds(shape.struct, structContext(shape.struct, context.scope));
   const others = all.filter((_, index) => needs[index]);
   return joined(
@@ -163,14 +163,32 @@ function sizeArguments(shape: Shape & { kind: "struct" }, value: Code, context: 
   );
 }
 
+/** What the size function of a header takes. */
+export function headerSizeArguments(struct: StructModel, values: readonly Formula[], context: CodecContext): Code {
+  const needs = sizeNeeds(struct, structContext(struct, context.scope));
+  return joined(
+    argumentList(struct, values, context).filter((_, index) => needs[index]),
+    ", ",
+  );
+}
+
 /** Which of a struct's parameters its size depends on. */
 export function sizeNeeds(struct: StructModel, context: CodecContext): readonly boolean[] {
-  const body = sizeBody(struct, context);
-  return parameterList(struct, context.scope).map((parameter) => {
-    const { text } = render(parameter);
-    // A property of that name is something else.
-    return new RegExp(`(?<![\\w.#])${text.slice(0, text.indexOf(":"))}\\b`).test(render(body).text);
-  });
+  const body = struct.kind === "header" ? headerConditions(struct, context) : sizeBody(struct, context);
+  const { text } = render(body);
+  // A property of that name is something else.
+  return parameterList(struct, context.scope).map(({ name }) => new RegExp(`(?<![\\w.#])${name}\\b`).test(text));
+}
+
+/** Those that a header's size depends on: none in front of the last field that is always there. */
+function headerConditions(struct: StructModel, context: CodecContext): Code {
+  const last = struct.fields.findLastIndex((field) => field.conditionTree === null);
+  return joined(
+    struct.fields
+      .slice(last + 1)
+      .map((field) => (field.conditionTree === null ? undefined : condition(field.conditionTree, context.formulas))),
+    "\n",
+  );
 }
 
 /** Does a struct's size depend on its value, and not just on what was negotiated? */
@@ -195,7 +213,8 @@ function sizeOfArray(shape: Shape & { kind: "array" }, value: Code, context: Cod
   if (shape.stride !== null) return code`${value}.length * (${count(shape.stride, context.formulas)})`;
   const element = fixedSize(shape.of);
   if (element !== null) return element === 1 ? code`${value}.length` : code`${value}.length * ${element}`;
-  return code`${value}.reduce((size, element) => size + ${sizeOfShape(shape.of, code`element`, context)}, 0)`;
+  const size = sizeOfShape(shape.of, code`element`, context);
+  return code`${value}.reduce((${parameterNames(["size", "element"], code`size + ${size}`)}) => size + ${size}, 0)`;
 }
 
 function sizeOfMatch(shape: Shape & { kind: "match" }, value: Code, context: CodecContext): Code {

@@ -1,6 +1,6 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { code, joined, type Code } from "./code.js";
-import { argumentList, codecParameters, formulaContext, type CodecContext } from "./codec-parameters.js";
+import { codecParameters, formulaContext, type CodecContext } from "./codec-parameters.js";
 import { extractBits } from "./bit-fields.js";
 import { referredFields, type DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
@@ -11,7 +11,7 @@ import { readFields, type ReaderChange } from "./read-fields.js";
 import { interpret } from "./read-scalars.js";
 import { passError, readShape } from "./read-values.js";
 import { fixedSize, scalarSize, shapeOf, type Shape } from "./shapes.js";
-import { sizeFunction } from "./size-fields.js";
+import { headerSizeArguments, sizeFunction } from "./size-fields.js";
 import { isVisible, propertyName, typeOf } from "./struct-types.js";
 
 /** Context of the functions of a struct: everything comes in as parameters. */
@@ -58,8 +58,9 @@ export function structReader(struct: StructModel, scope: DeviceScope): Code {
       : struct.kind === "header"
         ? headerBody(struct, context)
         : structBody(struct, context);
+  const reader = { name: "reader", type: runtimeType("ByteReader") };
   return code`/** Reads a {@link ${name}}. If the bytes do not hold one, \`reader.error\` tells why, and the value means nothing. */
-    export function read${name}(reader: ${runtimeType("ByteReader")}${codecParameters(struct, scope)}): ${name} {
+    export function read${name}(${codecParameters([reader], struct, scope, body)}): ${name} {
       ${body}
     }`;
 }
@@ -245,7 +246,7 @@ function headerBody(struct: StructModel, context: CodecContext): Code {
     }
     properties.push(name === property ? code`${name}` : code`${property}: ${name}`);
   }
-  const size = code`${sizeFunction(struct, scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
+  const size = code`${sizeFunction(struct, scope)}(${headerSizeArguments(struct, parameterFormulas(struct), context)})`;
   // The parts in between move the reader about; it ends behind the header in any case.
   const end = parts.length === 0 ? code`` : code`reader.offset = at + ${length};`;
   return code`${[...gates.values()].map((gate) => code`const ${gate.name} = ${gate.test};`)}

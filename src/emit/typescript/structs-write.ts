@@ -1,13 +1,13 @@
 import type { FieldModel, StructModel } from "../../model/device-model.js";
 import { code, joined, nothing, paragraphs, type Code } from "./code.js";
-import { argumentList, codecParameters, parameterList, type CodecContext } from "./codec-parameters.js";
+import { codecParameters, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
 import { condition, count } from "./formulas.js";
 import { runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { fixedSize, isWide, shapeOf } from "./shapes.js";
-import { sizeBody, sizeFunction, sizeNeeds, sizeUsesValue } from "./size-fields.js";
+import { headerSizeArguments, sizeBody, sizeFunction, sizeNeeds, sizeUsesValue } from "./size-fields.js";
 import { apart, headerSizeName, parameterFormulas, structContext } from "./structs-read.js";
 import { isVisible, propertyName } from "./struct-types.js";
 import { fieldsFormulas, sized, writeFields } from "./write-fields.js";
@@ -23,10 +23,14 @@ export function sizeConstant(struct: StructModel, scope: DeviceScope): string {
 export function structWriter(struct: StructModel, scope: DeviceScope): Code {
   const name = scope.typeName(struct);
   const context = structContext(struct, scope);
-  const value = struct.fields.some(isVisible) ? "value" : "_value";
+  const body = writerBody(struct, context);
+  const first = [
+    { name: "writer", type: runtimeType("ByteWriter") },
+    { name: "value", type: code`${name}` },
+  ];
   return code`/** Writes a {@link ${name}}. If it does not fit, \`writer.error\` tells why. */
-    export function write${name}(writer: ${runtimeType("ByteWriter")}, ${value}: ${name}${codecParameters(struct, scope)}): void {
-      ${writerBody(struct, context)}
+    export function write${name}(${codecParameters(first, struct, scope, body)}): void {
+      ${body}
     }`;
 }
 
@@ -50,7 +54,7 @@ function writerBody(struct: StructModel, context: CodecContext): Code {
 function headerBody(struct: StructModel, context: CodecContext): Code {
   const steps = headerSteps(struct, context);
   const length = headerSizeName(struct);
-  const size = code`${sizeFunction(struct, context.scope)}(${joined(argumentList(struct, parameterFormulas(struct), context), ", ")})`;
+  const size = code`${sizeFunction(struct, context.scope)}(${headerSizeArguments(struct, parameterFormulas(struct), context)})`;
   const groups = steps.map((step, index) => {
     const statements = stepWrites(step, context);
     return index === 0 ? code`${statements}` : code`if (${length} > ${steps[index - 1]?.end ?? 0}) { ${statements} }`;
@@ -144,6 +148,14 @@ function unionBody(union: StructModel, context: CodecContext): Code {
   return sized(body, size, { writer: "writer" });
 }
 
+/** What the size depends on beside the value, as parameters. */
+function sizeParameters(struct: StructModel, context: CodecContext): readonly Code[] {
+  const needs = sizeNeeds(struct, context);
+  return parameterList(struct, context.scope)
+    .filter((_, index) => needs[index])
+    .map(({ name, type }) => code`${name}: ${type}`);
+}
+
 /** Size of a struct: a constant, or a function of the value or of what was negotiated. */
 export function structSize(struct: StructModel, scope: DeviceScope): Code {
   const name = scope.typeName(struct);
@@ -153,7 +165,7 @@ export function structSize(struct: StructModel, scope: DeviceScope): Code {
     return code`/** Bytes of a {@link ${name}}. */
       export const ${sizeConstant(struct, scope)} = ${struct.size};`;
   }
-  const parameters = parameterList(struct, scope).filter((_, index) => sizeNeeds(struct, context)[index]);
+  const parameters = sizeParameters(struct, context);
   return code`/** Bytes that a {@link ${name}} takes. */
     export function ${sizeFunction(struct, scope)}(${joined(sizeUsesValue(struct, context) ? [code`value: ${name}`, ...parameters] : parameters, ", ")}): number {
       return ${sizeBody(struct, context)};
@@ -174,7 +186,7 @@ function headerSize(struct: StructModel, context: CodecContext): Code {
   const last = sizes.findIndex((_, index) => [...steps].reverse()[index]?.condition === undefined);
   return paragraphs([
     code`/** Bytes that are there of a {@link ${scope.typeName(struct)}}. */
-    export function ${sizeFunction(struct, scope)}(${joined(parameterList(struct, scope), ", ")}): number {
+    export function ${sizeFunction(struct, scope)}(${joined(sizeParameters(struct, context), ", ")}): number {
       ${last < 0 ? sizes : sizes.slice(0, last + 1)} ${zero}
     }`,
   ]);
