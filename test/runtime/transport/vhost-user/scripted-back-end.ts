@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import {
   createMemoryFile,
+  EventFd,
   loadSystemCalls,
   UnixListener,
   UnixSocket,
@@ -49,6 +50,10 @@ export class ScriptedBackEnd {
   readonly seen: Message<FrontEndRequest>[][] = [];
   /** Over which the front end can be asked; the newest. */
   asks: MessageChannel<BackEndRequest> | undefined;
+  /** Keep the eventfds that come with SET_VRING_ERR. */
+  keepsFailures = false;
+  /** Those, as they came, until the end. */
+  readonly failures: EventFd[] = [];
   readonly #listener: UnixListener;
   readonly #channels = new Set<MessageChannel<FrontEndRequest>>();
   readonly #watches = new Set<Watch>();
@@ -86,6 +91,7 @@ export class ScriptedBackEnd {
     for (const watch of this.#watches) watch.close();
     this.cutOff();
     this.asks?.close();
+    for (const event of this.failures) event.close();
     this.#listener.close();
   }
 
@@ -100,9 +106,7 @@ export class ScriptedBackEnd {
           if (message === undefined) return;
           this.seen[connection]?.push(message);
           this.#answer(channel, message, connection);
-          const [fd] = message.name === "SET_BACKEND_REQ_FD" ? message.fds : [];
-          if (fd === undefined) closeAll(message.fds);
-          else this.#listen(fd);
+          this.#keep(message);
         }
       } catch {
         this.#drop(channel);
@@ -113,6 +117,13 @@ export class ScriptedBackEnd {
       watch.close();
       this.#watches.delete(watch);
     });
+  }
+  #keep({ name, fds }: Message<FrontEndRequest>): void {
+    const [fd] = fds;
+    if (fd !== undefined && name === "SET_BACKEND_REQ_FD") this.#listen(fd);
+    else if (fd !== undefined && name === "SET_VRING_ERR" && this.keepsFailures) {
+      this.failures.push(new EventFd(this.system, fd));
+    } else closeAll(fds);
   }
   #listen(fd: number): void {
     this.asks?.close();

@@ -1,7 +1,7 @@
 import type { GuestMemory } from "../../../memory/index.js";
 import type { QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
-import { baseOf, encodePayload, VRING_LOG } from "../protocol/index.js";
+import { baseOf, encodePayload, VhostUserError, VRING_LOG } from "../protocol/index.js";
 import type { BackEndLink } from "./back-end-link.js";
 import type { RingEvents } from "./ring-events.js";
 
@@ -33,11 +33,21 @@ export class FrontEndRing {
     await this.setAddress(link, isLogged);
     if (this.#events !== undefined) {
       await channel.tell("SET_VRING_CALL", BigInt(index), [this.#events.call.fd]);
+      await this.#giveFailure(link, this.#events.failure.fd);
       await channel.tell("SET_VRING_KICK", BigInt(index), [this.#events.kick.fd]);
     }
     if (link.hasProtocolFeatures) await channel.tell("SET_VRING_ENABLE", { index, num: 1 });
     // Without an eventfd for it, the first kick is what starts a ring.
     if (this.#events === undefined) await channel.tell("VRING_KICK", { index, num: 0 });
+  }
+
+  /** Before the kick, which starts the ring. A back end that wants to say nothing of errors works all the same. */
+  async #giveFailure({ channel }: BackEndLink, fd: number): Promise<void> {
+    try {
+      await channel.tell("SET_VRING_ERR", BigInt(this.index), [fd]);
+    } catch (error) {
+      if (!(error instanceof VhostUserError && error.rule === "refused")) throw error;
+    }
   }
 
   /** Where the ring is, and whether what is written to it is logged: that may change while it runs. */

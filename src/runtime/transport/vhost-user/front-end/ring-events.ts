@@ -1,33 +1,56 @@
 import { EventFd, type SystemCalls, type Watch, type Watcher } from "../../posix/index.js";
 
-/** The two eventfds of a ring: over one the driver kicks, over the other it is called. Owns both of them. */
+/** What the back end tells of a ring. */
+export interface RingNews {
+  /** There may be used buffers. */
+  onUsed(): void;
+  /** The ring does not work any more. Told once at most. */
+  onFailure(): void;
+}
+
+/**
+ * The eventfds of a ring: over one the driver kicks, over another it is called, over the third it hears that the ring is broken.
+ * Owns all of them.
+ */
 export class RingEvents {
   readonly kick: EventFd;
   readonly call: EventFd;
-  readonly #watch: Watch;
+  readonly failure: EventFd;
+  readonly #watches: readonly Watch[];
 
-  constructor(system: SystemCalls, watcher: Watcher, onUsed: () => void) {
+  constructor(system: SystemCalls, watcher: Watcher, news: RingNews) {
     const made: EventFd[] = [];
+    const create = (): EventFd => {
+      const event = EventFd.create(system);
+      made.push(event);
+      return event;
+    };
+    const watches: Watch[] = [];
     try {
-      const kick = EventFd.create(system);
-      made.push(kick);
-      const call = EventFd.create(system);
-      made.push(call);
-      this.kick = kick;
-      this.call = call;
-      this.#watch = watcher.watch(call.fd, () => {
+      this.kick = create();
+      const call = (this.call = create());
+      this.failure = create();
+      const called = watcher.watch(call.fd, () => {
         call.drain();
-        onUsed();
+        news.onUsed();
       });
+      watches.push(called);
+      const failed = watcher.watch(this.failure.fd, () => {
+        // It stays broken: however often a back end says it, nobody listens any more.
+        failed.close();
+        news.onFailure();
+      });
+      watches.push(failed);
+      this.#watches = watches;
     } catch (error) {
+      for (const watch of watches) watch.close();
       for (const event of made) event.close();
       throw error;
     }
   }
 
   close(): void {
-    this.#watch.close();
-    this.kick.close();
-    this.call.close();
+    for (const watch of this.#watches) watch.close();
+    for (const event of [this.kick, this.call, this.failure]) event.close();
   }
 }

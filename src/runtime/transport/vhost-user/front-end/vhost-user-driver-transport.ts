@@ -5,7 +5,7 @@ import { Clause, ProtocolError } from "../../../negotiation/errors.js";
 import { FeatureSet } from "../../../negotiation/feature-set.js";
 import type { QueueAddresses } from "../../../ring/index.js";
 import { beginning } from "../../../ring/queue-position.js";
-import { loadSystemCalls, UnixSocket, watcherOf, type SystemCalls, type Watcher } from "../../posix/index.js";
+import { loadSystemCalls, UnixSocket, watcherOf, type SystemCalls } from "../../posix/index.js";
 import type { DriverTransport } from "../../driver-transport.js";
 import { baseOf, ProtocolFeature, VhostFeature, VhostUserError, type CryptoSession } from "../protocol/index.js";
 import { BackEndLink } from "./back-end-link.js";
@@ -14,13 +14,13 @@ import { closeCryptoSession, createCryptoSession } from "./crypto-messages.js";
 import { DirtyPages } from "./dirty-pages.js";
 import { asVhostUserError } from "./front-end-channel.js";
 import { DriverMemory } from "./driver-memory.js";
-import { FrontEndRing } from "./front-end-ring.js";
+import type { FrontEndRing } from "./front-end-ring.js";
+import { FrontEndRings } from "./front-end-rings.js";
 import { InflightOfRings, type MostRings } from "./inflight-of-rings.js";
 import { KnownConfig } from "./known-config.js";
 import { LastingLink } from "./lasting-link.js";
 import { Logging } from "./logging.js";
 import { queueCount } from "./queue-count.js";
-import { RingEvents } from "./ring-events.js";
 import { checkSame, notTheSame } from "./same-device.js";
 
 /** Driver side of vhost-user: a back end in another process, which is given memory and rings. */
@@ -30,14 +30,12 @@ export class VhostUserDriverTransport implements DriverTransport {
   readonly allocator: MemoryAllocator;
   onQueueUsed: ((index: number) => void) | undefined;
   onConfigChange: (() => void) | undefined;
-  readonly #system: SystemCalls;
-  readonly #watcher: Watcher;
   readonly #options: ConnectOptions;
   readonly #memory: DriverMemory;
   readonly #links: LastingLink;
   readonly #config: KnownConfig;
   readonly #logging: Logging;
-  #rings = new Map<number, FrontEndRing>();
+  readonly #rings: FrontEndRings;
   /** Queues whose reset is not complete, and when they are stopped or given up. */
   readonly #resetting = new Map<number, Promise<void>>();
   /** What the driver accepted; undefined before it did. */
@@ -56,8 +54,7 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   private constructor(system: SystemCalls, path: string, memory: DriverMemory, options: ConnectOptions) {
     this.deviceId = options.deviceId;
-    this.#system = system;
-    this.#watcher = watcherOf(system);
+    const watcher = watcherOf(system);
     this.#options = options;
     this.#memory = memory;
     this.memory = memory.memory;
@@ -67,19 +64,26 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#config = new KnownConfig(options.config);
     this.#accepted = undefined;
     this.#queues = queueCount(undefined, options);
+    this.#rings = new FrontEndRings({
+      system,
+      watcher,
+      onUsed: (index) => this.onQueueUsed?.(index),
+      onFailure: () => this.#failed(),
+    });
     const { reconnect = false } = options;
     this.#links = new LastingLink({
       reconnect: reconnect === true ? {} : reconnect === false ? undefined : reconnect,
       dial: (onEnd) =>
         new BackEndLink(UnixSocket.connect(system, path), {
           system,
-          watcher: this.#watcher,
+          watcher,
           patience: options.patience ?? DEFAULTS.patience,
           // What only a later one can do was never brought into use, and has nothing to go on with.
           wanted: this.#isOpen ? this.#protocolFeatures : wantedOf(options),
           onConfigChange: () => this.#configChanged(),
-          onCall: (index) => this.#called(index),
-          onFailure: (index) => this.#failed(index),
+          // As messages. A ring that was stopped meanwhile is one all the same.
+          onCall: (index) => (this.#rings.used(index), index < this.#queues),
+          onFailure: (index) => (this.#rings.failed(index), index < this.#queues),
           onEnd,
         }),
       greet: (link) => link.greet(memory.given),
@@ -90,7 +94,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     const { start, size } = memory.given;
     this.#logging = new Logging({
       links: this.#links,
-      create: (onWritten) => new DirtyPages(system, this.#watcher, start, start + size, onWritten),
+      create: (onWritten) => new DirtyPages(system, watcher, start, start + size, onWritten),
       tell: (link) => this.#tellLogging(link),
     });
   }
@@ -129,11 +133,11 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
 
   async getStatus(): Promise<number> {
-    const needsReset = this.#isLost ? DeviceStatus.NEEDS_RESET : 0;
-    // While one is waited for, all is as it was.
-    if (!this.connected || !this.#has(ProtocolFeature.STATUS)) return this.#status | needsReset;
+    // What is broken need not be asked, and may not answer. While a back end is waited for, all is as it was.
+    const isAsked = !this.#isLost && this.connected && this.#has(ProtocolFeature.STATUS);
+    if (!isAsked) return this.#status | this.#needsReset;
     const status = await this.#links.ask((link) => link.channel.askFor("u64", "GET_STATUS"));
-    return Number(status & 0xffn) | needsReset;
+    return Number(status & 0xffn) | this.#needsReset;
   }
   async setStatus(status: number): Promise<void> {
     if (status !== 0 && this.#links.ended === undefined) {
@@ -183,30 +187,26 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#checkDisabled(index);
     await this.#links.tell(async (link) => {
       this.#checkDisabled(index);
-      const told = (): void => this.onQueueUsed?.(index);
-      const events = link.isInband ? undefined : new RingEvents(this.#system, this.#watcher, told);
-      const ring = new FrontEndRing(index, addresses, events);
-      // From here on, whoever ends the connection closes it.
-      this.#rings.set(index, ring);
+      const ring = this.#rings.add(index, addresses, !link.isInband);
       await this.#inflight.ensure(link, this.#mostRings);
       await ring.start(link, baseOf(beginning, this.#isPacked), this.#logging.isOn);
     });
   }
   queueEnabled(index: number): boolean {
-    return this.#rings.has(index);
+    return this.#rings.at(index) !== undefined;
   }
   /** The protocol has no message for it: the ring is stopped, and started anew by {@link enableQueue}. */
   resetQueue(index: number): void {
-    const ring = this.#rings.get(index);
-    if (ring === undefined || this.#accepted?.has(CommonFeature.RING_RESET) !== true) return;
-    this.#rings.delete(index);
+    if (this.#accepted?.has(CommonFeature.RING_RESET) !== true) return;
+    const ring = this.#rings.take(index);
+    if (ring === undefined) return;
     this.#resetting.set(index, this.#stopRing(ring));
   }
   queueResetting(index: number): boolean {
     return this.#resetting.has(index);
   }
   notify(index: number): void {
-    this.#rings.get(index)?.kick(this.#links.current);
+    this.#rings.at(index)?.kick(this.#links.current);
   }
 
   /**
@@ -244,7 +244,7 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   async #tellLogging(link: BackEndLink): Promise<void> {
     if (this.#accepted !== undefined) await link.setFeatures(this.#accepted, this.#logging.isOn);
-    for (const ring of [...this.#rings.values()]) await ring.setAddress(link, this.#logging.isOn);
+    for (const ring of this.#rings.all) await ring.setAddress(link, this.#logging.isOn);
     // Who does not acknowledge that has done it when it answers what comes after it.
     if (!link.channel.acknowledges) await link.channel.askFor("u64", "GET_FEATURES");
   }
@@ -263,7 +263,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (this.#resetting.has(index)) {
       throw new ProtocolError("queue-resetting", Clause.queueReset, `the reset of queue ${index} is not complete`);
     }
-    if (this.#rings.has(index)) {
+    if (this.queueEnabled(index)) {
       throw new ProtocolError("queue-already-enabled", Clause.queues, `queue ${index} is in use`);
     }
   }
@@ -285,8 +285,7 @@ export class VhostUserDriverTransport implements DriverTransport {
 
   /** Done when the back end does not touch memory any more. */
   async #reset(): Promise<void> {
-    const rings = [...this.#rings.values()];
-    this.#rings = new Map();
+    const rings = this.#rings.takeAll();
     this.#accepted = undefined;
     this.#isLost = false;
     this.#config.reset();
@@ -343,22 +342,21 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (!this.#inflight.isKept && !link.has(ProtocolFeature.INFLIGHT_SHMFD)) {
       // Nobody knows what was in flight.
       this.#isLost = true;
-      for (const ring of this.#rings.values()) ring.close();
-      this.#rings.clear();
+      this.#rings.close();
       return;
     }
     await this.#inflight.give(link, this.#mostRings);
-    for (const ring of [...this.#rings.values()]) {
+    for (const ring of this.#rings.all) {
       await ring.start(link, ring.lostBase(this.memory, this.#isPacked), this.#logging.isOn);
     }
   }
 
   #resumed(): void {
     if (this.#isLost) this.onConfigChange?.();
-    for (const [index, ring] of [...this.#rings]) {
+    for (const ring of this.#rings.all) {
       // The one that is gone may have seen a kick and not the buffers, or used buffers and not told it.
       ring.kick(this.#links.current);
-      this.onQueueUsed?.(index);
+      this.onQueueUsed?.(ring.index);
     }
   }
 
@@ -366,18 +364,12 @@ export class VhostUserDriverTransport implements DriverTransport {
     if (link.has(ProtocolFeature.STATUS)) await link.channel.tell("SET_STATUS", BigInt(status));
   }
 
-  /** As a message. A ring that was stopped meanwhile is one all the same. */
-  #called(index: number): boolean {
-    if (this.#rings.has(index)) this.onQueueUsed?.(index);
-    return index < this.#queues;
-  }
-  #failed(index: number): boolean {
-    if (this.#rings.has(index) && !this.#isLost) {
-      this.#isLost = true;
-      // The driver reads the status then.
-      this.onConfigChange?.();
-    }
-    return index < this.#queues;
+  /** A ring has failed: for the driver, the device has. */
+  #failed(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    // The driver reads the status then.
+    this.onConfigChange?.();
   }
 
   #configChanged(): void {
@@ -387,8 +379,7 @@ export class VhostUserDriverTransport implements DriverTransport {
   }
   #ended(error: VhostUserError): void {
     this.#isLost = true;
-    for (const ring of this.#rings.values()) ring.close();
-    this.#rings.clear();
+    this.#rings.close();
     this.#inflight.close();
     this.#logging.close();
     // Before that, whoever connects is told.
@@ -397,6 +388,9 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.onConfigChange?.();
   }
 
+  get #needsReset(): number {
+    return this.#isLost ? DeviceStatus.NEEDS_RESET : 0;
+  }
   get #mostRings(): MostRings {
     return { queues: this.#queues, queueSize: this.#queueSize, isPacked: this.#isPacked };
   }

@@ -76,8 +76,8 @@ describe.runIf(await requireVhostUser())("a front end that keeps an inflight reg
     await on.setStatus(15);
   }
   const setUp: readonly FrontEndRequest[] = [
-    ...(["SET_VRING_NUM", "SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_CALL", "SET_VRING_KICK"] as const),
-    "SET_VRING_ENABLE",
+    ...(["SET_VRING_NUM", "SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_CALL", "SET_VRING_ERR"] as const),
+    ...(["SET_VRING_KICK", "SET_VRING_ENABLE"] as const),
   ];
   const greeting: readonly FrontEndRequest[] = [
     ...(["SET_OWNER", "GET_FEATURES", "GET_PROTOCOL_FEATURES", "SET_PROTOCOL_FEATURES"] as const),
