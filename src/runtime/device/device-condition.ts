@@ -4,6 +4,7 @@ import type { FeatureSet } from "../negotiation/feature-set.js";
 import { ringFeatures } from "../negotiation/ring-features.js";
 import type { RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
+import type { Trace } from "../transport/trace.js";
 import type { QueueIdentity } from "./device-definition.js";
 import type { DeviceFeatures } from "./device-features.js";
 import type { QueueOwner } from "./queue-owner.js";
@@ -16,6 +17,7 @@ export type QueueEvents = Pick<QueueOwner, "report" | "needsReset" | "queueReset
 export class DeviceCondition implements QueueOwner {
   readonly features: DeviceFeatures;
   transport: DeviceTransport | undefined;
+  trace: Trace | undefined;
   /** The device status field. */
   status = 0;
   memoryAccess = true;
@@ -27,6 +29,7 @@ export class DeviceCondition implements QueueOwner {
   constructor(features: DeviceFeatures, events: QueueEvents) {
     this.features = features;
     this.transport = undefined;
+    this.trace = undefined;
     this.ending = undefined;
     this.#events = events;
   }

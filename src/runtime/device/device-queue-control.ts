@@ -188,7 +188,7 @@ export class DeviceQueueControl implements QueueIdentity {
 
   #beginEnd(): void {
     if (this.resetting) return;
-    this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "started" });
+    this.#owner.trace?.({ kind: "queue-reset", queue: this.index, state: "started" });
     const halted = this.#halted;
     this.#halted = undefined;
     const ending =
@@ -344,7 +344,7 @@ export class DeviceQueueControl implements QueueIdentity {
   #ended(): void {
     this.#ending = undefined;
     this.#addresses = undefined;
-    this.#owner.transport?.trace?.({ kind: "queue-reset", queue: this.index, state: "complete" });
+    this.#owner.trace?.({ kind: "queue-reset", queue: this.index, state: "complete" });
     this.#owner.transport?.queueReset?.(this.index);
   }
 

@@ -52,7 +52,7 @@ export class OpenQueue {
       ...(resubmit.length === 0 ? {} : { resubmit }),
     });
     const used = transport.queueEnabled?.(queue, addresses) ?? queue;
-    this.ring = transport.trace === undefined ? used : new TracedDeviceQueue(used, transport.trace);
+    this.ring = owner.trace === undefined ? used : new TracedDeviceQueue(used, owner.trace);
   }
 
   /** The handler has the queue. */
@@ -65,7 +65,7 @@ export class OpenQueue {
     if (this.#started || !this.#owner.memoryAccess || this.#owner.suspending) return;
     this.#started = true;
     try {
-      this.#handler.start(this.ring, this.#owner.negotiated, this.#owner.transport?.trace);
+      this.#handler.start(this.ring, this.#owner.negotiated, this.#owner.trace);
     } catch (error) {
       this.#owner.report(new HandlerError(`start of ${queueLabel(this.#identity)}`, error));
     }

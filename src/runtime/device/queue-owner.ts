@@ -1,11 +1,14 @@
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import type { RingFeatures } from "../ring/index.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
+import type { Trace } from "../transport/trace.js";
 import type { QueueIdentity } from "./device-definition.js";
 
 /** What a queue asks of the device it belongs to. */
 export interface QueueOwner {
   readonly transport: DeviceTransport | undefined;
+  /** That of the transport; it never throws. */
+  readonly trace: Trace | undefined;
   /** Negotiation is complete, so queues may be set up. */
   readonly featuresOk: boolean;
   /** The driver is ready and nobody has given up. */

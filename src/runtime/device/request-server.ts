@@ -246,6 +246,7 @@ class ServerSession<Slot extends RequestSlot> implements SlotHost {
   }
 
   #traceRequest(request: Slot, trace: Trace): void {
+    // What fails here is the request's own rendering: the trace itself never throws.
     try {
       trace({ kind: "request", queue: this.queueIndex, slot: request.slot, request: request.toJSON() });
     } catch (error) {

@@ -4,6 +4,7 @@ import { Clause, HandlerError, ProtocolError } from "../negotiation/errors.js";
 import type { FeatureSet } from "../negotiation/feature-set.js";
 import { hasLegacyInterface } from "../negotiation/legacy.js";
 import type { DeviceTransport } from "../transport/device-transport.js";
+import { safeTrace, type Trace } from "../transport/trace.js";
 import { Complaints } from "./complaints.js";
 import { ConfigSpace } from "./config-space.js";
 import { DeviceCondition } from "./device-condition.js";
@@ -119,6 +120,16 @@ export abstract class VirtioDevice extends DeviceHooks {
 
   // ---- for the transport ----
 
+  /** Told of what happens; it never throws. That of the transport: a transport that tells of something itself does it here. */
+  get trace(): Trace | undefined {
+    return this.#is.trace;
+  }
+
+  /** A function that the transport was given by its user has failed. Tells `onProtocolError`, with a HandlerError. */
+  handlerFailed(where: string, error: unknown): void {
+    this.report(new HandlerError(where, error));
+  }
+
   /** Connects the device to its transport. One at a time. */
   attach(transport: DeviceTransport): void {
     if (this.#is.transport !== undefined)
@@ -130,6 +141,7 @@ export abstract class VirtioDevice extends DeviceHooks {
   }
   #connect(transport: DeviceTransport | undefined): void {
     this.#is.transport = transport;
+    this.#is.trace = safeTrace(transport?.trace, (error) => this.handlerFailed("trace", error));
     this.#is.features.offerOver(transport);
   }
   /** Takes the device off its transport, after a reset. */
@@ -258,7 +270,7 @@ export abstract class VirtioDevice extends DeviceHooks {
   writeStatus(written: number): void {
     if (written === 0) this.reset();
     else if (!this.resetting) this.#advance(written);
-    this.#is.transport?.trace?.({ kind: "status", written, status: this.#is.status });
+    this.#is.trace?.({ kind: "status", written, status: this.#is.status });
   }
 
   /** What the driver has written as its features so far. */
@@ -274,7 +286,7 @@ export abstract class VirtioDevice extends DeviceHooks {
       return false;
     }
     this.#is.features.accept(features);
-    this.#is.transport?.trace?.({ kind: "features", bits: features.bits() });
+    this.#is.trace?.({ kind: "features", bits: features.bits() });
     return true;
   }
 
@@ -300,7 +312,7 @@ export abstract class VirtioDevice extends DeviceHooks {
     }
     const { possible, layout } = this.#is.features;
     const { changed, error } = this.configSpace.write(offset, source, this.#is.status, possible, layout);
-    this.#is.transport?.trace?.({ kind: "config-write", offset, length: source.length });
+    this.#is.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
     for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));
   }
@@ -414,7 +426,7 @@ export abstract class VirtioDevice extends DeviceHooks {
   #notifyConfig(): void {
     this.#owesConfigChange = this.#is.suspended;
     if ((this.#is.status & DeviceStatus.DRIVER_OK) === 0 || this.resetting) return;
-    this.#is.transport?.trace?.({ kind: "config-change", generation: this.configSpace.generation });
+    this.#is.trace?.({ kind: "config-change", generation: this.configSpace.generation });
     this.#is.transport?.notifyConfig();
   }
 

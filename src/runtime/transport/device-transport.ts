@@ -35,6 +35,6 @@ export interface DeviceTransport {
    * is taken and used.
    */
   queueEnabled?(queue: DeviceQueue, addresses: QueueAddresses): DeviceQueue;
-  /** Told of chains taken and completed. Costs nothing when absent. */
+  /** Told of chains taken and completed. Costs nothing when absent. What it throws the device reports and goes on. */
   readonly trace?: Trace | undefined;
 }

@@ -40,5 +40,23 @@ export type TraceEvent =
       readonly outcome: "completed" | "stale";
     };
 
-/** Receives events as they happen. Must not call back into the device or the driver. */
+/** Receives events as they happen. Must not call back into the device or the driver. What it throws is reported, see {@link safeTrace}. */
 export type Trace = (event: TraceEvent) => void;
+
+/**
+ * A trace that never throws: events are told in the middle of things that must not stay half done. What it throws, or rejects
+ * with, goes to `failed`. Undefined if there is none, so that this costs nothing then.
+ */
+export function safeTrace(trace: Trace | undefined, failed: (error: unknown) => void): Trace | undefined {
+  if (trace === undefined) return undefined;
+  // A function that is asynchronous fits, too.
+  const tell: (event: TraceEvent) => unknown = trace;
+  return (event) => {
+    try {
+      const result = tell(event);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
+}

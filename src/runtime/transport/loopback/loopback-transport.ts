@@ -39,7 +39,6 @@ export class LoopbackTransport implements DriverTransport {
   onQueueUsed: ((index: number) => void) | undefined;
   onConfigChange: (() => void) | undefined;
   readonly #device: VirtioDevice;
-  readonly #trace: Trace | undefined;
   readonly #notifications = new NotificationQueue((notification) => this.#deliver(notification));
 
   constructor(device: VirtioDevice, options: LoopbackOptions = {}) {
@@ -48,8 +47,7 @@ export class LoopbackTransport implements DriverTransport {
     this.onQueueUsed = undefined;
     this.onConfigChange = undefined;
     this.#device = device;
-    this.#trace = options.trace;
-    device.attach(this.#deviceSide());
+    device.attach(this.#deviceSide(options.trace));
   }
 
   /** Resets the device and lets it go, so that it can be connected anew. */
@@ -108,16 +106,16 @@ export class LoopbackTransport implements DriverTransport {
     return this.#device.queue(index)?.resetting ?? false;
   }
   notify(index: number): void {
-    this.#trace?.({ kind: "driver-notify", queue: index });
+    this.#device.trace?.({ kind: "driver-notify", queue: index });
     this.#notifications.send(2 * index);
   }
 
-  #deviceSide(): DeviceTransport {
+  #deviceSide(trace: Trace | undefined): DeviceTransport {
     return {
       memory: this.memory,
       unsupported: UNSUPPORTED,
       notifyDriver: (index) => {
-        this.#trace?.({ kind: "interrupt", queue: index });
+        this.#device.trace?.({ kind: "interrupt", queue: index });
         this.#notifications.send(2 * index + 1);
       },
       notifyConfig: () => this.#notifications.send(CONFIG_CHANGE),
@@ -126,7 +124,7 @@ export class LoopbackTransport implements DriverTransport {
         this.#notifications.drop(2 * index);
         this.#notifications.drop(2 * index + 1);
       },
-      trace: this.#trace,
+      trace,
     };
   }
 

@@ -163,7 +163,7 @@ export class MmioTransport extends Registers {
       unsupported: MMIO_UNSUPPORTED,
       legacy: this.#legacy !== undefined,
       notifyDriver: (index) => {
-        this.#options.trace?.({ kind: "interrupt", queue: index });
+        this.device.trace?.({ kind: "interrupt", queue: index });
         this.#interrupt(MmioInterrupt.used);
       },
       notifyConfig: () => this.#interrupt(MmioInterrupt.config),
@@ -273,7 +273,7 @@ export class MmioTransport extends Registers {
         const queue = device.queue(index);
         if (queue === undefined) this.#refuse(`queue ${String(index)} is notified, which does not exist`);
         else {
-          this.#options.trace?.({ kind: "driver-notify", queue: index });
+          device.trace?.({ kind: "driver-notify", queue: index });
           queue.notify();
         }
       }),

@@ -208,7 +208,7 @@ export class PciTransport {
     return {
       memory: this.#options.memory,
       notifyDriver: (index) => {
-        this.#options.trace?.({ kind: "interrupt", queue: index });
+        this.device.trace?.({ kind: "interrupt", queue: index });
         this.#interrupt(Isr.queue, index);
       },
       notifyConfig: () => this.#interrupt(Isr.config, 0),
@@ -297,7 +297,7 @@ export class PciTransport {
       this.#refuse(`a notification of ${String(width)} bytes at ${String(offset)}: 0x${value.toString(16)}`);
       return;
     }
-    this.#options.trace?.({ kind: "driver-notify", queue: index });
+    this.device.trace?.({ kind: "driver-notify", queue: index });
     queue.notify();
   }
 

@@ -49,7 +49,7 @@ export function serveThread<Port extends ThreadPort>(
     memory,
     unsupported,
     notifyDriver: (queue) => {
-      options.trace?.({ kind: "interrupt", queue });
+      device.trace?.({ kind: "interrupt", queue });
       sender.ring(queue);
     },
     notifyConfig: () => sender.ring(configChange),

@@ -202,7 +202,7 @@ class Server implements ServedDevice {
       },
       unsupported,
       notifyDriver: (queue) => {
-        trace?.({ kind: "interrupt", queue });
+        this.#device.trace?.({ kind: "interrupt", queue });
         session()?.used(queue);
       },
       notifyConfig: () => session()?.notifyConfig(),

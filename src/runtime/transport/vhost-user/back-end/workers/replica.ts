@@ -55,7 +55,7 @@ export class Replica {
       memory: this.#regions.memory,
       unsupported: options.unsupported,
       notifyDriver: (queue) => {
-        options.trace?.({ kind: "interrupt", queue });
+        device.trace?.({ kind: "interrupt", queue });
         this.#rings.get(queue)?.call();
       },
       // The configuration is that of the main thread's device, which tells of its changes.
