@@ -5451,9 +5451,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "TABLE_SET":
             return 2 + sizeOfNetCtrlMac(input.unicast) + sizeOfNetCtrlMac(input.multicast);
           case "ADDR_SET":
+          default:
             return 8;
         }
-        break;
       case "VLAN":
         return 4;
       case "ANNOUNCE":
@@ -5465,9 +5465,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "RSS_CONFIG":
             return 2 + sizeOfNetRssConfig(input.rss);
           case "HASH_CONFIG":
+          default:
             return 2 + sizeOfNetHashConfig(input.hash);
         }
-        break;
       case "GUEST_OFFLOADS":
         return 10;
       case "NOTF_COAL":
@@ -5478,9 +5478,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "VQ_SET":
             return 14;
           case "VQ_GET":
+          default:
             return 6;
         }
-        break;
       case "HASH_TUNNEL":
         return 6;
       case "STATS":
@@ -5488,9 +5488,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "QUERY":
             return 2;
           case "GET":
+          default:
             return 2 + sizeOfNetCtrlQueueStats(input.queues);
         }
-        break;
       case "RSS_CTX":
         switch (input.command) {
           case "CAP_GET":
@@ -5499,9 +5499,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "MOD":
             return 2 + sizeOfNetRssCtxAddModify(input.context);
           case "DEL":
+          default:
             return 4;
         }
-        break;
     }
   },
   writableSize(input) {
@@ -5521,17 +5521,17 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "VQ_SET":
             return 1;
           case "VQ_GET":
+          default:
             return 9;
         }
-        break;
       case "STATS":
         switch (input.command) {
           case "QUERY":
             return 9;
           case "GET":
+          default:
             return 1 + input.replies;
         }
-        break;
       case "RSS_CTX":
         switch (input.command) {
           case "CAP_GET":
@@ -5539,9 +5539,9 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           case "ADD":
           case "MOD":
           case "DEL":
+          default:
             return 1;
         }
-        break;
     }
   },
   encode(input, writer) {
@@ -5559,12 +5559,12 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             writeNetCtrlMac(writer, input.multicast);
             return;
           case "ADDR_SET":
+          default:
             writer.u8(NetMacCommand.ADDR_SET);
             if (input.mac.length !== 6) writer.fail("length-mismatch");
             writer.bytes(input.mac);
             return;
         }
-        break;
       case "VLAN":
         writer.u8(netVlanCommandValue(input.command));
         writer.u16(input.vlanId);
@@ -5583,11 +5583,11 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             writeNetRssConfig(writer, input.rss);
             return;
           case "HASH_CONFIG":
+          default:
             writer.u8(NetMqCommand.HASH_CONFIG);
             writeNetHashConfig(writer, input.hash);
             return;
         }
-        break;
       case "GUEST_OFFLOADS":
         writer.u8(NetGuestOffloadsCommand.SET);
         writer.u64(input.offloads);
@@ -5604,12 +5604,12 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             writeNetCtrlCoalVq(writer, input.coalVq);
             return;
           case "VQ_GET":
+          default:
             writer.u8(NetNotfCoalCommand.VQ_GET);
             writer.u16(input.vqIndex);
             writer.u16(0);
             return;
         }
-        break;
       case "HASH_TUNNEL":
         writer.u8(NetHashTunnelCommand.SET);
         writeNetHashTunnel(writer, input.tunnel);
@@ -5620,11 +5620,11 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             writer.u8(NetStatsCommand.QUERY);
             return;
           case "GET":
+          default:
             writer.u8(NetStatsCommand.GET);
             writeNetCtrlQueueStats(writer, input.queues);
             return;
         }
-        break;
       case "RSS_CTX":
         switch (input.command) {
           case "CAP_GET":
@@ -5636,11 +5636,11 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             writeNetRssCtxAddModify(writer, input.context);
             return;
           case "DEL":
+          default:
             writer.u8(NetRssCtxCommand.DEL);
             writeNetRssCtxDel(writer, input.context);
             return;
         }
-        break;
     }
   },
   decode(input, bytes, written) {
@@ -5664,14 +5664,14 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             const ack = netAckName(reader.u8());
             return reader.error ?? { ack };
           }
-          case "VQ_GET": {
+          case "VQ_GET":
+          default: {
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const coal = readNetCtrlCoal(reader);
             return reader.error ?? { ack, coal };
           }
         }
-        break;
       }
       case "STATS": {
         switch (input.command) {
@@ -5681,7 +5681,8 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             const capabilities = readNetStatsCapabilities(reader);
             return reader.error ?? { ack, capabilities };
           }
-          case "GET": {
+          case "GET":
+          default: {
             const ack = netAckName(reader.u8());
             if (reader.remaining === 0) return reader.error ?? { ack };
             const replies: NetStatsReply[] = [];
@@ -5691,7 +5692,6 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
             return reader.error ?? { ack, replies };
           }
         }
-        break;
       }
       case "RSS_CTX": {
         switch (input.command) {
@@ -5703,12 +5703,12 @@ const netControlCodec: RequestCodec<NetControlInput, NetControlReply> = {
           }
           case "ADD":
           case "MOD":
-          case "DEL": {
+          case "DEL":
+          default: {
             const ack = netAckName(reader.u8());
             return reader.error ?? { ack };
           }
         }
-        break;
       }
     }
   },

@@ -44,7 +44,9 @@ function program(): ts.Program {
   const { config } = ts.readConfigFile(join(root, "tsconfig.json"), (file) => ts.sys.readFile(file)) as {
     config: unknown;
   };
-  const { options } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, root);
+  const ours = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, root).options;
+  // What the strictest configurations in use have beyond ours.
+  const options = { ...ours, allowUnreachableCode: false, allowUnusedLabels: false, noImplicitReturns: true };
   const host = ts.createCompilerHost(options);
   const disk = { ...host };
   host.fileExists = (path) => generated.has(resolve(path)) || disk.fileExists(path);

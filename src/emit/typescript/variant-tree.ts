@@ -136,14 +136,17 @@ export interface TreePrinter {
   readonly missing: ((branch: VariantTree & { kind: "branch" }) => Code) | undefined;
 }
 
-/** Statements that go to the variant's leaf. Cases with the same statements are put together. */
-export function printTree(tree: VariantTree, printer: TreePrinter): Code {
+/**
+ * Statements that go to the variant's leaf. Cases with the same statements are put together. `isInner`: behind a `case` of
+ * another `switch`.
+ */
+export function printTree(tree: VariantTree, printer: TreePrinter, isInner = false): Code {
   if (tree.kind === "leaf") return printer.leaf(tree.variant);
-  if (tree.kind === "choice") return printChoice(tree, printer);
+  if (tree.kind === "choice") return printChoice(tree, printer, isInner);
   const groups = new Map<string, { labels: Code[]; body: Code }>();
   const ranges: { readonly test: Code; readonly body: Code }[] = [];
   for (const { pattern, child } of tree.cases) {
-    const body = printTree(child, printer);
+    const body = printTree(child, printer, true);
     if (pattern.low !== pattern.high) {
       ranges.push({ test: printer.range(pattern, tree), body });
       continue;
@@ -153,14 +156,17 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
     group.labels.push(printer.label(pattern, tree));
     groups.set(text, group);
   }
-  const otherwise = tree.otherwise === undefined ? printer.missing?.(tree) : printTree(tree.otherwise, printer);
+  const otherwise = tree.otherwise === undefined ? printer.missing?.(tree) : printTree(tree.otherwise, printer, true);
   const isExhaustive = printer.missing === undefined && otherwise === undefined && ranges.length === 0;
   const [only] = groups.values();
   // The same whatever the tag is.
   if (isExhaustive && groups.size === 1 && only !== undefined) return only.body;
+  // The types say that nothing is left, but a linter does not see it: one would miss a `break` behind an inner `switch`, and
+  // the compiler would call that unreachable.
+  if (isExhaustive && isInner) [...groups.values()].at(-1)?.labels.push(DEFAULT);
   const cases = [...groups.values()].map(({ labels, body }) => {
     const statements = code`${body} ${endsItself(body) ? "" : "break;"}`;
-    const names = labels.map((label) => code`case ${label}:`);
+    const names = labels.map((label) => (label === DEFAULT ? DEFAULT : code`case ${label}:`));
     return declares(body) ? code`${names} { ${statements} }` : code`${names} ${statements}`;
   });
   const last = otherwise === undefined ? ranges.pop() : undefined;
@@ -172,9 +178,11 @@ export function printTree(tree: VariantTree, printer: TreePrinter): Code {
   return code`${printer.before?.(tree)} switch (${printer.subject(tree)}) { ${cases} ${fallback} }`;
 }
 
-function printChoice(tree: VariantChoice, printer: TreePrinter): Code {
+const DEFAULT = code`default:`;
+
+function printChoice(tree: VariantChoice, printer: TreePrinter, isInner: boolean): Code {
   const bodies = tree.options.map((option) => {
-    const body = printTree(option.child, printer);
+    const body = printTree(option.child, printer, isInner);
     return option.condition === null || printer.choose === undefined
       ? body
       : code`if (${printer.choose(option)}) { ${body} }`;
