@@ -563,7 +563,7 @@ const MOST_QUEUES = 0x10000;
 
 // ---- The device side ----
 
-/** Configuration of a new ScsiDevice. What is left out is 0. */
+/** Configuration of a new ScsiDevice. What is left out is 0, unless its own line says another value. */
 export interface ScsiConfigInit {
   /** Number of request queues. */
   readonly numQueues: number;
@@ -575,9 +575,9 @@ export interface ScsiConfigInit {
   readonly cmdPerLun: number;
   /** Longest event. Unit: bytes. */
   readonly eventInfoSize: number;
-  /** Longest sense data. Unit: bytes. */
+  /** Longest sense data. Unit: bytes. `96` if it is left out. */
   readonly senseSize?: number;
-  /** Length of the CDB. Unit: bytes. */
+  /** Length of the CDB. Unit: bytes. `32` if it is left out. */
   readonly cdbSize?: number;
   /** Highest channel; a hint. */
   readonly maxChannel: number;

@@ -149,6 +149,8 @@ test("a reset gives fields of all kinds the values that they begin with", async 
     oneq: nobody,
   });
   expect(driver.config).toMatchObject({ limit: 7n, mode: "WORSE", on: true, new: "name", default: 1 });
+  // No reset touches what only the driver reads: it has its value from the start.
+  expect(driver.config).toMatchObject({ first: "WORSE" });
   await call(Reflect.get(driver, "writeConfig"), driver, { limit: 1n, mode: "OK", on: false });
   const config = Object(Reflect.get(device, "config")) as object;
   expect(config).toMatchObject({ limit: 1n, mode: "OK", on: false });

@@ -1,5 +1,16 @@
 import type { FieldModel } from "../../model/device-model.js";
-import { code, hexadecimal, joined, mentions, nothing, paragraphs, usesVariable, type Code } from "./code.js";
+import {
+  code,
+  hexadecimal,
+  joined,
+  mentions,
+  nothing,
+  paragraphs,
+  quoted,
+  render,
+  usesVariable,
+  type Code,
+} from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import {
   configContext,
@@ -16,7 +27,7 @@ import {
 import { configFieldSize, configOffset } from "./config-places.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError } from "./emit-error.js";
-import { writeType } from "./enums.js";
+import { memberOf, writeType } from "./enums.js";
 import { condition, type FormulaContext } from "./formulas.js";
 import { runtime, runtimeType } from "./imports.js";
 import { localName, memberName } from "./names.js";
@@ -73,9 +84,15 @@ function initType(scope: DeviceScope): Code {
   const properties = initFields(scope).map((field) => {
     const shape = shapeOf(field, scope);
     const type = settableType(field, shape, scope);
-    return code`${fieldDoc(field, scope)}readonly ${propertyName(field)}${isRequired(field) ? "" : "?"}: ${type};`;
+    const notes = field.default === null ? [] : [`\`${render(initialValue(field, scope)).text}\` if it is left out.`];
+    const doc = fieldDoc(field, scope, scope.device.since, ...notes);
+    return code`${doc}readonly ${propertyName(field)}${isRequired(field) ? "" : "?"}: ${type};`;
   });
-  return code`/** Configuration of a new ${scope.prefix}Device. What is left out is 0. */
+  const hasDefaults = initFields(scope).some((field) => field.default !== null);
+  const missing = hasDefaults
+    ? "What is left out is 0, unless its own line says another value"
+    : "What is left out is 0";
+  return code`/** Configuration of a new ${scope.prefix}Device. ${missing}. */
     export interface ${configInitName(scope)} { ${properties} }`;
 }
 
@@ -88,20 +105,21 @@ export function configBytesFunction(scope: DeviceScope): string {
   return `${scope.prefix.charAt(0).toLowerCase()}${scope.prefix.slice(1)}ConfigBytes`;
 }
 
-/** Is there a number that it has where the author gives none? */
-function hasInitial(field: FieldModel, scope: DeviceScope): boolean {
+/** A field's value after a reset, as its setter and the author give it. */
+export function initialValue(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
-  const isNumber = shape.kind === "scalar" && (shape.meaning.kind === "number" || shape.meaning.kind === "signed");
-  return field.default !== null && isNumber;
+  const number = field.default ?? 0;
+  if (shape.kind !== "scalar") throw new EmitError("a default of something that is no number", field.name);
+  if (shape.meaning.kind === "boolean") return code`${number === 0 ? "false" : "true"}`;
+  const member = shape.meaning.kind === "enum" ? memberOf(shape.meaning.enum, number) : undefined;
+  if (member !== undefined) return quoted(member.name);
+  return isWide(shape, field) ? code`${BigInt(number)}` : code`${number}`;
 }
 
-/** What the author gives for a field; zero, or its value after reset, where that may be nothing. */
+/** What the author gives for a field; zero, or its value after a reset, where that may be nothing. */
 function initValue(field: FieldModel, scope: DeviceScope): Code {
-  const shape = shapeOf(field, scope);
   const value = code`init.${propertyName(field)}`;
-  if (field.default !== null && hasInitial(field, scope) && shape.kind === "scalar") {
-    return code`(${value} ?? ${isWide(shape, field) ? code`${BigInt(field.default)}` : code`${field.default}`})`;
-  }
+  if (field.default !== null) return code`(${value} ?? ${initialValue(field, scope)})`;
   return field.bits === null || isRequired(field) ? value : code`(${value} ?? ${nothingOf(field, scope)})`;
 }
 
@@ -130,7 +148,7 @@ function initFunction(scope: DeviceScope): Code {
       ];
     }
     const plain = plainField(field);
-    const isGiven = isRequired(field) || hasInitial(field, scope);
+    const isGiven = isRequired(field) || field.default !== null;
     const write = code`writer.offset = ${configOffset(field, scope)}; ${writeFields([plain], () => value, context)}`;
     return [isGiven ? write : code`if (${value} !== undefined) { ${write} }`];
   });

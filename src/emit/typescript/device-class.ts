@@ -1,5 +1,4 @@
-import type { FieldModel } from "../../model/device-model.js";
-import { code, joined, nothing, parameterNames, paragraphs, quoted, type Code } from "./code.js";
+import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
 import {
   answersName,
@@ -7,11 +6,11 @@ import {
   configInitName,
   configMember,
   hasInit,
+  initialValue,
   isChecked,
   needsInit,
 } from "./config-device.js";
 import { configFields, isSelector, isWritable } from "./config-fields.js";
-import { memberOf } from "./enums.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -22,7 +21,7 @@ import { runtime, runtimeType } from "./imports.js";
 import { constantCase } from "./names.js";
 import { mergedOffset, planStatements, queueContext, type QueueShape } from "./queues.js";
 import { needsCast, slotName, usesConfig } from "./request-slot.js";
-import { fixedSize, isWide, shapeOf } from "./shapes.js";
+import { fixedSize, shapeOf } from "./shapes.js";
 import { fieldDoc, propertyName, typeOf } from "./struct-types.js";
 import { sizeOfShape } from "./size-fields.js";
 
@@ -283,17 +282,6 @@ function configWrittenMethod(scope: DeviceScope): Code {
     const listeners = this.#options.configWritten;
     ${calls}
   }`;
-}
-
-/** A field's value after a reset, as its setter takes it. */
-function initialValue(field: FieldModel, scope: DeviceScope): Code {
-  const shape = shapeOf(field, scope);
-  const number = field.default ?? 0;
-  if (shape.kind !== "scalar") throw new EmitError("a default of something that is no number", field.name);
-  if (shape.meaning.kind === "boolean") return code`${number === 0 ? "false" : "true"}`;
-  const member = shape.meaning.kind === "enum" ? memberOf(shape.meaning.enum, number) : undefined;
-  if (member !== undefined) return quoted(member.name);
-  return isWide(shape, field) ? code`${BigInt(number)}` : code`${number}`;
 }
 
 /** Fields with a value after reset get it; those that persist keep theirs. */
