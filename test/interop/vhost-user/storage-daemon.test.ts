@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { join } from "node:path";
 import { BLK_DEVICE_ID, BlkDriver } from "../../../generated/blk.js";
 import {
@@ -7,12 +7,23 @@ import {
   type ConnectOptions,
   type VhostUserDriverTransport,
 } from "../../../src/runtime/transport/vhost-user/front-end/index.js";
+import { MessageChannel, ProtocolFeature } from "../../../src/runtime/transport/vhost-user/protocol/index.js";
+import { FeatureSet } from "../../../src/runtime/index.js";
 import { loadKoffi } from "../../../src/runtime/transport/posix/koffi.js";
 import { useAtRandom } from "../../runtime/fixtures/random-requests.js";
 import { requirePeer } from "../peers.js";
 import { withFolder, withImage } from "../qemu/machine.js";
 import { until } from "../qemu/until.js";
 import { missingProgram, withPeer } from "./peer-process.js";
+
+/** Protocol features that the front end does without. */
+const withheld: { features: readonly number[] } = vi.hoisted(() => ({ features: [] }));
+vi.mock(import("../../../src/runtime/transport/vhost-user/front-end/connect-options.js"), async (original) => {
+  const actual = await original();
+  const wantedOf: typeof actual.wantedOf = (options) =>
+    actual.wantedOf(options).without(FeatureSet.of(withheld.features));
+  return { ...actual, wantedOf };
+});
 
 const PROGRAM = "qemu-storage-daemon";
 const SECTOR = 512;
@@ -81,6 +92,27 @@ describe.runIf(peer)("the generated disk driver with QEMU's storage daemon", { t
       expect(Buffer.compare(Buffer.from(await image.read()), model)).toBe(0);
       await driver.stop();
     });
+  });
+
+  it.each([
+    { way: "as a slot", withhold: [], expected: ["GET_MAX_MEM_SLOTS", "ADD_MEM_REG"] },
+    { way: "as a table", withhold: [ProtocolFeature.CONFIGURE_MEM_SLOTS], expected: ["SET_MEM_TABLE"] },
+  ])("works in memory that it is given $way", async ({ withhold, expected }) => {
+    const sent = vi.spyOn(MessageChannel.prototype, "request");
+    withheld.features = withhold;
+    onTestFinished(() => {
+      withheld.features = [];
+      vi.restoreAllMocks();
+    });
+    const model = Buffer.from(randomBytes(SIZE));
+    await onDisk(Uint8Array.from(model), async ({ transport, image }) => {
+      const driver = await BlkDriver.start(transport, { features: ["MQ", "FLUSH"] });
+      await useAtRandom(driver, model, 20);
+      expect(await driver.requestq.submit({ type: "FLUSH", sector: 0n })).toEqual({ status: "OK" });
+      expect(Buffer.compare(Buffer.from(await image.read()), model)).toBe(0);
+      await driver.stop();
+    });
+    expect(sent.mock.calls.map(([name]) => String(name)).filter((name) => name.includes("MEM"))).toEqual(expected);
   });
 
   it("can be started again after a reset", async () => {

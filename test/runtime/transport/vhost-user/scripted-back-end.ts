@@ -155,6 +155,8 @@ export class ScriptedBackEnd {
         return u64(this.protocolFeatures);
       case "GET_QUEUE_NUM":
         return u64(this.queues);
+      case "GET_MAX_MEM_SLOTS":
+        return u64(32n);
       case "SET_STATUS":
         this.#status = decodePayload("u64", message);
         return u64(0n);

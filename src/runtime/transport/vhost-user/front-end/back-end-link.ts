@@ -3,6 +3,7 @@ import type { SystemCalls, UnixSocket, Watcher } from "../../posix/index.js";
 import { decodePayload, encodePayload, ProtocolFeature, VhostFeature, VhostUserError } from "../protocol/index.js";
 import { BackEndRequests, type BackEndEvents } from "./back-end-requests.js";
 import { FrontEndChannel } from "./front-end-channel.js";
+import { giveMemory, MEMORY_SLOTS, NEEDED_BY_MEMORY_SLOTS, type GivenMemory } from "./given-memory.js";
 import { InbandKicks } from "./inband-kicks.js";
 
 export interface LinkOptions {
@@ -23,13 +24,6 @@ export interface LinkOptions {
 /** What INBAND_NOTIFICATIONS is nothing without. */
 const NEEDED_INBAND = FeatureSet.of([ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK]);
 const INBAND = FeatureSet.of([ProtocolFeature.INBAND_NOTIFICATIONS]);
-
-/** Memory that a back end is given, where the driver has it. In bytes. */
-export interface GivenMemory {
-  readonly start: number;
-  readonly size: number;
-  readonly fd: number;
-}
 
 /** The connection to one back end, and what was agreed on with it. Owns the socket. */
 export class BackEndLink {
@@ -94,14 +88,16 @@ export class BackEndLink {
   }
 
   /** Agrees with the back end on what the protocol can do, and hands it the memory. */
-  async greet({ start, size, fd }: GivenMemory): Promise<void> {
+  async greet(memory: GivenMemory): Promise<void> {
     const { channel } = this;
     const { system, watcher, wanted } = this.#options;
     await channel.tell("SET_OWNER", undefined);
     this.#offered = featuresOf(await channel.askFor("u64", "GET_FEATURES"));
     if (this.hasProtocolFeatures) {
       const both = featuresOf(await channel.askFor("u64", "GET_PROTOCOL_FEATURES")).and(wanted);
-      this.#protocolFeatures = NEEDED_INBAND.without(both).isEmpty ? both : both.without(INBAND);
+      this.#protocolFeatures = both
+        .without(NEEDED_INBAND.without(both).isEmpty ? FeatureSet.none : INBAND)
+        .without(NEEDED_BY_MEMORY_SLOTS.without(both).isEmpty ? FeatureSet.none : MEMORY_SLOTS);
       await channel.tell("SET_PROTOCOL_FEATURES", bitsOf(this.#protocolFeatures));
     }
     channel.acknowledges = this.has(ProtocolFeature.REPLY_ACK);
@@ -114,8 +110,7 @@ export class BackEndLink {
       await channel.tell("SET_BACKEND_REQ_FD", undefined, [requests.theirs.fd]);
       requests.theirs.close();
     }
-    const place = { guestAddress: start, userAddress: start, fileOffset: 0, size };
-    await channel.tell("SET_MEM_TABLE", [place], [fd]);
+    await giveMemory(this, memory);
   }
 
   #events(): BackEndEvents {

@@ -37,6 +37,7 @@ const WANTED = FeatureSet.of([
   ProtocolFeature.REPLY_ACK,
   ProtocolFeature.BACKEND_REQ,
   ProtocolFeature.CONFIG,
+  ProtocolFeature.CONFIGURE_MEM_SLOTS,
   ProtocolFeature.CRYPTO_SESSION,
   ProtocolFeature.LOG_SHMFD,
   ProtocolFeature.RESET_DEVICE,

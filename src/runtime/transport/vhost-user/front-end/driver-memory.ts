@@ -1,6 +1,6 @@
 import { GuestMemory, MemoryAllocator } from "../../../memory/index.js";
 import { createMemoryFile, SharedMapping, type SystemCalls } from "../../posix/index.js";
-import type { GivenMemory } from "./back-end-link.js";
+import type { GivenMemory } from "./given-memory.js";
 
 /** First address, so that 0 is no address. */
 const START = 0x10_0000;
