@@ -4,10 +4,12 @@ import type { Source } from "../diagnostics/source.js";
 import { emitC } from "../emit/c/index.js";
 import { emitJson } from "../emit/json/index.js";
 import { EmitError, formatTypeScript, printTypeScript, type EmittedFile } from "../emit/typescript/index.js";
+import type { SourceFile } from "../language/syntax-tree.js";
 import type { Model } from "../model/device-model.js";
 import { withoutMessageStructs } from "../model/message-structs.js";
 import { compile, type CompileOptions, type CompileResult, type CompileTimes } from "./compile.js";
 import type { EmitTarget } from "./emit-targets.js";
+import { placeInSource } from "./place-in-source.js";
 import { VERSION } from "./version.js";
 
 export interface EmitOptions {
@@ -62,7 +64,7 @@ export async function emitOutputs(compiled: CompileResult, options: EmitOptions 
   const targets = options.emit ?? ["ts"];
   const bag = new DiagnosticBag();
   const started = performance.now();
-  const printed = targets.includes("ts") ? printChecked(model, bag) : [];
+  const printed = targets.includes("ts") ? printChecked(model, compiled.files, bag) : [];
   const json = targets.includes("json") ? [{ path: "model.json", text: emitJson(model) }] : [];
   const headers = targets.includes("c") ? emitC(model, { version: VERSION }) : [];
   findCollisions([...printed, ...headers, ...json], bag);
@@ -74,18 +76,28 @@ export async function emitOutputs(compiled: CompileResult, options: EmitOptions 
   return { ...compiled, diagnostics, outputs, times };
 }
 
-/** TypeScript of the model. A construct that cannot be written yet is a finding, not a crash. */
-function printChecked(model: Model, bag: DiagnosticBag): readonly EmittedFile[] {
-  try {
-    return printTypeScript(withoutMessageStructs(model), { version: VERSION });
-  } catch (error) {
-    if (!(error instanceof EmitError)) throw error;
-    const device = model.devices.find(({ name }) => error.place.startsWith(`${name}.`) || error.place === name);
-    const source = { name: device?.source ?? error.place, text: "" };
-    bag.report("cannot-emit", { source, start: 0, end: 0 }, { construct: error.construct, place: error.place });
-    return [];
-  }
+/** TypeScript of the model, device by device. A construct that cannot be written yet is a finding, not a crash. */
+function printChecked(model: Model, files: readonly SourceFile[], bag: DiagnosticBag): readonly EmittedFile[] {
+  const printable = withoutMessageStructs(model);
+  return printable.devices.flatMap((device) => {
+    try {
+      return printTypeScript({ ...printable, devices: [device] }, { version: VERSION });
+    } catch (error) {
+      if (!(error instanceof EmitError)) throw error;
+      const { construct, place } = error;
+      const nowhere = { source: { name: device.source, text: "" }, start: 0, end: 0 };
+      bag.report(
+        "cannot-emit",
+        placeInSource(place, device, model, files) ?? nowhere,
+        { construct, place },
+        { help: WAY_OUT },
+      );
+      return [];
+    }
+  });
 }
+
+const WAY_OUT = "say the same in another way; `--emit json,c` makes the model and the C header of it as it is";
 
 /** Two devices whose names differ in case only are one file on some systems. */
 function findCollisions(outputs: readonly EmittedFile[], bag: DiagnosticBag): void {
