@@ -195,7 +195,13 @@ export class MessageSender<Message> implements QueueHandler {
   }
 
   #encodeInPlace(message: Message, chain: DeviceChain, size: number): void {
-    this.#encode(message, chain.writable.segmentBytes(0), chain.writable.segmentOffset(0), size, 1);
+    try {
+      this.#encode(message, chain.writable.segmentBytes(0), chain.writable.segmentOffset(0), size, 1);
+    } catch (error) {
+      // The buffer is kept for the next message, which may be shorter than what stands there now.
+      chain.writable.wrote(size);
+      throw error;
+    }
   }
 
   #encodeInScratch(message: Message, size: number): void {

@@ -1,9 +1,10 @@
 // Transports tell what a device writes into guest memory: every byte that changes, and no buffer before it is used.
 import { describe, expect, it } from "vitest";
-import { EntropyDevice, type EntropyRequest } from "../../../generated/entropy.js";
+import { EntropyDevice, EntropyDriver, type EntropyRequest } from "../../../generated/entropy.js";
 import { CommonFeature } from "../../../src/runtime/index.js";
 import { RawDriver } from "../fixtures/raw-driver.js";
 import { MmioSide, PciSide } from "../fixtures/register-sides.js";
+import { mmioMachine, pciMachine } from "./machines.js";
 
 const START = 0x1000;
 const SIZES = [8, 8, 4] as const;
@@ -79,5 +80,53 @@ describe.each(["PCI", "MMIO"] as const)("memory that is written over %s", (name)
       second?.complete();
       expect(ofBuffers()).toEqual([[buffers[1]?.[0], 8], [buffers[1]?.[1], 2]]); // prettier-ignore
     });
+  });
+});
+
+describe.each(["PCI", "MMIO", "legacy MMIO"] as const)("a whole driver over %s", (name) => {
+  const PATTERN = Uint8Array.from({ length: 11 }, (_, i) => 0xa0 + i);
+
+  async function start(memoryWritten: (address: number, length: number) => void) {
+    const errors: Error[] = [];
+    const device = new EntropyDevice({
+      requestq: (request) => {
+        request.data.write(PATTERN);
+        return request.complete();
+      },
+    });
+    device.onProtocolError = (error) => errors.push(error);
+    const machine =
+      name === "PCI"
+        ? pciMachine(device, { memoryWritten })
+        : mmioMachine(device, { memoryWritten, legacy: name === "legacy MMIO" });
+    const driver = await EntropyDriver.start(await machine.open(), { queueSize: 16 });
+    return { device, driver, machine, errors };
+  }
+
+  it("tells of the ring and of what was read", async () => {
+    const told: [address: number, length: number][] = [];
+    const { device, driver, machine } = await start((address, length) => told.push([address, length]));
+    expect((await driver.requestq.submit({ data: 64 })).data).toEqual(PATTERN);
+    const ring = device.queue(0)?.addresses;
+    expect(told).toContainEqual([ring?.device, 6 + 8 * (ring?.size ?? 0)]);
+    const [region] = machine.memory.regions;
+    const at = (region?.start ?? 0) + Buffer.from(region?.bytes ?? []).indexOf(PATTERN);
+    expect(told).toContainEqual([at, PATTERN.length]);
+    await driver.stop();
+  });
+
+  it("loses nothing when the machine's function throws: that is reported, each time", async () => {
+    let failures = 0;
+    const { device, driver, errors } = await start(() => {
+      failures++;
+      throw new Error("no");
+    });
+    const replies = await Promise.all(Array.from({ length: 40 }, () => driver.requestq.submit({ data: 64 })));
+    expect(replies).toEqual(replies.map(() => ({ data: PATTERN })));
+    expect(device.live).toBe(true);
+    await driver.stop();
+    expect(failures).toBeGreaterThan(40);
+    expect(errors).toHaveLength(failures);
+    for (const error of errors) expect(error).toMatchObject({ name: "HandlerError", message: "memoryWritten: no" });
   });
 });

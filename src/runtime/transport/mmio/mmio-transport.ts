@@ -175,7 +175,7 @@ export class MmioTransport extends Registers {
       statusChanged: (status) => {
         if (status === 0) this.#resetRegisters();
       },
-      ...tellingQueues(this.#options, () => this.device.negotiated),
+      ...tellingQueues(this.#options, this.device),
       trace: this.#options.trace,
     };
   }

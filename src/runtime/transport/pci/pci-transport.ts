@@ -217,7 +217,7 @@ export class PciTransport {
       statusChanged: (status) => {
         if (status === 0) this.#resetRegisters();
       },
-      ...tellingQueues(this.#options, () => this.device.negotiated),
+      ...tellingQueues(this.#options, this.device),
       trace: this.#options.trace,
     };
   }
