@@ -14,10 +14,13 @@ export interface LoggingOptions {
 export class Logging {
   readonly #options: LoggingOptions;
   #pages: DirtyPages | undefined;
+  /** Why the log ended before it was stopped. */
+  #lost: VhostUserError | undefined;
 
   constructor(options: LoggingOptions) {
     this.#options = options;
     this.#pages = undefined;
+    this.#lost = undefined;
   }
 
   get isOn(): boolean {
@@ -44,8 +47,9 @@ export class Logging {
     }
   }
 
-  /** Returns the pages that were not taken yet. */
+  /** Returns the pages that were not taken yet. @throws VhostUserError when there is no back end any more that knows them. */
   async stop(): Promise<number[]> {
+    if (this.#lost !== undefined) throw this.#lost;
     const pages = this.#pages;
     if (pages === undefined) return [];
     try {
@@ -65,7 +69,9 @@ export class Logging {
     await this.#pages?.give(link);
   }
 
-  close(): void {
+  /** The last back end is gone. A log that is on is of no use: what was written last may not be in it. */
+  close(error: VhostUserError): void {
+    if (this.#pages !== undefined) this.#lost = error;
     this.#pages?.close();
     this.#pages = undefined;
   }

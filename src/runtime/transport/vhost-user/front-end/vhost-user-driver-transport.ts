@@ -237,7 +237,10 @@ export class VhostUserDriverTransport implements DriverTransport {
     return await this.#logging.start(onWritten);
   }
 
-  /** Ends that. Returns the addresses of the pages that were written and not taken yet; the log is of no use any more. */
+  /**
+   * Ends that. Returns the addresses of the pages that were written and not taken yet; the log is of no use any more.
+   * @throws VhostUserError that ended the connection while the log was on: nobody knows what was written
+   */
   async stopLog(): Promise<number[]> {
     return await this.#logging.stop();
   }
@@ -381,7 +384,7 @@ export class VhostUserDriverTransport implements DriverTransport {
     this.#isLost = true;
     this.#rings.close();
     this.#inflight.close();
-    this.#logging.close();
+    this.#logging.close(error);
     // Before that, whoever connects is told.
     if (this.#isOpen) this.#options.onEnd?.(error);
     // The driver reads the status then, and finds that the device needs a reset.

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { BLK_DEVICE_ID, BlkDevice, BlkDriver } from "../../../../../generated/blk.js";
 import { FeatureSet, type CommonFeatureName } from "../../../../../src/runtime/index.js";
-import { connect, type VhostUserDriverTransport } from "../../../../../src/runtime/transport/vhost-user/index.js";
+import {
+  connect,
+  type VhostUserDriverTransport,
+  type VhostUserRule,
+} from "../../../../../src/runtime/transport/vhost-user/index.js";
 import { decodePayload, ProtocolFeature } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
 import { openFiles } from "../../../fixtures/process-state.js";
 import { openVhostUser } from "../both-ends.js";
@@ -158,6 +162,33 @@ describe.runIf(await requireVhostUser())("the dirty log of a front end", () => {
       expect(ring && decodePayload("vringAddress", ring)).toMatchObject({ flags: 1, log: 0x10_2000 });
       expect(log.take()).toEqual(Array.from({ length: 256 }, (_, page) => 0x10_0000 + page * PAGE));
       expect(log.take()).toEqual([]);
+    });
+
+    it.each<[string, VhostUserRule, (back: ScriptedBackEnd, transport: VhostUserDriverTransport) => unknown]>([
+      ["is closed on this side", "peer-gone", (_, transport) => transport.close()],
+      [
+        "breaks a rule",
+        "payload-size",
+        (back, transport) => {
+          back.script = (name) => (name === "GET_CONFIG" ? { payload: new Uint8Array(5) } : undefined);
+          return transport.readConfig(0, 4).catch(() => undefined);
+        },
+      ],
+    ])("says that nobody knows what was written when the connection %s while it is on", async (_, rule, end) => {
+      const { back, transport } = await open();
+      const log = await transport.startLog();
+      log.markAll();
+      await end(back, transport);
+      expect(transport.connected).toBe(false);
+      for (let count = 0; count < 2; count++) await expect(transport.stopLog()).rejects.toMatchObject({ rule });
+    });
+
+    it("says nothing of it when it was off by then", async () => {
+      const { transport } = await open();
+      await transport.startLog();
+      await transport.stopLog();
+      transport.close();
+      expect(await transport.stopLog()).toEqual([]);
     });
 
     it("needs a back end that has one", async () => {
