@@ -66,8 +66,12 @@ export class LoopWatcher implements Watcher {
       this.#system.free(handle);
       throw new SystemCallError("uv_poll_init", -failed);
     }
+    let isWatched = true;
     const stop = (): void => {
-      if (!this.#watched.delete(handle.pointer)) return;
+      // By the time of a second call the address may be that of somebody else's handle.
+      if (!isWatched) return;
+      isWatched = false;
+      this.#watched.delete(handle.pointer);
       // The loop uses the handle until it says that it is closed. The descriptor it lets go of at once.
       this.#closing.set(handle.pointer, handle);
       this.#uv.close(handle.pointer, this.#closed);

@@ -209,6 +209,31 @@ describe.runIf(usable)("system calls", async () => {
       b.close();
     });
 
+    it("ends nothing but its own, however late it is ended again", async () => {
+      const old = EventFd.create(system);
+      const ended = Array.from({ length: 20 }, () => {
+        const watch = watcher.watch(old.fd, () => undefined);
+        watch.close();
+        return watch;
+      });
+      // What they had of memory is given back, and others have it then.
+      await soon(20);
+      const events = Array.from({ length: 40 }, () => EventFd.create(system));
+      const called = new Set<number>();
+      const watches = events.map((event, index) =>
+        watcher.watch(event.fd, () => {
+          event.drain();
+          called.add(index);
+        }),
+      );
+      for (const watch of ended) watch.close();
+      for (const event of events) event.signal();
+      await eventually(() => called.size === events.length);
+      expect(called.size).toBe(events.length);
+      for (const watch of watches) watch.close();
+      for (const event of [old, ...events]) event.close();
+    });
+
     it("sees the end of a connection", async () => {
       const [a, b] = UnixSocket.pair(system);
       const end = new Promise<number | undefined>((resolve) => {
