@@ -880,7 +880,7 @@ const GPU_DEFINITION: DeviceDefinition & DriverDefinition = {
     { offset: 0, width: 4, count: 4 },
     { offset: 16, width: 4, count: 1, exists: (features) => features.has(GpuFeature.BLOB_ALIGNMENT) },
   ],
-  writableConfig: [{ offset: 4, size: 4, phase: "features_ok", allowed: () => true }],
+  writableConfig: [{ offset: 4, size: 4, clears: 0, phase: "features_ok", allowed: () => true }],
 };
 
 // ---- The device side ----
@@ -889,7 +889,7 @@ const GPU_DEFINITION: DeviceDefinition & DriverDefinition = {
 export interface GpuConfigInit {
   /** What has happened. Flags: {@link GpuEvents}. */
   readonly eventsRead: number;
-  /** Ones clear bits of `events_read`. Flags: {@link GpuEvents}. */
+  /** What the driver has seen to. Flags: {@link GpuEvents}. */
   readonly eventsClear?: number;
   /** Most scanouts. */
   readonly numScanouts: number;
@@ -945,7 +945,7 @@ export class GpuDeviceConfig {
     this.#changed();
   }
 
-  /** Ones clear bits of `events_read`. The driver may write it. Flags: {@link GpuEvents}. */
+  /** What the driver has seen to. Ones that the driver writes clear bits of `eventsRead`. Flags: {@link GpuEvents}. */
   get eventsClear(): number {
     return this.#view.getUint32(4, true);
   }
@@ -2743,7 +2743,10 @@ export interface GpuDeviceOptions extends VirtioDeviceOptions<GpuQueueName> {
   readonly cursorq: (request: GpuCursor) => HandlerResult;
   /** Called after the driver wrote a field of the configuration. */
   readonly configWritten?: {
-    /** Ones clear bits of `events_read`. Flags: {@link GpuEvents}. */
+    /**
+     * What the driver has seen to. Ones that the driver writes clear bits of `eventsRead`. Called with those ones, when
+     * they have cleared them. Flags: {@link GpuEvents}.
+     */
     eventsClear?(value: number): void;
   };
   /** Told of what the driver does wrong, and of handlers that fail. */
@@ -2777,9 +2780,10 @@ export class GpuDevice extends VirtioDevice {
     ];
   }
 
-  protected override configWritten(offset: number, length: number): void {
+  protected override configWritten(offset: number, length: number, written: Uint8Array): void {
     const listeners = this.#options.configWritten;
-    if (offset < 8 && offset + length > 4) listeners?.eventsClear?.(this.config.eventsClear);
+    if (offset < 8 && offset + length > 4)
+      listeners?.eventsClear?.(new GpuDeviceConfig(written, () => undefined).eventsClear);
   }
 
   #newControlq(position: number): RequestServer<GpuControlSlot> {
@@ -2807,7 +2811,7 @@ export class GpuDevice extends VirtioDevice {
 export interface GpuDriverConfig {
   /** What has happened. Flags: {@link GpuEvents}. */
   readonly eventsRead: number;
-  /** Ones clear bits of `events_read`. Flags: {@link GpuEvents}. */
+  /** What the driver has seen to. Flags: {@link GpuEvents}. */
   readonly eventsClear: number;
   /** Most scanouts. */
   readonly numScanouts: number;
@@ -3788,7 +3792,7 @@ export class GpuDriver extends VirtioDriver<GpuDriverConfig, GpuQueueName> {
 
   /** Writes the fields that are given; done when the configuration has been read again. */
   async writeConfig(fields: {
-    /** Ones clear bits of `events_read`. Flags: {@link GpuEvents}. */
+    /** What the driver has seen to. Flags: {@link GpuEvents}. */
     readonly eventsClear?: number;
   }): Promise<void> {
     if (fields.eventsClear !== undefined) {

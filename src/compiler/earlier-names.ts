@@ -48,7 +48,7 @@ export function withEarlierNames(model: Model, version: SpecVersion): Model {
 }
 
 /** The members that hold names of fields, wherever they are in the model. */
-const mentions: ReadonlySet<string> = new Set(["path", "field", "selectors", "answers"]);
+const mentions: ReadonlySet<string> = new Set(["path", "field", "selectors", "answers", "clears"]);
 
 function collectMentions(value: unknown, found: Set<string>, isMention = false): void {
   if (typeof value === "string") {

@@ -183,7 +183,11 @@ function restrictEnum(declared: EnumModel, present: (item: Dated) => boolean): E
 }
 
 function restrictConfig(config: ConfigModel, removed: Removed): ConfigModel {
-  const fields = restrictFields(config.fields, removed);
+  const left = restrictFields(config.fields, removed);
+  const names = new Set(left.map(({ name }) => name));
+  const fields = left.map((field) =>
+    field.clears === null || names.has(field.clears) ? field : { ...field, clears: null },
+  );
   return { ...config, fields, size: sizeOf(config.fields, fields, config.size) };
 }
 

@@ -42,7 +42,7 @@ const expressionWords: ReadonlyMap<string, ExpressionClause["word"]> = new Map<s
   ["@", "at"],
 ]);
 
-const nameWords = ["as", "phase", "before", "only", "by", "members"] as const;
+const nameWords = ["as", "phase", "before", "only", "by", "members", "clears"] as const;
 const wordsAlone = [
   "mandatory",
   "expected",

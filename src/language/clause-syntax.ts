@@ -37,9 +37,10 @@ export interface NameClause extends Located {
   /**
    * `as`: the identifier that the spec uses, `*` for the member's own name. `was`: its name in earlier versions.
    * `phase`: from when on a config field may be written (`any`, `features_ok`, `driver_ok`); `before`: until when.
-   * `only`: on which transport. `by`: which side does it. `members`: pattern of the members' names.
+   * `only`: on which transport. `by`: which side does it. `members`: pattern of the members' names. `clears`: the field
+   * whose bits ones clear that are written to this one.
    */
-  readonly word: "as" | "was" | "phase" | "before" | "only" | "by" | "members";
+  readonly word: "as" | "was" | "phase" | "before" | "only" | "by" | "members" | "clears";
   readonly name: Name;
   /** Behind `was name`: the last release that had that name. */
   readonly until?: VersionClause;

@@ -49,7 +49,7 @@ const wordsAlone = [
   "alias",
   "unnamed",
 ] as const;
-const nameWords = ["as", "phase", "before", "only", "by", "members"] as const;
+const nameWords = ["as", "phase", "before", "only", "by", "members", "clears"] as const;
 
 const clauseStarts: ReadonlySet<TokenType> = new Set([At, ...clauseWords.map((clause) => word(clause))]);
 const clauseWordTypes: ReadonlySet<TokenType> = new Set(clauseWords.map((clause) => word(clause)));

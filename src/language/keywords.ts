@@ -15,7 +15,7 @@ export const clauseWords = [
   "if", "valid", "requires", "offers", "where", "default", "sized", "stride", "ends", "merged", "holds", "posted",
   "since", "until", "as", "was", "phase", "only", "spec", "unit", "mandatory", "persists", "terminated", "strings",
   "window", "per", "by", "before", "learnt", "implied", "native", "expected", "alias", "constant", "unannounced",
-  "members", "unnamed",
+  "members", "unnamed", "clears",
 ] as const; // prettier-ignore
 export const protocolWords = ["state", "on", "counter", "keep", "learns"] as const;
 /** What a rule in `answers` is about; without one of these it says what a field of the answer is. */

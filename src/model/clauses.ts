@@ -44,7 +44,7 @@ export const clauseRules = {
   "a features block": [...everywhere, "as"],
   "a feature": [...named, "requires", "offers", "at", "mandatory", "expected", "implied", "only"],
   "a config block": [...everywhere, "as", "sized", "window"],
-  "a config field": fieldOfDevice,
+  "a config field": [...fieldOfDevice, "clears"],
   "a register": fieldOfDevice,
   "a field of a message": fieldInMemory,
   "a bit-field": [...named, "if", "valid", "unit", "where", "default"],
@@ -122,6 +122,7 @@ export function readClauses(clauses: readonly Clause[], holder: ClauseHolder, ba
       case "only":
       case "by":
       case "members":
+      case "clears":
         names.set(clause.word, clause);
         break;
       case "spec":

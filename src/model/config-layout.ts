@@ -1,6 +1,7 @@
 import type { DiagnosticBag } from "../diagnostics/diagnostic.js";
 import type { ConfigModel, FieldModel, RegistersModel } from "./device-model.js";
 import { readClauses, type ClauseTable } from "./clauses.js";
+import { checkClears } from "./config-clears.js";
 import type { RegistersBlock } from "../language/syntax-tree.js";
 import { reportUnknown, type Facts } from "./facts.js";
 import { checkLateUses, newFieldTable } from "./field-table.js";
@@ -25,6 +26,7 @@ export function configModel(scope: Scope, facts: Facts): ConfigModel | null {
   const placement = newPlacement({ table, place: "config", owner: "Config", encloser });
   const end = placeMembers(config.members, placement, false);
   checkLateUses(table, placement.fields, end.unsure);
+  const fields = checkClears(placement, scope, facts);
   let size = end.unsure ? null : end.offset;
   const sized = clauses.expressions.get("sized");
   if (sized) {
@@ -38,7 +40,7 @@ export function configModel(scope: Scope, facts: Facts): ConfigModel | null {
     doc: config.documentation.join("\n"),
     spec: origin.spec,
     size,
-    fields: finishFields(placement.fields, placement.restIndex),
+    fields: finishFields(fields, placement.restIndex),
     window: configWindow(clauses, placement.fields, scope, facts),
   };
 }

@@ -75,6 +75,8 @@ export interface FieldModel extends ItemModel {
   /** For fields after a part of unknown length: bytes from the start of the field to the end of the stream. */
   readonly fromEnd: number | null;
   readonly access: Access;
+  /** Of a `w1c` field: the field of the same configuration whose bits ones clear; null for its own. */
+  readonly clears: string | null;
   readonly volatile: boolean;
   /** Written as zero, ignored when read. */
   readonly reserved: boolean;

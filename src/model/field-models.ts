@@ -35,6 +35,7 @@ export function plainMeaning(name: string, type: FieldType, origin: Origin, doc:
     ...origin,
     type,
     access: "ro",
+    clears: null,
     volatile: false,
     reserved: false,
     checked: false,
@@ -100,6 +101,7 @@ export function fieldMeaning(options: {
     spec: origin.spec,
     type: options.type,
     access,
+    clears: clearsOf(options, access),
     volatile: modified("volatile"),
     reserved,
     checked: checkedOf(options, reserved),
@@ -185,6 +187,16 @@ function phaseOf(options: Parameters<typeof fieldMeaning>[0], access: Access): F
   const phase = phases.find((known) => known === clause.name.text);
   if (phase === undefined) reportUnknown(options.facts, options.rules.scope, "phase", clause.name, () => phases);
   return phase ?? null;
+}
+
+/** `clears events_read`; whether there is such a field is seen when all of them are known. */
+function clearsOf(options: Parameters<typeof fieldMeaning>[0], access: Access): string | null {
+  const clause = options.clauses.names.get("clears");
+  if (!clause) return null;
+  if (access === "w1c") return clause.name.text;
+  const values = { word: "clears", what: "a field that is not `w1c`" };
+  options.facts.bag.report("clause-not-here", clause.span, values);
+  return null;
 }
 
 /** `before driver_ok`: later the driver may not write it any more. */
@@ -298,6 +310,7 @@ export function placedField(meaning: FieldMeaning, position: FieldPosition): Fie
     size: position.size,
     fromEnd: null,
     access: meaning.access,
+    clears: meaning.clears,
     volatile: meaning.volatile,
     reserved: meaning.reserved,
     checked: meaning.checked,

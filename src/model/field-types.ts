@@ -6,7 +6,7 @@ import type {
   StructDeclaration,
   TypeContent,
 } from "../language/syntax-tree.js";
-import type { ScalarType } from "./device-model.js";
+import type { FieldModel, ScalarType } from "./device-model.js";
 import { reportUnknown, type Facts } from "./facts.js";
 import { compileConstant } from "./formulas.js";
 import {
@@ -63,6 +63,11 @@ const scalars: ReadonlyMap<string, ScalarType> = new Map([
   ["u32", "u32"],
   ["u64", "u64"],
 ]);
+
+/** Is it a plain integer? */
+export function isScalarType(type: FieldModel["type"]): type is ScalarType {
+  return typeof type === "string" && scalars.get(type) === type;
+}
 
 /** Size of a scalar in bytes. */
 export function scalarSize(scalar: ScalarType): 1 | 2 | 4 | 8 {

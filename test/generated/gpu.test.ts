@@ -1,6 +1,8 @@
-import { expect, test } from "vitest";
-import { GpuDevice, GpuDriver, GpuHdrFlags, type GpuControl } from "../../generated/gpu.js";
+import { describe, expect, test } from "vitest";
+import { GpuDevice, GpuDriver, GpuEvents, GpuHdrFlags, type GpuControl } from "../../generated/gpu.js";
+import type { DriverTransport } from "../../src/runtime/index.js";
 import { loopback } from "../../src/runtime/transport/loopback/index.js";
+import { mmioMachine, pciMachine } from "../runtime/transport/machines.js";
 
 const MODE = { r: { x: 0, y: 0, width: 1024, height: 768 }, enabled: 1, flags: 0 };
 const OFF = { r: { x: 0, y: 0, width: 0, height: 0 }, enabled: 0, flags: 0 };
@@ -102,4 +104,39 @@ test("the cursor has a queue of its own", async () => {
   expect(reply.hdr.type).toBe("RESP_OK_NODATA");
   expect(moves).toEqual([12]);
   await driver.stop();
+});
+
+const ways: Record<string, (device: GpuDevice) => DriverTransport | Promise<DriverTransport>> = {
+  loopback,
+  PCI: (device) => pciMachine(device).open(),
+  MMIO: (device) => mmioMachine(device).open(),
+};
+
+describe.each(Object.entries(ways))("events over %s", (_, open) => {
+  test("ones in events_clear clear them, the author is told which, and others stay", async () => {
+    const cleared: number[] = [];
+    const device = new GpuDevice({
+      config: { eventsRead: 0x4000_0002, numScanouts: 1, numCapsets: 0, blobAlignment: 4096 },
+      controlq: control,
+      cursorq: (request) => request.complete({ hdr: { ...ZERO, type: "RESP_OK_NODATA" } }),
+      // They are cleared by then.
+      configWritten: { eventsClear: (value) => void cleared.push(value, device.config.eventsRead) },
+    });
+    const driver = await GpuDriver.start(await open(device));
+    const told = new Promise((resolve) => (driver.onConfigChange = resolve));
+    device.config.eventsRead |= GpuEvents.DISPLAY;
+    expect(await told).toMatchObject({ eventsRead: 0x4000_0003, eventsClear: 0 });
+    const { configGeneration } = device;
+    await driver.writeConfig({ eventsClear: GpuEvents.DISPLAY });
+    expect(cleared).toEqual([GpuEvents.DISPLAY, 0x4000_0002]);
+    expect(driver.config).toMatchObject({ eventsRead: 0x4000_0002, eventsClear: 0 });
+    // It was not the device that changed something, so it tells nobody.
+    expect(device.configGeneration).toBe(configGeneration);
+    // The event is there again when it happens again.
+    device.config.eventsRead |= GpuEvents.DISPLAY;
+    await driver.writeConfig({ eventsClear: 0xffff_ffff });
+    expect(device.config).toMatchObject({ eventsRead: 0, eventsClear: 0 });
+    expect(cleared.slice(2)).toEqual([0xffff_ffff, 0]);
+    await driver.stop();
+  });
 });

@@ -106,6 +106,54 @@ describe("clauses of features, members, queues and fields", () => {
     expect(structs[1]?.fields[0]?.learnt).toEqual({ protocol: "Element", field: "count" });
   });
 
+  it("say whose bits ones clear", () => {
+    const { config } = deviceOf(`
+      config { w1c le32 first clears later; w1c u8 own; le32 later; w1c be16 clears; w1c be16 last clears clears; }`);
+    expect(config?.fields.map(({ name, clears }) => [name, clears])).toEqual([
+      ["first", "later"],
+      ["own", null],
+      ["later", null],
+      ["clears", null],
+      ["last", "clears"],
+    ]);
+  });
+
+  it("clear bits of a field by its earlier name, which stays, and their own in a release without that field", () => {
+    const text = `device a = 42 {
+      config { w1c le32 a clears b; le32 b was b_once until 1.1; w1c le32 c clears d; le32 d since 1.2; }
+    }`;
+    const { model, found } = compile(text);
+    expect(found).toEqual([]);
+    const fields = restrictToVersion(model, "1.1").devices[0]?.config?.fields ?? [];
+    expect(fields.map(({ name, specName, clears }) => [name, specName, clears])).toEqual([
+      ["a", "a", "b"],
+      ["b", "b_once", null],
+      ["c", "c", null],
+    ]);
+  });
+
+  it.each([
+    ["config { rw le32 a clears b; le32 b; }", "`clears` does not apply to a field that is not `w1c`"],
+    ["config { le32 a clears b; le32 b; }", "`clears` does not apply to a field that is not `w1c`"],
+    ["config { w1c le32 a clears other; le32 b; }", "unknown config field other"],
+    ["config { w1c u8 a[2] clears b; u8 b[2]; }", "`clears` does not apply to a field that is no number"],
+    ["config { w1c le32 a : 32 clears b; le32 b; }", "`clears` does not apply to a bit-field"],
+    ["struct S { le32 a clears b; le32 b; }", "`clears` does not apply to a field of a message"],
+    ["registers R { w1c le32 a @ 0 clears b; le32 b @ 4; }", "`clears` does not apply to a register"],
+    ["config { w1c le32 a clears b; wo le32 b; }", "b is a field that it can only write"],
+    ["config { w1c le32 a clears b; le16 b; }", "b is of type le16"],
+    ["config { w1c le32 a clears b; be32 b; }", "b is of type be32"],
+    ["config { w1c le32 a clears b; le32 b : 32; }", "b is a bit-field"],
+    ["config { w1c u8 a clears b; u8 b[1]; }", "b is no number"],
+    ["config { w1c le32 a clears b; reserved le32 b; }", "b is reserved"],
+    ["config { w1c le32 a clears a; }", "a is the field itself, whose bits are cleared without the clause"],
+    ["config { w1c le32 a clears b; w1c le32 b clears c; le32 c; }", "b is a field that clears another one"],
+  ])("%s is a mistake", (text, message) => {
+    expect(
+      said(text).map((all) => all.replace(/^expected a field of type \w+ that the driver can read, but /, "")),
+    ).toEqual([message]);
+  });
+
   it.each([
     ["config { le32 a before driver_ok; }", "`before` does not apply to a field that the driver cannot write"],
     ["config { rw le32 a before noon; }", "unknown phase noon"],

@@ -34,7 +34,7 @@ export function fieldComment(field: FieldModel): string {
   if (field.validTree !== null) facts.push(`Valid if ${formulaText(field.validTree)}`);
   if (field.access === "rw") facts.push("The driver may write it");
   if (field.access === "wo") facts.push("The driver writes it");
-  if (field.access === "w1c") facts.push("Writing 1 clears a bit");
+  if (field.access === "w1c") facts.push(`Writing 1 clears a bit${field.clears === null ? "" : ` of ${field.clears}`}`);
   if (field.constraint !== null) facts.push(`Holds: ${field.constraint}`);
   if (field.reserved) facts.push("Zero");
   if (field.was !== null) facts.push(`Earlier name: ${field.was}`);

@@ -57,6 +57,7 @@ function factsOf(field: FieldModel, links: Links): readonly Html[] {
     phaseFact(field),
     field.before === null ? undefined : html`may not be written from ${field.before.toUpperCase()} on`,
     field.constant ? html`never changes` : undefined,
+    field.clears === null ? undefined : html`ones clear bits of <code>${field.clears}</code>`,
     field.unannounced ? html`changes without a notification` : undefined,
     field.learnt === null ? undefined : html`known from <code>${field.learnt.protocol}.${field.learnt.field}</code>`,
     field.was === null ? undefined : html`earlier called <code>${field.was}</code>`,

@@ -13,6 +13,7 @@ import {
 } from "./code.js";
 import { formulaContext } from "./codec-parameters.js";
 import {
+  clearedField,
   configContext,
   configFields,
   configSizeName,
@@ -254,8 +255,7 @@ function writeMethod(): Code {
 function accessors(field: FieldModel, scope: DeviceScope): Code {
   const shape = shapeOf(field, scope);
   const name = configMember(field);
-  const note =
-    field.access === "ro" ? "" : field.access === "wo" ? "Written by the driver." : "The driver may write it.";
+  const note = accessNote(field, scope);
   const missing = shape.kind === "match" && isOptional({ ...field, conditionTree: null }, shape) ? " | undefined" : "";
   const getter = code`${fieldDoc(field, scope, undefined, note)}get ${name}(): ${typeOf(shape, field, `${scope.prefix}Config`, scope)}${missing} { ${getterBody(field, shape, scope)} }`;
   if (!isChangeable(field)) return getter;
@@ -264,6 +264,27 @@ function accessors(field: FieldModel, scope: DeviceScope): Code {
       ${writeCall(field, code`value`, scope)}
       this.#changed();
     }`;
+}
+
+function accessNote(field: FieldModel, scope: DeviceScope): string {
+  switch (field.access) {
+    case "ro":
+      return "";
+    case "wo":
+      return "Written by the driver.";
+    case "rw":
+      return "The driver may write it.";
+    case "w1c":
+      return clearsNote(field, scope);
+  }
+}
+
+/** What ones do that the driver writes. */
+export function clearsNote(field: FieldModel, scope: DeviceScope): string {
+  const clears = clearedField(field, scope);
+  if (clears === undefined) return "";
+  const what = clears === field ? "its bits" : `bits of \`${propertyName(clears)}\``;
+  return `Ones that the driver writes clear ${what}.`;
 }
 
 function getterBody(field: FieldModel, shape: Shape, scope: DeviceScope): Code {
@@ -324,7 +345,9 @@ export function writableConfig(scope: DeviceScope): Code {
       const gate = field.conditionTree ?? field.validTree;
       const allowed = gate === null ? code`() => true` : code`(features) => ${condition(gate, context)}`;
       const mask = field.bits === null ? nothing : code`mask: [${joined(bitMask(field, size), ", ")}], `;
-      return code`{ offset: ${configOffset(field, scope)}, size: ${size}, ${mask}phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
+      const clears = clearedField(field, scope);
+      const cleared = clears === undefined ? nothing : code`clears: ${configOffset(clears, scope)}, `;
+      return code`{ offset: ${configOffset(field, scope)}, size: ${size}, ${mask}${cleared}phase: "${field.phase ?? "features_ok"}", allowed: ${allowed} },`;
     });
   return code`[${ranges}]`;
 }

@@ -116,7 +116,7 @@ export function queryField(scope: DeviceScope): Code {
     : code`#queries: Promise<unknown> = Promise.resolve();`;
 }
 
-/** Bits that are not given keep the value that was read last. */
+/** Bits that are not given keep the value that was read last, or are not cleared. */
 function wordAccess(scope: DeviceScope): (field: FieldModel) => Code {
   return (field) => {
     const name = propertyName(field);
@@ -126,7 +126,8 @@ function wordAccess(scope: DeviceScope): (field: FieldModel) => Code {
         ? []
         : [original].flatMap((each) => [
             ...(isWritable(each) ? [code`fields.${name}`] : []),
-            ...(isReadable(each) ? [code`this.config.${name}`] : []),
+            // Ones that were read would clear bits.
+            ...(isReadable(each) && each.access !== "w1c" ? [code`this.config.${name}`] : []),
           ]);
     return code`(${joined([...sources, nothingOf(field, scope)], " ?? ")})`;
   };

@@ -42,6 +42,12 @@ export function isChangeable(field: FieldModel): boolean {
   return field.volatile || field.access === "rw" || field.access === "w1c";
 }
 
+/** The field whose bits ones clear that the driver writes to this one; undefined where they are stored. */
+export function clearedField(field: FieldModel, scope: DeviceScope): FieldModel | undefined {
+  if (field.access !== "w1c") return undefined;
+  return field.clears === null ? field : scope.device.config?.fields.find(({ name }) => name === field.clears);
+}
+
 /** Is the field an answer of a window, which the device makes from what is selected? */
 export function isAnswer(field: FieldModel, scope: DeviceScope): boolean {
   return scope.device.config?.window?.answers.includes(field.name) ?? false;

@@ -4,13 +4,15 @@ import {
   answersName,
   configBytesFunction,
   configInitName,
+  clearsNote,
   configMember,
   hasInit,
   initialValue,
   isChecked,
   needsInit,
 } from "./config-device.js";
-import { configFields, isSelector, isWritable } from "./config-fields.js";
+import { clearedField, configFields, isSelector, isWritable } from "./config-fields.js";
+import { configFieldSize, configOffset } from "./config-places.js";
 import { definitionName } from "./definition.js";
 import type { DeviceScope } from "./device-scope.js";
 import { docComment } from "./doc-comment.js";
@@ -60,7 +62,7 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
       ? nothing
       : code`/** Called after the driver wrote a field of the configuration. */
         readonly configWritten?: {
-          ${writable.map((field) => code`${fieldDoc(field, scope)}${propertyName(field)}?(value: ${typeOf(shapeOf(field, scope), field, `${scope.prefix}Config`, scope)}): void;`)}
+          ${writable.map((field) => code`${fieldDoc(field, scope, undefined, writtenNote(field, scope))}${propertyName(field)}?(value: ${typeOf(shapeOf(field, scope), field, `${scope.prefix}Config`, scope)}): void;`)}
         };`;
   const init = hasInit(scope)
     ? code`readonly config${needsInit(scope) ? "" : "?"}: ${configInitName(scope)};`
@@ -76,6 +78,11 @@ function optionsType(queues: readonly QueueShape[], scope: DeviceScope): Code {
       /** Told of what the driver does wrong, and of handlers that fail. */
       readonly onProtocolError?: (error: Error) => void;
     }`;
+}
+
+function writtenNote(field: FieldModel, scope: DeviceScope): string {
+  const note = clearsNote(field, scope);
+  return note === "" ? "" : `${note} Called with those ones, when they have cleared them.`;
 }
 
 /** What a window shows is the author's to say. */
@@ -260,14 +267,19 @@ function configWrittenMethod(scope: DeviceScope): Code {
   const fields = configFields(scope).filter(isWritable);
   if (fields.length === 0) return nothing;
   const calls = fields.map((field) => {
-    const start = field.offset ?? 0;
-    const end = start + (field.size ?? 0);
-    return code`if (offset < ${end} && offset + length > ${start}) listeners?.${propertyName(field)}?.(this.config.${configMember(field)});`;
+    const start = configOffset(field, scope);
+    const end = start + configFieldSize(field, scope);
+    // Where ones clear bits, what is there now are not the ones that were written.
+    const config =
+      clearedField(field, scope) === undefined
+        ? code`this.config`
+        : code`new ${scope.prefix}DeviceConfig(written, () => undefined)`;
+    return code`if (offset < ${end} && offset + length > ${start}) listeners?.${propertyName(field)}?.(${config}.${configMember(field)});`;
   });
   const selectors = configFields(scope).filter((field) => isSelector(field, scope));
   const touched = selectors.map((field) => {
-    const start = field.offset ?? 0;
-    return code`(offset < ${start + (field.size ?? 0)} && offset + length > ${start})`;
+    const start = configOffset(field, scope);
+    return code`(offset < ${start + configFieldSize(field, scope)} && offset + length > ${start})`;
   });
   const selected = joined(
     selectors.map((field) => code`${propertyName(field)}: this.config.${configMember(field)}`),
@@ -277,7 +289,8 @@ function configWrittenMethod(scope: DeviceScope): Code {
     selectors.length === 0
       ? nothing
       : code`if (${joined(touched, " || ")}) this.config.answer(this.#options.configWindow({ ${selected} }));`;
-  return code`protected override configWritten(offset: number, length: number): void {
+  const written = fields.some((field) => clearedField(field, scope) !== undefined) ? ", written: Uint8Array" : "";
+  return code`protected override configWritten(offset: number, length: number${written}): void {
     ${answer}
     const listeners = this.#options.configWritten;
     ${calls}

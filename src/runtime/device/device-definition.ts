@@ -14,6 +14,11 @@ export interface WritableConfigRange {
   readonly size: number;
   /** Bits of each byte that belong to the field, if it shares its bytes with others; the rest of them stays. */
   readonly mask?: readonly number[];
+  /**
+   * Ones that are written clear bits, and nothing is stored: offset, in memory, of the first byte whose bits they clear. That
+   * is `offset` itself, or that of another field of the same size.
+   */
+  readonly clears?: number;
   readonly phase: ConfigPhase;
   /** Is the field there under these features? Before FEATURES_OK they are the offered ones. */
   allowed(features: FeatureSet): boolean;

@@ -6,8 +6,11 @@ export abstract class DeviceHooks {
   /** Queues that exist under these features and the present configuration, by index. Pure, and called rarely. */
   protected abstract queuePlan(features: FeatureSet): readonly QueuePlan[];
 
-  /** The driver wrote these bytes of the configuration. */
-  protected configWritten?(offset: number, length: number): void;
+  /**
+   * The driver wrote these bytes of the configuration. `written` is all of it as it is now, but where ones clear bits (fields
+   * with `w1c`) the ones that the driver wrote; it is not to be kept.
+   */
+  protected configWritten?(offset: number, length: number, written: Uint8Array): void;
 
   /** The device was reset: fields with a value after reset get it here. */
   protected deviceReset?(): void;

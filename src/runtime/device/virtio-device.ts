@@ -311,10 +311,12 @@ export abstract class VirtioDevice extends DeviceHooks {
       return;
     }
     const { possible, layout } = this.#is.features;
-    const { changed, error } = this.configSpace.write(offset, source, this.#is.status, possible, layout);
+    const { changed, written, error } = this.configSpace.write(offset, source, this.#is.status, possible, layout);
     this.#is.trace?.({ kind: "config-write", offset, length: source.length });
     if (error !== undefined) this.report(error);
-    for (const span of changed) this.#guard("configWritten", () => this.configWritten?.(span.offset, span.length));
+    for (const { offset: at, length } of changed) {
+      this.#guard("configWritten", () => this.configWritten?.(at, length, written));
+    }
   }
 
   /**

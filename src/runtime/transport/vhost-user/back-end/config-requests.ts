@@ -1,4 +1,4 @@
-import type { VirtioDevice } from "../../../device/index.js";
+import type { VirtioDevice, WritableConfigRange } from "../../../device/index.js";
 import {
   CONFIG_MIGRATION,
   decodePayload,
@@ -83,19 +83,26 @@ export class ConfigRequests {
     }
     const present = new Uint8Array(configSize);
     this.#device.readConfig(0, present);
-    return writableConfig
-      .filter(({ offset: at, size }) =>
-        bytes.subarray(at, at + size).some((byte, index) => byte !== present[at + index]),
-      )
-      .map(({ offset: at, size }) => ({ offset: at, bytes: bytes.slice(at, at + size) }));
+    const isOther = ({ offset: at, size }: WritableConfigRange, than: (place: number) => number | undefined): boolean =>
+      bytes.subarray(at, at + size).some((byte, index) => byte !== than(at + index));
+    const stored = writableConfig.filter(
+      (range) => range.clears === undefined && isOther(range, (place) => present[place]),
+    );
+    // Ones that clear bits may be what is there, or what was written earlier: not if the driver wrote another field now.
+    const clearing = writableConfig.filter((range) => range.clears !== undefined && isOther(range, () => 0));
+    const written = stored.length > 0 ? stored : clearing;
+    return written.map(({ offset: at, size }) => ({ offset: at, bytes: bytes.slice(at, at + size) }));
   }
 
   /** Keeps a write for the time after the reset with which the device starts; the last one to the same place counts. */
   #keep(write: ConfigWrite): void {
     const { offset, bytes } = write;
-    // What may be written at any time has had its effect.
+    // What may be written at any time has had its effect, and so have ones that clear bits: what has been set since stays.
     const isAtOnce = this.#device.definition.writableConfig.some(
-      (range) => range.phase === "any" && range.offset <= offset && offset < range.offset + range.size,
+      (range) =>
+        (range.phase === "any" || range.clears !== undefined) &&
+        range.offset <= offset &&
+        offset < range.offset + range.size,
     );
     if (isAtOnce) return;
     this.#writes = this.#writes.filter((kept) => kept.offset !== offset || kept.bytes.length !== bytes.length);
