@@ -176,3 +176,67 @@ test("a window on what the driver selects with fields that it cannot read", asyn
   expect(await query("KEYS")).toMatchObject({ size: 0 });
   await driver.stop();
 });
+
+const alarmConfig = { serial: 1n, sensors: 0xf00f, faults: 0xf, level: 5, warnings: 0xff, doors: 0x8421_0003, tone: 1 };
+
+test.each([
+  { features: ["SERIAL", "REPAIR"], start: 8 },
+  { features: ["REPAIR"], start: 0 },
+])("ones clear bits, of any width and byte by byte: $features", async ({ features, start: at }) => {
+  const told: [string, unknown][] = [];
+  const note = (name: string) => (value: unknown) => void told.push([name, value]);
+  const names = ["sensors", "faults", "level", "warnings", "clears", "tone"];
+  const { device, driver } = await start("alarm", features, {
+    config: alarmConfig,
+    pingq: nobody,
+    configWritten: Object.fromEntries(names.map((name) => [name, note(name)])),
+  });
+  const heard = (): unknown => told.splice(0);
+  const bytes = (): readonly number[] => configBytes(device, at + 13).slice(at);
+  const write = (fields: object): unknown => call(Reflect.get(driver, "writeConfig"), driver, fields);
+  expect(bytes()).toEqual([0xf0, 0x0f, 0x5f, 0xff, 0, 0, 0, 0, 0x84, 0x21, 0x00, 0x03, 1]);
+
+  await write({ sensors: 0x8001 });
+  expect(bytes().slice(0, 2)).toEqual([0x70, 0x0e]);
+  expect(heard()).toEqual([["sensors", 0x8001]]);
+  device.writeConfig(at + 1, Uint8Array.of(0x06));
+  device.writeConfig(at, Uint8Array.of(0x10));
+  expect(bytes().slice(0, 2)).toEqual([0x60, 0x08]);
+  expect(heard()).toEqual([
+    ["sensors", 0x0006],
+    ["sensors", 0x1000],
+  ]);
+
+  // The bits that the driver does not give clear nothing, and are not stored.
+  await write({ level: 2 });
+  expect(bytes().slice(2, 4)).toEqual([0x2f, 0xff]);
+  heard();
+  await write({ faults: 0x3, warnings: 0x81 });
+  expect(bytes().slice(2, 4)).toEqual([0x2c, 0x7e]);
+  expect(heard()).toEqual([
+    ["faults", 0x3],
+    ["level", 2],
+    ["warnings", 0x81],
+  ]);
+  expect(driver.config).toMatchObject({ faults: 0xc, level: 2, warnings: 0x7e });
+
+  await write({ clears: 0x8000_0001 });
+  expect(bytes().slice(4)).toEqual([0, 0, 0, 0, 0x04, 0x21, 0x00, 0x02, 1]);
+  expect(heard()).toEqual([["clears", 0x8000_0001]]);
+  // What is written to the field itself, behind it, changes nothing.
+  device.writeConfig(at + 5, Uint8Array.of(0x21, 0, 2, 9));
+  expect(bytes().slice(4)).toEqual([0, 0, 0, 0, 0x04, 0, 0, 0, 1]);
+  expect(heard()).toEqual([["clears", 0x0021_0002]]);
+  await write({ tone: 9 });
+  expect(bytes().at(-1)).toBe(9);
+  expect(heard()).toEqual([["tone", 9]]);
+  expect(device.configGeneration).toBe(0);
+  await driver.stop();
+});
+
+test("faults that there are not under the features are left alone", async () => {
+  const { device, driver } = await start("alarm", [], { config: alarmConfig, pingq: nobody });
+  device.writeConfig(2, Uint8Array.of(0xff, 0x01));
+  expect(configBytes(device, 4).slice(2)).toEqual([0x7f, 0xfe]);
+  await driver.stop();
+});

@@ -1,3 +1,4 @@
+import type { FieldModel } from "../../model/device-model.js";
 import { code, joined, nothing, parameterNames, paragraphs, type Code } from "./code.js";
 import { codecArguments, formulaContext, type CodecContext } from "./codec-parameters.js";
 import {
