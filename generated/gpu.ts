@@ -2668,20 +2668,22 @@ export interface GpuCursor extends Pick<
   readonly hotX: number;
   /** Ignored by MOVE_CURSOR. Unit: pixels. */
   readonly hotY: number;
+  /**
+   * A reply that the driver's buffer has no room for is not written: the request is given back empty, and that is
+   * reported.
+   */
   complete(reply: GpuCursorAnswer): Completion;
 }
 
 /** Reply of the device to {@link GpuCursor}. */
 export interface GpuCursorAnswer {
-  readonly hdr: GpuCtrlHdr;
+  readonly hdr?: GpuCtrlHdr | undefined;
 }
 
 /** The class behind {@link GpuCursor}. */
 class GpuCursorSlot extends RequestSlot {
   readonly hdr: GpuCtrlHdrView;
   readonly pos: GpuCursorPosView;
-  readonly #replyBytes = new Uint8Array(24);
-  readonly #replyWriter = new ByteWriter(this.#replyBytes);
 
   constructor(host: SlotHost, slot: number) {
     super(host, slot, 56);
@@ -2703,15 +2705,19 @@ class GpuCursorSlot extends RequestSlot {
 
   protected override decode(): CodecError | undefined {
     if (this.headLength < 56) return new CodecError("truncated", this.headLength);
-    if (this.writableLength < 24) return new CodecError("too-small", this.writable.length);
     return undefined;
   }
 
   complete(reply: GpuCursorAnswer): Completion {
-    const writer = this.#replyWriter.reset(this.#replyBytes, 0, 24);
-    writeGpuCtrlHdr(writer, reply.hdr);
+    const size = reply.hdr === undefined ? 0 : 24;
+    if (size > this.writable.length) return this.tooSmall(size);
+    const bytes = new Uint8Array(size);
+    const writer = new ByteWriter(bytes);
+    if (reply.hdr !== undefined) {
+      writeGpuCtrlHdr(writer, reply.hdr);
+    }
     if (writer.error !== undefined) throw writer.error;
-    this.writable.write(this.#replyBytes, 0, 0, 24);
+    this.writable.write(bytes, 0, 0);
     return this.finish(this.writable.written);
   }
 
@@ -3732,19 +3738,21 @@ export interface GpuCursorInput {
   readonly hotX: number;
   /** Ignored by MOVE_CURSOR. Unit: pixels. */
   readonly hotY: number;
+  /** Is `hdr` wanted in the reply? */
+  readonly wantsHdr?: boolean | undefined;
 }
 
 /** Reply of the device to {@link GpuCursorInput}. */
 export interface GpuCursorReply {
-  readonly hdr: GpuCtrlHdr;
+  readonly hdr?: GpuCtrlHdr | undefined;
 }
 
 const gpuCursorCodec: RequestCodec<GpuCursorInput, GpuCursorReply> = {
   readableSize() {
     return 56;
   },
-  writableSize() {
-    return 24;
+  writableSize(input) {
+    return input.wantsHdr === true ? 24 : 0;
   },
   encode(input, writer) {
     writeGpuCtrlHdr(writer, input.hdr);
@@ -3757,7 +3765,7 @@ const gpuCursorCodec: RequestCodec<GpuCursorInput, GpuCursorReply> = {
   },
   decode(_input, bytes, written) {
     const reader = new ByteReader(bytes, 0, written);
-    const hdr = readGpuCtrlHdr(reader);
+    const hdr = reader.remaining > 0 ? readGpuCtrlHdr(reader) : undefined;
     return reader.error ?? { hdr };
   },
 };

@@ -100,8 +100,9 @@ test("the cursor has a queue of its own", async () => {
     resourceId: 0,
     hotX: 0,
     hotY: 0,
+    wantsHdr: true,
   });
-  expect(reply.hdr.type).toBe("RESP_OK_NODATA");
+  expect(reply.hdr?.type).toBe("RESP_OK_NODATA");
   expect(moves).toEqual([12]);
   await driver.stop();
 });

@@ -5,7 +5,7 @@ import { command } from "../linux/command.js";
 import type { GuestPrograms } from "../linux/initramfs.js";
 
 /** What Linux says to programs, for all processors. It is with every C compiler of Debian. */
-const LINUX_HEADERS = ["linux", "asm-generic", "drm", "sound"];
+const LINUX_HEADERS = ["linux", "asm-generic"];
 
 /**
  * The programs in guest/, and some of the other guest, for processors of 32 bits. This machine's compiler makes code for them, but its library is for its own:
@@ -16,7 +16,7 @@ export async function i386Programs(): Promise<GuestPrograms> {
   return {
     folder: fileURLToPath(new URL("guest/", import.meta.url)),
     more: ["cipher.c", "vsock.c"].map((name) => fileURLToPath(new URL(`../linux/guest/${name}`, import.meta.url))),
-    packages: ["musl-dev", `libgcc-${version}-dev`],
+    packages: ["musl-dev", `libgcc-${version}-dev`, "libdrm-dev"],
     async compiler(packages, work) {
       const [tree, headers] = [join(work, "i386"), join(work, "i386-headers")];
       for (const file of packages) await command("dpkg-deb", ["-x", file, tree]);
@@ -29,7 +29,8 @@ export async function i386Programs(): Promise<GuestPrograms> {
       const names = await readdir(tree, { recursive: true });
       const libgcc = names.find((name) => name.endsWith("/libgcc.a"));
       if (libgcc === undefined) throw new Error(`libgcc-${version}-dev has no libgcc.a`);
-      const include = [join(tree, "usr/include/i386-linux-musl"), own, headers].flatMap((path) => ["-isystem", path]);
+      const folders = ["usr/include/i386-linux-musl", "usr/include/libdrm"].map((name) => join(tree, name));
+      const include = [...folders, own, headers].flatMap((path) => ["-isystem", path]);
       const kind = ["-m32", "-march=i686", "-static", "-no-pie", "-fno-pie", "-fno-stack-protector"];
       const start = ["crt1.o", "crti.o"].map((name) => join(musl, name));
       const library = [join(musl, "libc.a"), join(tree, libgcc), join(musl, "libc.a"), join(musl, "crtn.o")];

@@ -11,6 +11,8 @@ import { judgeBalloon } from "./balloon-tests.js";
 import { CountedBalloon } from "./counted-balloon.js";
 import { judgeCrypto } from "./crypto-tests.js";
 import { judgeFileSystem } from "./fs-tests.js";
+import { judgeScreen } from "./screen-tests.js";
+import { Screen } from "./screen.js";
 import { judgeScsi } from "./scsi-tests.js";
 import { requireV86, V86Guest } from "./v86-guest.js";
 import type { V86Session } from "./v86-session.js";
@@ -35,6 +37,7 @@ describe.runIf(await requireV86()).each([
     const disk = new ScsiDisk(16 << 20, 2, features);
     const directory = openSharedDirectory({ path: shared, tag: "shared", features, onError });
     const engine = openCryptoEngine({ features, onError });
+    const screen = new Screen(640, 480, features);
     let bridge: ServedDevice | undefined;
     let guest: V86Guest | undefined;
     const session: V86Session = {
@@ -47,9 +50,11 @@ describe.runIf(await requireV86()).each([
     beforeAll(async () => {
       bridge = await openSocketBridge({ path, guestCid: GUEST_CID, features, onError });
       disk.device.onProtocolError = onError;
-      const devices = [balloon.device, disk.device, bridge.device, directory.device, engine.device];
+      screen.device.onProtocolError = onError;
+      const devices = [balloon.device, disk.device, bridge.device, directory.device, engine.device, screen.device];
       guest = await V86Guest.start(devices, ["virtio_pci"], { kernelArguments });
       balloon.memory = guest.memory;
+      screen.memory = guest.memory;
     }, 900_000);
     afterEach((context) => {
       if (context.task.result?.state !== "fail") return;
@@ -67,6 +72,7 @@ describe.runIf(await requireV86()).each([
     describe("SCSI", () => judgeScsi(session, disk));
     describe("sockets", () => judgeVsock(session, path));
     describe("file system", () => judgeFileSystem(session, shared));
+    describe("screen", () => judgeScreen(session, screen));
     describe("crypto", () => judgeCrypto(session, engine));
 
     it("has found each device with its features, and nobody complains", async () => {
@@ -76,7 +82,7 @@ describe.runIf(await requireV86()).each([
       const bits = (await session.guest.run("cat /sys/bus/virtio/devices/virtio*/features")).split("\n");
       const packed = bits.map((text) => text[34]);
       expect(packed).toEqual(packed.map(() => (features.length > 0 ? "1" : "0")));
-      expect(packed).toHaveLength(5);
+      expect(packed).toHaveLength(6);
     });
   },
 );

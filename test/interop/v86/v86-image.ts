@@ -8,7 +8,7 @@ import { i386Programs } from "./i386-programs.js";
 /** Modules of the kernel that tests load; what these need comes along. */
 const MODULES = [
   "virtio_pci", "virtio_blk", "virtio-rng", "virtio_input", "virtio_console", "virtio_net", "virtio_balloon", "virtio_scsi",
-  "virtiofs", "vmw_vsock_virtio_transport", "virtio_crypto", "algif_skcipher", "sd_mod", "evdev", "virtio_mmio",
+  "virtiofs", "vmw_vsock_virtio_transport", "virtio_crypto", "algif_skcipher", "sd_mod", "evdev", "virtio_mmio", "virtio-gpu",
   "ext4", "crc32c_generic",
 ]; // prettier-ignore
 
