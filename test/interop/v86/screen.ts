@@ -53,7 +53,6 @@ export class Screen {
       config: { eventsRead: 0, numScanouts: 1, numCapsets: 0 },
       controlq: (request) => this.#control(request),
       cursorq: (request) => this.#point(request),
-      configWritten: { eventsClear: (ones) => (this.device.config.eventsRead &= ~ones) },
     });
     this.device.forget = () => {
       this.resources.clear();
