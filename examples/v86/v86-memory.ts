@@ -6,8 +6,7 @@ const PAGE_BYTES = 4096;
 
 /**
  * The guest's memory for devices in v86. All of it moves when v86's translator needs more: a WebAssembly.Memory that grows gets
- * a new buffer, and the devices are told. v86 keeps
- * translations of code, and is told what devices write.
+ * a new buffer, and the devices are told. v86 keeps translations of code, and is told what devices write.
  */
 export class V86Memory {
   readonly guest: GuestMemory;

@@ -1,6 +1,6 @@
 import type { FieldModel, Formula, StructModel } from "../../model/device-model.js";
 import { isWordOf, wordAt, wordCondition } from "./bit-fields.js";
-import { code, joined, parameterNames, render, usesVariable, type Code } from "./code.js";
+import { code, joined, parameterNames, usesVariable, type Code } from "./code.js";
 import { argumentList, parameterList, type CodecContext } from "./codec-parameters.js";
 import type { DeviceScope } from "./device-scope.js";
 import { EmitError, unreachable } from "./emit-error.js";
@@ -175,9 +175,7 @@ export function headerSizeArguments(struct: StructModel, values: readonly Formul
 /** Which of a struct's parameters its size depends on. */
 export function sizeNeeds(struct: StructModel, context: CodecContext): readonly boolean[] {
   const body = struct.kind === "header" ? headerConditions(struct, context) : sizeBody(struct, context);
-  const { text } = render(body);
-  // A property of that name is something else.
-  return parameterList(struct, context.scope).map(({ name }) => new RegExp(`(?<![\\w.#])${name}\\b`).test(text));
+  return parameterList(struct, context.scope).map(({ name }) => usesVariable(body, name));
 }
 
 /** Those that a header's size depends on: none in front of the last field that is always there. */
