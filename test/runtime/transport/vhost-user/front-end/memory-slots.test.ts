@@ -1,26 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { fstatSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { fstatSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { BlkDriver } from "../../../../../generated/blk.js";
 import { FeatureSet } from "../../../../../src/runtime/index.js";
 import {
-  connect,
   type ConnectOptions,
   type VhostUserDriverTransport,
-  type VhostUserError,
 } from "../../../../../src/runtime/transport/vhost-user/index.js";
 import {
   decodePayload,
   MessageChannel,
   ProtocolFeature,
 } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { openFiles } from "../../../fixtures/process-state.js";
 import { useAtRandom } from "../../../fixtures/random-requests.js";
 import { RamDisk } from "../../../../interop/linux/ram-disk.js";
 import { openVhostUser } from "../both-ends.js";
-import { ScriptedBackEnd, u64, type ScriptedReply } from "../scripted-back-end.js";
+import { type ScriptedBackEnd, u64, type ScriptedReply } from "../scripted-back-end.js";
+import { ScriptedConnection } from "../scripted-connection.js";
 import { until } from "../scripted-front-end.js";
 import { requireVhostUser } from "../served-device.js";
 
@@ -30,35 +26,18 @@ const SIZE = 1 << 20;
 const ring = { size: 8, descriptor: 0x10_0000, driver: 0x10_1000, device: 0x10_2000 };
 
 describe.runIf(await requireVhostUser())("memory that a back end is given as a slot", () => {
-  let folder: string;
+  const connection = new ScriptedConnection();
+  const { ends } = connection;
   let back: ScriptedBackEnd;
-  let transport: VhostUserDriverTransport | undefined;
-  let files: number;
-  const ends: VhostUserError[] = [];
 
   beforeEach(async () => {
-    files = openFiles();
-    folder = mkdtempSync(join(tmpdir(), "virtio-gen-memory-slots-"));
-    ends.length = 0;
-    transport = undefined;
-    back = await ScriptedBackEnd.listen(join(folder, "socket"));
+    back = await connection.begin();
     back.protocolFeatures |= SLOTS;
   });
-  afterEach(async () => {
-    transport?.close();
-    back.close();
-    rmSync(folder, { recursive: true, force: true });
-    await until(() => openFiles() <= files, "as few open files as before");
-  });
+  afterEach(() => connection.end());
 
-  async function open(options: Partial<ConnectOptions> = {}): Promise<VhostUserDriverTransport> {
-    const opened = await connect(join(folder, "socket"), {
-      ...{ deviceId: 2, memorySize: SIZE, patience: 2000, queueSize: 8, ...options },
-      onEnd: (error) => void ends.push(error),
-    });
-    transport = opened;
-    return opened;
-  }
+  const open = (options: Partial<ConnectOptions> = {}): Promise<VhostUserDriverTransport> =>
+    connection.open({ patience: 2000, ...options });
   async function start(on: VhostUserDriverTransport): Promise<void> {
     await on.setStatus(3);
     await on.setFeatures(FeatureSet.of([32]));

@@ -1,18 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BLK_DEVICE_ID, BlkDriver } from "../../../../../generated/blk.js";
+import { BlkDriver } from "../../../../../generated/blk.js";
 import { FeatureSet } from "../../../../../src/runtime/index.js";
 import {
-  connect,
   type ConnectOptions,
   type VhostUserDriverTransport,
-  type VhostUserError,
 } from "../../../../../src/runtime/transport/vhost-user/index.js";
 import { decodePayload } from "../../../../../src/runtime/transport/vhost-user/protocol/index.js";
-import { openFiles } from "../../../fixtures/process-state.js";
-import { ScriptedBackEnd, u64 } from "../scripted-back-end.js";
+import { type ScriptedBackEnd, u64 } from "../scripted-back-end.js";
+import { ScriptedConnection } from "../scripted-connection.js";
 import { until } from "../scripted-front-end.js";
 import { requireVhostUser } from "../served-device.js";
 
@@ -26,37 +21,21 @@ const places = [
 ];
 
 describe.runIf(await requireVhostUser())("a back end that says that a ring is broken", () => {
-  let folder: string;
+  const connection = new ScriptedConnection();
+  const { ends } = connection;
   let back: ScriptedBackEnd;
-  let transport: VhostUserDriverTransport | undefined;
-  let files: number;
   let changes: number;
-  const ends: VhostUserError[] = [];
 
   beforeEach(async () => {
-    files = openFiles();
-    folder = mkdtempSync(join(tmpdir(), "virtio-gen-ring-failures-"));
-    ends.length = changes = 0;
-    transport = undefined;
-    back = await ScriptedBackEnd.listen(join(folder, "socket"));
+    changes = 0;
+    back = await connection.begin();
     back.features |= 1n << BigInt(RING_RESET);
     back.keepsFailures = true;
   });
-  afterEach(async () => {
-    transport?.close();
-    back.close();
-    rmSync(folder, { recursive: true, force: true });
-    await until(() => openFiles() <= files, "as few open files as before");
-  });
+  afterEach(() => connection.end());
 
-  async function open(options: Partial<ConnectOptions> = {}): Promise<VhostUserDriverTransport> {
-    const opened = await connect(join(folder, "socket"), {
-      ...{ deviceId: BLK_DEVICE_ID, memorySize: 1 << 20, patience: 20_000, queueSize: 8, ...options },
-      onEnd: (error) => void ends.push(error),
-    });
-    transport = opened;
-    return opened;
-  }
+  const open = (options: Partial<ConnectOptions> = {}): Promise<VhostUserDriverTransport> =>
+    connection.open({ patience: 20_000, ...options });
   /** As a driver does it, with two rings. */
   async function start(on: VhostUserDriverTransport): Promise<void> {
     await on.setStatus(0);
